@@ -1,0 +1,317 @@
+"""The book: every event becomes legs that sum to zero, and every figure is a sum of legs.
+
+    cash             what the account holds, in each currency (negative: owed)
+    position:<id>    what is held cost, without commission (short: negative)
+    realized:<id>    profit of what was closed, before commission
+    commission       what venues were paid
+    dividend:<id>    cash dividends (a short pays them)
+    opening          where the first cash came from
+
+A leg adds its amount to its account. What the owner gains comes *from* an income account
+(`realized`, `dividend`, `opening`), so those balances are negative when things go well; the
+properties of `Book` have the sign that a person expects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal, Inexact, InvalidOperation
+from typing import TYPE_CHECKING, TypeAlias
+
+from evenkeel.domain.errors import OutsideError, UsageError, did_you_mean
+from evenkeel.domain.events import CashDividend, CorporateAction, Split
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import EXACT, ONE, ZERO, text
+from evenkeel.domain.order import Side
+from evenkeel.ledger.lots import LOSSLESS, Lots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from evenkeel.domain.instrument import Instrument
+
+_add, _subtract, _multiply = LOSSLESS.add, LOSSLESS.subtract, LOSSLESS.multiply
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One leg of a transaction: `amount` of `currency` is added to `account`."""
+
+    account: str
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What is held of one instrument; money is in the instrument's currency.
+
+    `quantity` and `cost` are signed (short: both negative). `cost` is without commission, and
+    `realized` is the profit of what was closed, before commission.
+    """
+
+    instrument: Instrument
+    quantity: Decimal
+    cost: Decimal
+    realized: Decimal
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """What one unit cost, None when nothing is held. For reading: a division may round."""
+        if not self.quantity:
+            return None
+        return EXACT.divide(self.cost, EXACT.multiply(self.quantity, self.instrument.multiplier))
+
+
+class Account:
+    """One account in one currency, and the sum of everything that was posted to it."""
+
+    __slots__ = ("balance", "currency", "name")
+
+    def __init__(self, name: str, currency: str) -> None:
+        """Open it empty."""
+        self.name = name
+        self.currency = currency
+        self.balance = ZERO
+
+
+Leg: TypeAlias = tuple[Account, Decimal]
+
+
+class _Holding:
+    """An instrument's lots, beside the accounts that its fills are posted to."""
+
+    __slots__ = ("cash", "commission", "instrument", "lots", "multiplier", "position", "realized")
+
+    def __init__(self, instrument: Instrument, account: Callable[[str, str], Account]) -> None:
+        currency = instrument.currency
+        self.instrument = instrument
+        self.multiplier = None if instrument.multiplier == ONE else instrument.multiplier
+        self.lots = Lots()
+        self.cash = account("cash", currency)
+        self.commission = account("commission", currency)
+        self.position = account(f"position:{instrument.id}", currency)
+        self.realized = account(f"realized:{instrument.id}", currency)
+
+    def value(self, price: Decimal) -> Decimal:
+        """Return what the quantity held is worth at `price`."""
+        value = EXACT.multiply(self.lots.quantity, price)
+        return value if self.multiplier is None else EXACT.multiply(value, self.multiplier)
+
+
+class Book:
+    """The account as the events posted to it leave it, and the only holder of that state.
+
+    It asks no decimal context of its caller: its arithmetic names the context that it runs in.
+    An amount that this context cannot hold exactly raises `OutsideError`; after any error the
+    book is part-way through an event and must not be used.
+    """
+
+    def __init__(self, cash: Decimal, currency: str, instruments: Mapping[str, Instrument]) -> None:
+        """Open with `cash` of the base currency `currency` and nothing held."""
+        self.currency = currency
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._cash = self._account("cash", currency)
+        self._foreign_cash: list[Account] = []
+        self._enter(((self._cash, cash), (self._account("opening", currency), cash.copy_negate())))
+        self._holdings = {
+            name: _Holding(instrument, self._account) for name, instrument in instruments.items()
+        }
+        self._held: dict[str, _Holding] = {}  # those of which the quantity is not zero
+        self._fill_ids: set[str] = set()
+
+    # ---- what happens ------------------------------------------------------------------------
+
+    def post(self, event: Fill | CorporateAction) -> tuple[Posting, ...]:
+        """Book an event and return its legs; none for a split, and for a fill that it knows."""
+        return tuple(
+            Posting(account.name, account.currency, amount) for account, amount in self.take(event)
+        )
+
+    def take(self, event: Fill | CorporateAction) -> tuple[Leg, ...]:
+        """Book an event as `post` does, for the engine: the legs refer to the accounts."""
+        try:
+            match event:
+                case Fill():
+                    return self._fill(event)
+                case Split():
+                    return self._split(event)
+                case CashDividend():
+                    return self._dividend(event)
+        except (Inexact, InvalidOperation) as error:
+            raise OutsideError(
+                f"{event}: these amounts cannot be booked exactly "
+                f"(not a number, or more than {LOSSLESS.prec} digits); correct them at the source"
+            ) from error
+
+    def _fill(self, fill: Fill) -> tuple[Leg, ...]:
+        if fill.id in self._fill_ids:
+            return ()
+        self._fill_ids.add(fill.id)
+        if not (fill.quantity > ZERO and fill.price.is_finite() and fill.commission.is_finite()):
+            raise OutsideError(f"{fill}: its quantity must be positive, its amounts must be finite")
+        holding = self._holding(fill.instrument)
+        quantity = fill.quantity if fill.side is Side.BUY else fill.quantity.copy_negate()
+        unit = fill.price
+        if holding.multiplier is not None:
+            unit = _multiply(unit, holding.multiplier)
+        paid = _multiply(quantity, unit)
+        cost, profit = holding.lots.trade(quantity, unit)
+        # The three were found apart from each other: this is what double entry is for.
+        assert _add(paid, profit) == cost, (fill, paid, profit, cost)
+        legs = [(holding.cash, paid.copy_negate()), (holding.position, cost)]
+        if profit:
+            legs.append((holding.realized, profit.copy_negate()))
+        if fill.commission:
+            legs += self._commission(fill, holding)
+        self._remember(holding)
+        return self._enter(tuple(legs))
+
+    def _commission(self, fill: Fill, holding: _Holding) -> tuple[Leg, ...]:
+        """Return its two legs. Commission is not part of what a position costs."""
+        cash, commission = holding.cash, holding.commission
+        if fill.currency != cash.currency:
+            cash = self._account("cash", fill.currency)
+            commission = self._account("commission", fill.currency)
+        return ((cash, fill.commission.copy_negate()), (commission, fill.commission))
+
+    def _split(self, split: Split) -> tuple[Leg, ...]:
+        """Change quantities, not costs.
+
+        A fraction of a lot that comes out of it is kept, not paid out: the amount that a company
+        pays for it is a fact of its own, which no price here can stand for.
+        """
+        holding = self._holding(split.instrument)
+        if not (split.new > ZERO and split.old > ZERO):
+            raise OutsideError(f"{split}: both numbers of a split must be positive")
+        holding.lots.split(split.new, split.old)
+        return ()
+
+    def _dividend(self, dividend: CashDividend) -> tuple[Leg, ...]:
+        """Pay who is long, charge who is short, on the quantity held when this is posted."""
+        quantity = self._holding(dividend.instrument).lots.quantity
+        amount = _multiply(quantity, dividend.amount)
+        if not amount.is_finite():
+            raise OutsideError(f"{dividend}: its amount must be finite")
+        if not amount:
+            return ()
+        cash = self._account("cash", dividend.currency)
+        income = self._account(f"dividend:{dividend.instrument}", dividend.currency)
+        return self._enter(((cash, amount), (income, amount.copy_negate())))
+
+    def _enter(self, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
+        for account, amount in legs:
+            account.balance = _add(account.balance, amount)
+        return legs
+
+    def _remember(self, holding: _Holding) -> None:
+        if holding.lots.quantity:
+            self._held[holding.instrument.id] = holding
+        else:
+            self._held.pop(holding.instrument.id, None)
+
+    # ---- what there is -----------------------------------------------------------------------
+
+    @property
+    def cash(self) -> Decimal:
+        """Cash in the base currency; other currencies stand in `balances()`."""
+        return self._cash.balance
+
+    @property
+    def realized(self) -> Decimal:
+        """Profit of everything closed in the base currency, before commission."""
+        return _subtract(ZERO, self._total("realized"))
+
+    @property
+    def commissions(self) -> Decimal:
+        """Commission paid in the base currency."""
+        return self._total("commission")
+
+    @property
+    def dividends(self) -> Decimal:
+        """Cash dividends received less those paid on shorts, in the base currency."""
+        return _subtract(ZERO, self._total("dividend"))
+
+    def quantity(self, instrument_id: str) -> Decimal:
+        """Return the signed quantity held."""
+        return self._holding(instrument_id).lots.quantity
+
+    def position(self, instrument_id: str) -> Position:
+        """Return what is held of an instrument, zero quantity included."""
+        holding = self._holding(instrument_id)
+        return Position(
+            instrument=holding.instrument,
+            quantity=holding.lots.quantity,
+            cost=holding.position.balance,
+            realized=_subtract(ZERO, holding.realized.balance),
+        )
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """Everything of which the quantity is not zero, by instrument id."""
+        return {name: self.position(name) for name in sorted(self._held)}
+
+    def unrealized(self, instrument_id: str, price: Decimal) -> Decimal:
+        """Return what closing the position at `price` would realise, before commission."""
+        holding = self._holding(instrument_id)
+        return EXACT.subtract(holding.value(price), holding.position.balance)
+
+    def equity(self, price_of: Callable[[str], Decimal | None]) -> Decimal | None:
+        """Return cash and positions at the prices given, in the base currency.
+
+        None when it cannot be known: something held has no price, or is (like any cash) in a
+        currency for which the book has no rate.
+        """
+        total = self._cash.balance
+        for name, holding in self._held.items():
+            price = price_of(name)
+            if price is None or holding.cash is not self._cash:
+                return None
+            total = EXACT.add(total, holding.value(price))
+        return None if any(account.balance for account in self._foreign_cash) else total
+
+    def balances(self) -> dict[tuple[str, str], Decimal]:
+        """Return every account that is not at zero, by name and currency; each currency sums to 0."""
+        return {
+            key: account.balance
+            for key, account in sorted(self._accounts.items())
+            if account.balance
+        }
+
+    def state_hash(self) -> str:
+        """Return the SHA-256 of balances and open lots: equal histories give equal hashes."""
+        lines = [
+            f"balance {account} {currency} {text(balance)}"
+            for (account, currency), balance in self.balances().items()
+        ]
+        for name in sorted(self._held):
+            lots = self._holdings[name].lots
+            lines += [f"lot {name} {text(lot.quantity)} {text(lot.cost)}" for lot in lots]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    # ---- accounts ----------------------------------------------------------------------------
+
+    def _account(self, name: str, currency: str) -> Account:
+        account = self._accounts.get((name, currency))
+        if account is None:
+            account = self._accounts[name, currency] = Account(name, currency)
+            if name == "cash" and currency != self.currency:
+                self._foreign_cash.append(account)
+        return account
+
+    def _holding(self, instrument_id: str) -> _Holding:
+        holding = self._holdings.get(instrument_id)
+        if holding is None:
+            raise UsageError(
+                f"the book was not opened for instrument {instrument_id!r}"
+                f"{did_you_mean(instrument_id, self._holdings)}"
+            )
+        return holding
+
+    def _total(self, kind: str) -> Decimal:
+        total = ZERO
+        for (name, currency), account in self._accounts.items():
+            if currency == self.currency and name.partition(":")[0] == kind:
+                total = _add(total, account.balance)
+        return total

@@ -1,0 +1,97 @@
+"""First in, first out, and nothing is lost on the way: what is moved + what stays = what was."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal, Inexact
+from typing import TYPE_CHECKING, NamedTuple
+
+from evenkeel.domain.money import EXACT, ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOSSLESS = EXACT.copy()
+"""The context `EXACT`, in which a sum or product that would have to be rounded raises `Inexact`.
+
+Its methods are called by name, so that the ledger is exact whatever context its caller is in.
+"""
+LOSSLESS.traps[Inexact] = True
+
+FINEST = Decimal("1e-24")
+"""Where a share that has no end (a third) is cut off, half to even; sums beside it stay exact."""
+
+_add, _subtract, _multiply = LOSSLESS.add, LOSSLESS.subtract, LOSSLESS.multiply
+
+
+class Lot(NamedTuple):  # a fill makes one, and a tuple costs half of what a frozen dataclass does
+    """What one fill opened: a signed quantity (short is negative) and its whole signed cost.
+
+    It keeps the cost and not the price: a 3:1 split leaves the cost as it is, and would leave a
+    price that cannot be written down.
+    """
+
+    quantity: Decimal
+    cost: Decimal
+
+
+class Lots:
+    """What is held of one instrument: open lots, oldest first, all long or all short."""
+
+    __slots__ = ("_lots", "quantity")
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self.quantity = ZERO
+        self._lots: deque[Lot] = deque()
+
+    def __iter__(self) -> Iterator[Lot]:
+        """Yield the open lots, oldest first."""
+        return iter(self._lots)
+
+    def trade(self, quantity: Decimal, unit: Decimal) -> tuple[Decimal, Decimal]:
+        """Trade a signed quantity at `unit` money each; return (change of cost, profit realised).
+
+        What is held the other way round is closed first; what is then left opens a new lot.
+        """
+        held = self.quantity
+        self.quantity = _add(held, quantity)
+        if not held or (held > ZERO) is (quantity > ZERO):
+            return self._open(quantity, unit), ZERO
+        left, moved = self._close(quantity)
+        proceeds = _multiply(_subtract(left, quantity), unit)
+        opened = self._open(left, unit) if left else ZERO
+        return _subtract(opened, moved), _subtract(proceeds, moved)
+
+    def split(self, new: Decimal, old: Decimal) -> None:
+        """Make `new` out of every `old` units; what they cost stays what it was."""
+        self._lots = deque(Lot(share(quantity, new, old), cost) for quantity, cost in self._lots)
+        self.quantity = ZERO
+        for lot in self._lots:
+            self.quantity = _add(self.quantity, lot.quantity)
+
+    def _open(self, quantity: Decimal, unit: Decimal) -> Decimal:
+        cost = _multiply(quantity, unit)
+        self._lots.append(Lot(quantity, cost))
+        return cost
+
+    def _close(self, quantity: Decimal) -> tuple[Decimal, Decimal]:
+        """Take lots off against `quantity`; return what is left of it and the cost taken off."""
+        left, moved, lots = quantity, ZERO, self._lots
+        while left and lots:
+            oldest = lots[0]
+            after = _add(oldest.quantity, left)
+            if after and (after > ZERO) is (oldest.quantity > ZERO):
+                cost = share(oldest.cost, left.copy_negate(), oldest.quantity)
+                lots[0] = Lot(after, _subtract(oldest.cost, cost))
+                return ZERO, _add(moved, cost)
+            lots.popleft()
+            left, moved = after, _add(moved, oldest.cost)
+        return left, moved
+
+
+def share(whole: Decimal, part: Decimal, of: Decimal) -> Decimal:
+    """Return whole × part / of: exactly when 24 decimals can hold it, else rounded to them."""
+    full = EXACT.divide(EXACT.multiply(whole, part), of)
+    short = EXACT.quantize(full, FINEST)
+    return full if full == short else short

@@ -1,0 +1,1 @@
+"""Order in, Approved or Refused out. What cannot be computed is refused."""

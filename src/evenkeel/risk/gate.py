@@ -1,0 +1,62 @@
+"""The gate. Nothing but this makes an `Approved`, and a broker takes nothing else.
+
+The caller holds the `EXACT` decimal context. A rule that cannot compute its answer refuses.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.verdict import Approved, Reason, Refused
+from evenkeel.risk.limits import UNITS
+from evenkeel.risk.rules import RULES, Check, Measured, Rule, reserve_price
+
+if TYPE_CHECKING:
+    from evenkeel.domain.order import Order
+    from evenkeel.domain.portfolio import Portfolio
+    from evenkeel.risk.limits import Limits
+
+_RULES_OF_A_FIELD = {reason for reason in Reason if reason.value in UNITS}
+_NOT_COMPUTABLE: Measured = ("a computable number", "not computable", False)
+
+
+def review(order: Order, portfolio: Portfolio, limits: Limits) -> Approved | Refused:
+    """Say whether an order may be sent; the first rule that fails names the refusal.
+
+    `Approved.reserve_price` is what the caller must count for the order from this moment on.
+    """
+    reason = RULES[0][0]
+    try:
+        for reason, rule in _rules_bounding(limits.bounding):
+            limit, observed, ok = rule(order, portfolio, limits)
+            if not ok:
+                return Refused(order, portfolio.now, reason, limit, observed)
+    except ArithmeticError:  # NaN compared, more digits than the context holds, overflow
+        limit, observed, _ = _NOT_COMPUTABLE
+        return Refused(order, portfolio.now, reason, limit, observed)
+    last = portfolio.price(order.instrument)
+    assert last is not None, order  # a rule has refused an order without a price
+    return Approved(order, portfolio.now, reserve_price(order, last))
+
+
+def explain(order: Order, portfolio: Portfolio, limits: Limits) -> list[Check]:
+    """Return what every rule says, in their order; the first that is not ok is the refusal."""
+    checks = []
+    for reason, rule in RULES:
+        try:
+            measured = rule(order, portfolio, limits)
+        except ArithmeticError:
+            measured = _NOT_COMPUTABLE
+        checks.append(Check(reason, *measured))
+    return checks
+
+
+@cache
+def _rules_bounding(fields: frozenset[str]) -> tuple[tuple[Reason, Rule], ...]:
+    """Return the rules that could refuse: all but those whose field of the card bounds nothing."""
+    return tuple(
+        (reason, rule)
+        for reason, rule in RULES
+        if reason.value in fields or reason not in _RULES_OF_A_FIELD
+    )

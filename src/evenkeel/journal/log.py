@@ -1,0 +1,111 @@
+"""The journal port. What was appended stays, in order; what promises durability has it on return."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from evenkeel.domain.errors import OutsideError, UsageError
+from evenkeel.journal.chain import GENESIS, links
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from evenkeel.domain.events import Record
+
+
+class Journal(Protocol):
+    """The records of one run."""
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Write records down, all or none of them. Raises `OutsideError` when it cannot."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        ...
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record: it vouches for all of them."""
+        ...
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield every record's line (see `chain`), without line feeds."""
+        ...
+
+
+class MemoryJournal:
+    """Keeps the records of a backtest as they are, and encodes them when somebody asks.
+
+    Durable is only what `write` has written.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.records: list[Record] = []
+        self._chained = 0
+        self._head = GENESIS
+
+    def append(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def head(self) -> str:
+        new = self.records[self._chained :]
+        for linked in links(new, after=self._chained, previous=self._head):
+            self._chained, self._head = linked.sequence, linked.hash
+        return self._head
+
+    def lines(self) -> Iterator[bytes]:
+        for linked in links(self.records):
+            if linked.sequence > self._chained:
+                self._chained, self._head = linked.sequence, linked.hash
+            yield linked.line
+
+    def write(self, path: Path) -> None:
+        """Write the run file: the whole of it or none, on the disk before this returns."""
+        write_run_file(path, self.lines())
+
+
+def write_run_file(path: Path, lines: Iterable[bytes]) -> None:
+    """Write lines to `path`, whole and durable, or leave what was there; `OutsideError` if not."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with unfinished.open("wb") as file:
+                file.writelines(line + b"\n" for line in lines)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OutsideError(
+            f"cannot write the journal {path}: {error.strerror}; "
+            "check that the folder exists, is writable and has room"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name durable too: it is written in the folder, not in the file."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a run file as they stand there; checking them is `verify`'s part."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                yield line.rstrip(b"\n")
+    except OSError as error:
+        raise UsageError(f"cannot read the journal {path}: {error.strerror}") from error

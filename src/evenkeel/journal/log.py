@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from evenkeel.domain.events import Record
 
 
+RUN_FILE = "journal.log"
+"""What a run file is called in its run folder, beside the `manifest.json` that counts it."""
+
+
 class Journal(Protocol):
     """The records of one run."""
 

@@ -83,21 +83,27 @@ def verify_file(
     return walk.verdict()
 
 
-def verify_database(path: Path, run_id: str | None = None) -> Verdict:
+def verify_database(
+    path: Path,
+    run_id: str | None = None,
+    *,
+    expected_head: str | None = None,
+    expected_records: int | None = None,
+) -> Verdict:
     """Verify one run of a SQLite journal, down to its row in `runs`; the run may still go on.
 
-    `run_id` may be left out when the database holds one run only. Raises `UsageError` when there
-    is no such run or database.
+    `run_id` may be left out when the database holds one run only. What is expected is held
+    against the journal besides that row. Raises `UsageError` when there is no such run.
     """
     _beginning(path)
     walk = _Walk()
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
-        database.text_factory = bytes  # a text that is not UTF-8 is an edit, not an error of ours
+    with closing(_connect(path)) as database:
         records, head, run_id = _run(database, path, run_id)
         try:
             for row in database.execute(_RECORDS, (run_id,)):
                 _check_columns(walk.step(row[3], row[4]), row)
             walk.expect(records, head)
+            walk.expect(expected_records, expected_head)
         except sqlite3.DatabaseError as error:
             number = walk.records + 1
             return walk.verdict(_BadError(number, f"record {number} cannot be read: {error}"))
@@ -109,7 +115,7 @@ def verify_database(path: Path, run_id: str | None = None) -> Verdict:
 def runs_in(path: Path) -> list[str]:
     """Return the ids of the runs that a SQLite journal holds, oldest first."""
     _beginning(path)
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+    with closing(_connect(path)) as database:
         return _runs(database, path)
 
 
@@ -185,7 +191,8 @@ def _parsed(number: int, payload: bytes) -> dict[str, Any]:
         record = None
     match record:
         case {"sequence": int(), "kind": str(), "previous": str(), "body": {"at": int()}}:
-            return record
+            found: dict[str, Any] = record
+            return found
         case _:
             raise _BadError(number, f"record {number} is not a record of a journal")
 
@@ -211,6 +218,14 @@ def _walk_file(walk: _Walk, path: Path) -> None:
                 raise _BadError(number, f"record {number} is cut off: its line does not end")
             digest, _, payload = line[:-1].partition(b" ")
             walk.step(digest, payload)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open for reading, as of one moment: a run that goes on meanwhile stays consistent."""
+    database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    database.text_factory = bytes  # a text that is not UTF-8 is an edit, not an error of ours
+    database.execute("BEGIN")
+    return database
 
 
 def _check_columns(record: dict[str, Any], row: tuple[int, bytes, int, bytes, bytes]) -> None:

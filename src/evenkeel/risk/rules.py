@@ -4,8 +4,9 @@ Limits are read against the worst case: every working, in-flight and UNKNOWN ord
 us, and the order under review does too. Four readings of the order itself serve all rules:
 
     reserve price   the highest of the last price and the order's own limit and stop, buy or sell
-    standing        the order that this one replaces, or the first of its OCA group: of the two at
-                    most one can fill, so this one adds only what goes beyond the other
+    standing        the order that this one replaces, or the first of its OCA group if both were
+                    decided at one moment: together they fill no more than the larger of the two,
+                    so this one adds only what goes beyond the other
     added           the quantity, and the money at the reserve price, that it adds to the worst case
     reducing        it can only bring the position nearer to zero. Then no limit on exposure holds
                     it back, wherever prices have gone: one must always be able to get out
@@ -461,7 +462,11 @@ def _standing(order: Order, portfolio: Portfolio) -> tuple[Order, Decimal] | Non
     if other is None:
         return None
     found = portfolio.working(other)
-    return found if found is not None and _same_claim(found[0], order) else None
+    if found is None or not _same_claim(found[0], order):
+        return None
+    # A leg that joins its group later may find, when it arrives, that the group has just filled.
+    joins_later = order.replaces is None and found[0].created_at != order.created_at
+    return None if joins_later else found
 
 
 def _same_claim(one: Order, other: Order) -> bool:
@@ -478,7 +483,7 @@ def _added(
 ) -> tuple[Decimal, Decimal]:
     """Return what the order adds to the worst case: quantity, and money at `unit` each.
 
-    Beside a standing order each is what goes beyond it: either fills, never both.
+    Beside a standing order each is what goes beyond it.
     """
     quantity = order.quantity
     standing = _standing(order, portfolio)

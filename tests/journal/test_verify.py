@@ -161,6 +161,7 @@ def test_most_of_it_shows_without_a_manifest(run_file, tamper, number):
 def test_a_file_cut_in_the_middle_of_a_record_is_located(run_file, cut):
     run_file.write_bytes(run_file.read_bytes()[:-cut])
     detected(verify_file(run_file), LAST)
+    assert "is cut off" in verify_file(run_file).problem
 
 
 @pytest.mark.parametrize(
@@ -301,6 +302,26 @@ def test_a_row_of_the_run_that_was_changed_too_still_leaves_what_was_kept_elsewh
     assert verify_database(database).ok
     detected(verify_database(database, expected_records=LAST), 13)
     detected(verify_database(database, expected_head=HEAD), 12)
+
+
+@pytest.mark.parametrize(
+    "emptying",
+    [
+        "UPDATE journal_records SET sequence = NULL",
+        "UPDATE journal_records SET kind = NULL",
+        "UPDATE journal_records SET at = NULL",
+        "UPDATE journal_records SET payload = NULL",
+        "UPDATE journal_records SET hash = NULL",
+    ],
+)
+def test_a_table_made_anew_without_its_rules_is_read_all_the_same(database, emptying):
+    with without_triggers(database) as connection:
+        connection.execute("CREATE TABLE loose AS SELECT * FROM journal_records")
+        connection.execute("DROP TABLE journal_records")
+        connection.execute("ALTER TABLE loose RENAME TO journal_records")
+        assert verify_database(database).ok
+        connection.execute(emptying)
+    detected(verify_database(database), 1)
 
 
 def test_a_damaged_database_is_located(tmp_path):

@@ -67,8 +67,7 @@ class MemoryJournal:
 
     def lines(self) -> Iterator[bytes]:
         for linked in links(self.records):
-            if linked.sequence > self._chained:
-                self._chained, self._head = linked.sequence, linked.hash
+            self._chained, self._head = linked.sequence, linked.hash
             yield linked.line
 
     def write(self, path: Path) -> None:

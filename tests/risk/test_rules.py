@@ -100,6 +100,12 @@ def test_what_is_no_price_is_stale(price):
     assert refusal(order(), account(prices={"A.XNAS": price})) is Reason.PRICE_STALE
 
 
+def test_a_price_that_nobody_dates_is_stale():
+    portfolio = account()
+    portfolio.price_at = lambda _: None
+    assert refusal(order(), portfolio) is Reason.PRICE_STALE
+
+
 # ---- the order by itself ----
 
 
@@ -310,6 +316,13 @@ def test_a_refusal_shows_the_limit_and_what_was_observed(reason, limits, new, ob
     (limit,) = limits.values()
     assert (verdict.reason, verdict.limit, verdict.observed) == (reason, Decimal(limit), observed)
     assert (verdict.order, verdict.at) == (new, NOON)
+
+
+@pytest.mark.parametrize(("quantity", "reason"), [(0, None), (1, Reason.CONCENTRATION)])
+def test_a_share_of_equity_is_compared_exactly_however_it_is_shown(quantity, reason):
+    portfolio = account(prices={"A.XNAS": 1}, cash=10**10)
+    new = order(quantity=1_000_000_001 + quantity)
+    assert refusal(new, portfolio, card(concentration_max="0.1000000001")) is reason
 
 
 def test_what_is_shown_is_rounded_up_never_down():
@@ -650,7 +663,10 @@ def sent_at(*moments):
 )
 def test_so_many_orders_go_out_in_any_second(moments, reason):
     limits = card(orders_per_second_max=2)
-    assert refusal(order(9, quantity=99), sent_at(*moments), limits) is reason
+    verdict = review(order(9, quantity=99), sent_at(*moments), limits)
+    assert (None if isinstance(verdict, Approved) else verdict.reason) is reason
+    if reason:
+        assert (verdict.limit, verdict.observed) == (2, len(moments) + 1)
 
 
 @pytest.mark.parametrize(

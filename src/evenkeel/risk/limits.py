@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import ConfigError, did_you_mean
-from evenkeel.domain.money import INFINITY, ONE, ZERO, exact, text
+from evenkeel.domain.money import EXACT, INFINITY, ONE, ZERO, exact, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,6 +157,8 @@ def load_limits(path: str | Path) -> Limits:
 
 
 def _read_toml(path: Path) -> tuple[str, dict[str, object]]:
+    import tomllib  # a run without a card has no use for a parser
+
     try:
         content = path.read_text(encoding="utf-8-sig")
         return content, tomllib.loads(content)
@@ -165,7 +166,7 @@ def _read_toml(path: Path) -> tuple[str, dict[str, object]]:
         raise ConfigError(f"limits file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"limits file {path} is not UTF-8 text; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
         raise ConfigError(f"limits file {path} is not TOML: {error}") from error
 
 
@@ -223,8 +224,8 @@ def _number(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
-        return exact(value)
-    except InvalidOperation:
+        return EXACT.plus(exact(value))
+    except DecimalException:
         return None
 
 

@@ -1,0 +1,1 @@
+"""The nouns. Frozen, standard library only; every other room imports these and none of each other."""

@@ -1,0 +1,89 @@
+"""Completed bars: prices as they were traded, known from `closed_at` on and not before."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # numpy is named here for the type checker only: the nouns import nothing
+    from typing import Any, TypeAlias
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from evenkeel.domain.instrument import Instrument
+
+    Times: TypeAlias = npt.NDArray[np.int64]
+    Column: TypeAlias = npt.NDArray[np.float64]
+    Flags: TypeAlias = npt.NDArray[np.bool_]
+    AnyArray: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something suspicious in the data that does not make it unusable; counted and shown.
+
+    `code` is a short stable name (`zero-volume`, `closed-day`, `spike`, `gap`), `count` how many
+    bars it concerns, `first_at` the closing time of the first of them in UTC nanoseconds.
+    """
+
+    instrument: str
+    code: str
+    count: int
+    first_at: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Completed bars of one instrument, oldest first, as parallel read-only numpy columns.
+
+    `closed_at` (int64, UTC nanoseconds, strictly increasing) is when a bar became knowable; for a
+    daily bar that session's close. `open high low close volume` are float64, prices as traded.
+    `session_closes` (int64, sorted) are the session closes around and beyond the bars: a DAY order
+    expires at the first one after it was made. `volume_known` is False where the source has no
+    volume (an index, a rate): then volume caps nothing. `periods_per_year` is the number of
+    sessions in a year (252 on an exchange, 365 around the clock) and annualises statistics.
+    """
+
+    instrument: Instrument
+    closed_at: Times
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column
+    session_closes: Times
+    volume_known: bool = True
+    periods_per_year: int = 252
+    findings: tuple[Finding, ...] = ()
+    source: str = ""
+
+    def __len__(self) -> int:
+        """Return the number of bars."""
+        return len(self.closed_at)
+
+    def first(self, count: int) -> Bars:
+        """Return the first `count` bars, as views on the same memory."""
+        return self.between(0, count)
+
+    def between(self, start: int, stop: int) -> Bars:
+        """Return bars `start` up to but not including `stop`, as views on the same memory."""
+        rows = slice(start, stop)
+        return replace(
+            self,
+            closed_at=self.closed_at[rows],
+            open=self.open[rows],
+            high=self.high[rows],
+            low=self.low[rows],
+            close=self.close[rows],
+            volume=self.volume[rows],
+        )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the instrument's id and every column: the data's identity."""
+        sha = hashlib.sha256(self.instrument.id.encode())
+        for column in (self.closed_at, self.open, self.high, self.low, self.close, self.volume):
+            sha.update(memoryview(column).cast("B"))
+        return sha.hexdigest()

@@ -1,0 +1,192 @@
+"""Everything that happens to a run, and everything it writes down.
+
+    Event   comes in by the door: what a venue, a company or a person did
+    Record  goes into the journal: events, and the verdicts and requests they caused
+
+Both unions are closed. `match` over them has no default case, so that mypy shows every place that
+a new member must still touch. Times are UTC nanoseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import ZERO
+from evenkeel.domain.verdict import Approved, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first record: everything that the rest follows from.
+
+    `tape` is the SHA-256 of each instrument's bars. The mode (backtest, paper) and the run's id
+    are not here: the same decisions on the same bars give the same journal, whoever runs them.
+    """
+
+    at: int
+    strategy: str
+    params: dict[str, str]
+    instruments: dict[str, dict[str, str]]
+    tape: dict[str, str]
+    cash: Decimal
+    currency: str
+    costs: str
+    slippage: str
+    limits: dict[str, str]
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAccepted:
+    """The venue works the order (FIX: ExecType New)."""
+
+    order_id: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRejected:
+    """The venue will not work the order (or the replacement: then the old one works on)."""
+
+    order_id: int
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCanceled:
+    """The order is off the market. `filled` is what it filled in all (FIX 14, CumQty).
+
+    A fill that is part of `filled` and has not reached us yet still counts as exposure.
+    """
+
+    order_id: int
+    at: int
+    filled: Decimal = ZERO
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderExpired:
+    """The order's time in force ran out. `filled` as in `OrderCanceled`."""
+
+    order_id: int
+    at: int
+    filled: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReplaced:
+    """`order_id` (the new order) has taken the place of `replaces`, which `filled` this much."""
+
+    order_id: int
+    replaces: int
+    at: int
+    filled: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRejected:
+    """The cancel was too late, or the order is not known; the order's own state stands."""
+
+    order_id: int
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUncertain:
+    """Nobody can say what became of the order: it turns UNKNOWN and counts in full."""
+
+    order_id: int
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """From `at` on, `old` shares are `new` shares (2:1 is new=2, old=1)."""
+
+    instrument: str
+    at: int
+    new: Decimal
+    old: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class CashDividend:
+    """Whoever holds at the close before `at` (the ex-date) gets `amount` a share; shorts pay."""
+
+    instrument: str
+    at: int
+    amount: Decimal
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Nothing is approved again until somebody resumes. `by` is a person or a rule."""
+
+    at: int
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A person took the halt back."""
+
+    at: int
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Somebody wants the order off the market; it may still fill until the venue confirms."""
+
+    order_id: int
+    at: int
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A line that the strategy logged."""
+
+    at: int
+    strategy: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last record. `state` is the hash of the portfolio that the records lead to."""
+
+    at: int
+    equity: Decimal
+    state: str
+
+
+CorporateAction: TypeAlias = Split | CashDividend
+
+VenueEvent: TypeAlias = (
+    OrderAccepted
+    | OrderRejected
+    | OrderCanceled
+    | OrderExpired
+    | OrderReplaced
+    | CancelRejected
+    | OrderUncertain
+    | Fill
+)
+
+Event: TypeAlias = VenueEvent | CorporateAction | Halted | Resumed
+
+Record: TypeAlias = (
+    RunStarted | Event | Approved | Refused | CancelRequested | Noted | RunEnded
+)

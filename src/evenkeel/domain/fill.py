@@ -1,0 +1,34 @@
+"""A fill: a quantity traded at a price. The only thing that moves a position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from evenkeel.domain.money import ZERO
+from evenkeel.domain.order import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution, as the venue reports it.
+
+    `id` is the venue's execution id (FIX 17): a second report with the same id is the same fill.
+    `quantity` is positive, `price` in the instrument's currency, `commission` the money paid in
+    `currency`. `at` is the closing time of the bar in which it happened: when we could know.
+    `slippage` is the money lost against the price that the rules of DESIGN section 4 give before
+    slippage. `ambiguity` is None, or the money between this fill and the better one that the same
+    bar would have allowed (two legs of a bracket inside one bar: the worse one fills).
+    """
+
+    id: str
+    order_id: int
+    instrument: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    currency: str
+    at: int
+    commission: Decimal = ZERO
+    slippage: Decimal = ZERO
+    ambiguity: Decimal | None = None

@@ -1,0 +1,58 @@
+"""What can be traded, and the grid of prices and quantities on which it can be traded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from evenkeel.domain.errors import UsageError
+from evenkeel.domain.money import ONE
+
+NO_MARKET = "XXXX"
+"""ISO 10383's code for "no market": the MIC of an instrument that came from a bare file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One tradable thing, named `SYMBOL.MIC` (MIC as in ISO 10383: `AAPL.XNAS`).
+
+    `tick` is the smallest step of a price, None when not declared: then prices are taken as they
+    are. `lot` is the smallest step of a quantity. `multiplier` is the money that one unit of
+    quantity is worth per unit of price (1 for a share, 10 for a EURO STOXX 50 future).
+    `currency` is ISO 4217.
+    """
+
+    id: str
+    currency: str = "USD"
+    tick: Decimal | None = None
+    lot: Decimal = ONE
+    multiplier: Decimal = ONE
+    tradable: bool = True
+
+    @property
+    def symbol(self) -> str:
+        """The part before the last dot."""
+        return self.id.rpartition(".")[0]
+
+    @property
+    def mic(self) -> str:
+        """The part after the last dot: ISO 10383, `XXXX` for no market."""
+        return self.id.rpartition(".")[2]
+
+
+def instrument_id(text: str) -> str:
+    """Check and return an instrument id; a bare symbol gets the MIC `XXXX` (no market).
+
+    Raises `UsageError` when it is empty, has spaces, or the MIC is not four letters or digits.
+    """
+    symbol, dot, mic = text.strip().rpartition(".")
+    if not dot:
+        symbol, mic = mic, NO_MARKET
+    if not symbol or any(c.isspace() for c in symbol + mic):
+        raise UsageError(f"instrument {text!r} is not of the form SYMBOL.MIC, such as AAPL.XNAS")
+    if len(mic) != 4 or not mic.isalnum() or mic != mic.upper():
+        raise UsageError(
+            f"instrument {text!r}: {mic!r} is not a market code of ISO 10383 "
+            f"(four capitals, such as XNAS); without one write {text}.{NO_MARKET}"
+        )
+    return f"{symbol}.{mic}"

@@ -1,0 +1,62 @@
+"""Exact numbers: the one place where a float becomes a Decimal.
+
+Arithmetic on money runs in the `EXACT` context: 60 digits, so that quantity x price, sums and
+pro-rata shares of real amounts are exact, and an invalid operation raises instead of giving NaN.
+"""
+
+from __future__ import annotations
+
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+)
+
+EXACT = Context(
+    prec=60,
+    rounding=ROUND_HALF_EVEN,
+    traps=[InvalidOperation, DivisionByZero, Overflow],
+)
+"""The decimal context of ledger, gate and broker (`with localcontext(EXACT)`)."""
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+INFINITY = Decimal("Infinity")
+
+
+def exact(value: Decimal | float | str) -> Decimal:
+    """Return `value` as the shortest decimal that reads back as the same number.
+
+    A float price 102.3 becomes Decimal("102.3"), not its binary expansion: this is what the data
+    file said. Raises `decimal.InvalidOperation` for text that is not a number.
+    """
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, float):
+        return Decimal(repr(float(value)))  # float(): numpy scalars have another repr
+    return EXACT.create_decimal(value)
+
+
+def round_down(value: Decimal, step: Decimal) -> Decimal:
+    """Round to the multiple of `step` at or below `value` (toward minus infinity)."""
+    return EXACT.multiply((value / step).to_integral_value(ROUND_FLOOR), step)
+
+
+def round_up(value: Decimal, step: Decimal) -> Decimal:
+    """Round to the multiple of `step` at or above `value`."""
+    return EXACT.multiply((value / step).to_integral_value(ROUND_CEILING), step)
+
+
+def text(value: Decimal) -> str:
+    """Return the canonical text of an amount: no exponent, no trailing zeros, no minus zero."""
+    if not value.is_finite():
+        return str(value)
+    if value == 0:
+        return "0"
+    plain = format(value, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain

@@ -1,0 +1,115 @@
+"""An order, its life, and the only steps that life can take. Names are FIX 4.4's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+
+class Side(Enum):
+    """Which way an order trades (FIX 54)."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def opposite(self) -> Side:
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(Enum):
+    """How an order fills (FIX 40); the rules are in DESIGN section 4."""
+
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"
+
+
+class TimeInForce(Enum):
+    """How long an order works (FIX 59)."""
+
+    DAY = "DAY"
+    GTC = "GTC"
+
+
+class OrderStatus(Enum):
+    """Where an order is in its life (FIX 39), and `UNKNOWN`.
+
+    `UNKNOWN`: the outcome of a request is not known. It counts as full exposure, and only
+    evidence from the broker resolves it.
+    """
+
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELED = "CANCELED"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    REPLACED = "REPLACED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+
+
+_S = OrderStatus
+_ENDS = (_S.FILLED, _S.CANCELED, _S.REPLACED, _S.REJECTED, _S.EXPIRED)
+_LIVE = (_S.NEW, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL, _S.PENDING_REPLACE, _S.UNKNOWN)
+
+TERMINAL = frozenset(_ENDS)
+"""States that an order leaves only when a late fill arrives (then: FILLED or stays)."""
+
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.PENDING_NEW: frozenset((*_LIVE, *_ENDS)),
+    _S.NEW: frozenset((*_LIVE[1:], *_ENDS)),
+    _S.PARTIALLY_FILLED: frozenset((*_LIVE[1:], *_ENDS)),
+    _S.PENDING_CANCEL: frozenset((*_LIVE, *_ENDS)),
+    _S.PENDING_REPLACE: frozenset((*_LIVE, *_ENDS)),
+    _S.UNKNOWN: frozenset((*_LIVE, *_ENDS)),
+    # A fill can be on its way while the cancel is confirmed: that edge exists, in every market.
+    _S.CANCELED: frozenset((_S.FILLED,)),
+    _S.EXPIRED: frozenset((_S.FILLED,)),
+    _S.REPLACED: frozenset((_S.FILLED,)),
+    _S.REJECTED: frozenset(),
+    _S.FILLED: frozenset(),
+}
+"""From each state, the states that can follow. Anything else is a mistake of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a strategy wants done, already on the instrument's grid of ticks and lots.
+
+    `id` counts the orders of a run from 1 and is never reused; the client order id that a venue
+    sees is `<run id>-<id>`. `created_at` is the closing time of the bar that was decided on (UTC
+    nanoseconds); the order can fill on later bars only. `quantity` is positive. `limit_price`,
+    `stop_price` and `trail_amount` are in the instrument's currency; each is set exactly for the
+    types that need it (a trailing stop's `stop_price` is where its trail starts).
+    `expires_at` ends a DAY order. `replaces` names the order that this one takes the place of;
+    its quantity is then what may still fill in all, beside what the replaced one has filled.
+    `parent` names the order whose complete fill brings this one to life; orders with the same
+    `oca_group` (named by the first order's id) cancel each other: when one fills, the rest end.
+    `reason` is the strategy's own words, `sizing` how the quantity was found.
+    """
+
+    id: int
+    strategy: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    type: OrderType
+    created_at: int
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    tif: TimeInForce = TimeInForce.GTC
+    expires_at: int | None = None
+    replaces: int | None = None
+    parent: int | None = None
+    oca_group: int | None = None
+    reason: str = ""
+    sizing: str = ""

@@ -1,0 +1,128 @@
+"""Parameters: named, typed, bounded; a wrong one is refused with the law and the value."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+from evenkeel.domain.errors import StrategyError, did_you_mean
+
+T = TypeVar("T", bool, int, float, str)
+
+_WORDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+}
+
+
+class Param:
+    """One parameter of a strategy class; instances hold its value as a plain attribute."""
+
+    def __init__(
+        self,
+        default: bool | int | float | str,  # noqa: FBT001 - a value, not a switch
+        bounds: dict[str, Any],
+        choices: tuple[Any, ...],
+    ) -> None:
+        """Keep the default, whose type is the parameter's type, and its law."""
+        self.default = default
+        self.kind = type(default)
+        self.bounds = {word: limit for word, limit in bounds.items() if limit is not None}
+        self.choices = choices
+        self.name = ""
+        self.owner = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Learn the name under which a strategy class declares the parameter."""
+        self.name, self.owner = name, owner.__name__
+
+    def law(self) -> str:
+        """Return what a value must be, in words: `a whole number from 2 to 200`."""
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        words = _WORDS[self.kind]
+        low = self.bounds.get("ge", self.bounds.get("gt"))
+        high = self.bounds.get("le", self.bounds.get("lt"))
+        above = "above " if "gt" in self.bounds else "from "
+        below = "below " if "lt" in self.bounds else "to "
+        if low is not None:
+            words += f" {above}{low}"
+        if high is not None:
+            words += f" {below}{high}" if low is not None else f" at most {high}"
+        return words
+
+    def check(self, value: object) -> bool | int | float | str:
+        """Return `value` as the parameter's type, or raise `StrategyError` with the law."""
+        try:
+            typed = _as(self.kind, value)
+        except ValueError:
+            typed = None
+        if typed is None or not self._allows(typed):
+            raise StrategyError(f"{self.owner}.{self.name} must be {self.law()}, was {value!r}")
+        return typed
+
+    def _allows(self, value: Any) -> bool:  # noqa: ANN401 - any of the four kinds
+        if self.choices:
+            return value in self.choices
+        tests = {
+            "ge": lambda limit: value >= limit,
+            "gt": lambda limit: value > limit,
+            "le": lambda limit: value <= limit,
+            "lt": lambda limit: value < limit,
+        }
+        return all(tests[word](limit) for word, limit in self.bounds.items())
+
+
+def param(
+    default: T,
+    *,
+    ge: float | None = None,
+    le: float | None = None,
+    gt: float | None = None,
+    lt: float | None = None,
+    choices: tuple[T, ...] = (),
+) -> T:
+    """Declare a strategy parameter: `fast: int = ek.param(20, ge=2, le=200)`.
+
+    The type of `default` is the type of the parameter. `ge le gt lt` bound it (inclusive and
+    exclusive); `choices` lists the values allowed. Values may be given as text (`--set fast=10`).
+    """
+    declared = Param(default, {"ge": ge, "le": le, "gt": gt, "lt": lt}, choices)
+    return cast("T", declared)
+
+
+def params_of(strategy: type) -> dict[str, Param]:
+    """Return the parameters that a strategy class declares, base classes first."""
+    found: dict[str, Param] = {}
+    for cls in reversed(strategy.__mro__):
+        found.update({name: each for name, each in vars(cls).items() if isinstance(each, Param)})
+    return found
+
+
+def values_for(strategy: type, given: dict[str, Any]) -> dict[str, bool | int | float | str]:
+    """Return a checked value for every parameter; `given` overrides defaults."""
+    declared = params_of(strategy)
+    for name in given:
+        if name not in declared:
+            known = ", ".join(declared) or "none"
+            raise StrategyError(
+                f"{strategy.__name__} has no parameter {name!r} (it has: {known})"
+                f"{did_you_mean(name, declared)}"
+            )
+    return {name: each.check(given.get(name, each.default)) for name, each in declared.items()}
+
+
+def _as(kind: type, value: object) -> Any:  # noqa: ANN401 - any of the four kinds
+    if isinstance(value, kind) and (kind is not int or not isinstance(value, bool)):
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str):
+        raise ValueError(value)
+    if kind is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if value.lower() not in words:
+            raise ValueError(value)
+        return words[value.lower()]
+    return kind(value)

@@ -1,0 +1,227 @@
+"""A column of values read from now backwards. Nobody can read a value ahead of the cursor.
+
+    bars.close[0]    the bar that just completed
+    bars.close[-1]   the bar before it
+
+Series are computed for the whole history at once, with numpy, and read through the tape's cursor.
+When the history grows (paper, live) or its scale changes (a split), `setup` is run again on it and
+each series takes over the values of its successor: `Frame` remembers them in order of creation.
+"""
+
+from __future__ import annotations
+
+from math import nan
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy as np
+
+from evenkeel.domain.errors import StrategyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evenkeel.domain.bar import AnyArray
+    from evenkeel.domain.instrument import Instrument
+    from evenkeel.domain.tape import Cursor
+
+
+class Frame:
+    """The series that one run of `setup` made on one timeline, in order of creation."""
+
+    __slots__ = ("_kept", "_made", "cursor")
+
+    def __init__(self, cursor: Cursor, *, keep: bool = False) -> None:
+        """Read through `cursor`; `keep` holds intermediate series alive for a successor."""
+        self.cursor = cursor
+        self._made: list[ref[Series]] = []
+        self._kept: list[Series] | None = [] if keep else None
+
+    def remember(self, series: Series) -> None:
+        """Note a new series."""
+        self._made.append(ref(series))
+        if self._kept is not None:
+            self._kept.append(series)
+
+    def take_over(self, successor: Frame) -> None:
+        """Give every living series the values that the same line of `setup` made this time."""
+        if len(self._made) != len(successor._made):
+            raise StrategyError(
+                f"setup made {len(self._made)} series at first and {len(successor._made)} on a "
+                "longer history; it must make the same ones whatever the bars are"
+            )
+        for mine, theirs in zip(self._made, successor._made, strict=True):
+            living, fresh = mine(), theirs()
+            if living is not None and fresh is not None:
+                living.become(fresh.values)
+
+
+class Series:
+    """Values aligned with an instrument's bars: `[0]` is now, `[-1]` the bar before.
+
+    Arithmetic, comparison and `& | ~` work element by element and give a series again; `values`
+    is the whole numpy array, for `setup` only. Warm-up is NaN, and every comparison with NaN is
+    false. Reading before the first bar gives NaN (or False).
+    """
+
+    __slots__ = ("__weakref__", "_cursor", "_frame", "_missing", "_view", "values")
+    __hash__ = None  # type: ignore[assignment]  # == gives a series, as in numpy
+
+    def __init__(self, values: AnyArray, frame: Frame) -> None:
+        """Wrap `values` (float64 or bool, one per bar) on the timeline of `frame`."""
+        self._frame = frame
+        self._cursor = frame.cursor
+        self.become(values)
+        frame.remember(self)
+
+    def become(self, values: AnyArray) -> None:
+        """Take other values, made by the same computation on another history."""
+        self.values = values
+        self._view = memoryview(values)
+        self._missing: float | bool = False if values.dtype == np.bool_ else nan
+
+    def __getitem__(self, back: int) -> Any:  # noqa: ANN401 - a float or a bool, as computed
+        """Return the value now (0) or `-back` bars ago; IndexError for a positive index."""
+        index = self._cursor.index + back
+        if back > 0:
+            raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
+        return self._view[index] if index >= 0 else self._missing
+
+    def __len__(self) -> int:
+        """Return the number of bars in the whole history."""
+        return len(self.values)
+
+    def __bool__(self) -> bool:
+        """Refuse: a whole series is neither true nor false."""
+        raise TypeError("a series is not true or false by itself; ask for a value: series[0]")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> AnyArray:  # noqa: ANN401
+        """Let numpy read the whole column (`np.log(bars.close)`); see `derive` for the way back."""
+        return np.array(self.values, dtype=dtype, copy=bool(copy)) if copy else np.asarray(
+            self.values, dtype=dtype
+        )
+
+    def __array_ufunc__(
+        self, ufunc: Callable[..., AnyArray], method: str, *inputs: object, **options: object
+    ) -> Series:
+        """Apply a numpy function element by element; the result is a series again."""
+        if method != "__call__" or options.get("out") is not None:
+            raise StrategyError(
+                f"numpy's {getattr(ufunc, '__name__', ufunc)}.{method} does not work bar by bar; "
+                "compute on series.values and wrap the result with series.derive(array)"
+            )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.derive(ufunc(*[self._operand(each) for each in inputs], **options))
+
+    def derive(self, values: AnyArray) -> Series:
+        """Return a series of other values on the same timeline (one value per bar)."""
+        if np.shape(values) != np.shape(self.values):
+            raise StrategyError(
+                f"a series needs one value per bar: {len(self.values)}, was {np.shape(values)}"
+            )
+        kind = np.bool_ if values.dtype == np.bool_ else np.float64
+        return Series(np.ascontiguousarray(values, dtype=kind), self._frame)
+
+    def _operand(self, other: object) -> object:
+        if not isinstance(other, Series):
+            return other
+        if other._cursor is not self._cursor:
+            raise StrategyError(
+                "two series of different bar times cannot be combined element by element"
+            )
+        return other.values
+
+    def _with(self, function: Callable[..., AnyArray], *operands: object) -> Series:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.derive(function(*[self._operand(each) for each in operands]))
+
+    def __add__(self, other: object) -> Series:
+        return self._with(np.add, self, other)
+
+    def __radd__(self, other: object) -> Series:
+        return self._with(np.add, other, self)
+
+    def __sub__(self, other: object) -> Series:
+        return self._with(np.subtract, self, other)
+
+    def __rsub__(self, other: object) -> Series:
+        return self._with(np.subtract, other, self)
+
+    def __mul__(self, other: object) -> Series:
+        return self._with(np.multiply, self, other)
+
+    def __rmul__(self, other: object) -> Series:
+        return self._with(np.multiply, other, self)
+
+    def __truediv__(self, other: object) -> Series:
+        return self._with(np.divide, self, other)
+
+    def __rtruediv__(self, other: object) -> Series:
+        return self._with(np.divide, other, self)
+
+    def __neg__(self) -> Series:
+        return self._with(np.negative, self)
+
+    def __abs__(self) -> Series:
+        return self._with(np.absolute, self)
+
+    def __lt__(self, other: object) -> Series:
+        return self._with(np.less, self, other)
+
+    def __le__(self, other: object) -> Series:
+        return self._with(np.less_equal, self, other)
+
+    def __gt__(self, other: object) -> Series:
+        return self._with(np.greater, self, other)
+
+    def __ge__(self, other: object) -> Series:
+        return self._with(np.greater_equal, self, other)
+
+    def __eq__(self, other: object) -> Series:  # type: ignore[override]  # as numpy does
+        return self._with(np.equal, self, other)
+
+    def __ne__(self, other: object) -> Series:  # type: ignore[override]  # as numpy does
+        return self._with(np.not_equal, self, other)
+
+    def __and__(self, other: object) -> Series:
+        return self._with(np.logical_and, self, other)
+
+    def __or__(self, other: object) -> Series:
+        return self._with(np.logical_or, self, other)
+
+    def __invert__(self) -> Series:
+        return self._with(np.logical_not, self)
+
+
+class BarSeries:
+    """An instrument's bars as series: `open high low close volume`, prices on today's scale.
+
+    Prices before a split are divided by it as soon as it has happened, and not before: what a
+    strategy sees on a day is what was known on that day. `closed_at` is numpy datetime64[ns], UTC.
+    """
+
+    __slots__ = ("_frame", "close", "closed_at", "high", "instrument", "low", "open", "volume")
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        closed_at: AnyArray,
+        columns: dict[str, AnyArray],
+        frame: Frame,
+    ) -> None:
+        """Present `columns` (open high low close volume) on the timeline of `frame`."""
+        self.instrument = instrument
+        self.closed_at = closed_at.view("datetime64[ns]")
+        self._frame = frame
+        self.open, self.high, self.low, self.close, self.volume = (
+            Series(columns[name], frame) for name in ("open", "high", "low", "close", "volume")
+        )
+
+    def __len__(self) -> int:
+        """Return the number of bars in the whole history."""
+        return len(self.closed_at)
+
+    @property
+    def count(self) -> int:
+        """How many bars have completed by now."""
+        return self._frame.cursor.index + 1

@@ -85,5 +85,5 @@ class Bars:
         """Return the SHA-256 of the instrument's id and every column: the data's identity."""
         sha = hashlib.sha256(self.instrument.id.encode())
         for column in (self.closed_at, self.open, self.high, self.low, self.close, self.volume):
-            sha.update(memoryview(column).cast("B"))
+            sha.update(column.data.cast("B"))
         return sha.hexdigest()

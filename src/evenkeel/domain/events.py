@@ -187,6 +187,4 @@ VenueEvent: TypeAlias = (
 
 Event: TypeAlias = VenueEvent | CorporateAction | Halted | Resumed
 
-Record: TypeAlias = (
-    RunStarted | Event | Approved | Refused | CancelRequested | Noted | RunEnded
-)
+Record: TypeAlias = RunStarted | Event | Approved | Refused | CancelRequested | Noted | RunEnded

@@ -10,6 +10,7 @@ from evenkeel.domain.money import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order
 

@@ -67,7 +67,7 @@ class Tape:
             self.bars[history.instrument.id] = history
         shared: dict[bytes, Cursor] = {}
         for name, history in self.bars.items():
-            times = memoryview(history.closed_at)
+            times = history.closed_at.data
             # Two timelines are one when length, ends and the whole content agree; hash() of the
             # bytes is cheap beside everything that is computed from the bars later.
             key = history.closed_at.tobytes() if len(self.bars) > 1 else b""
@@ -116,6 +116,6 @@ class Tape:
 
     def session_close_after(self, instrument_id: str, moment: int) -> int:
         """Return the first session close later than `moment`, `NEVER` when none is known."""
-        closes = memoryview(self.bars[instrument_id].session_closes)
+        closes = self.bars[instrument_id].session_closes.data
         position = bisect_right(closes, moment)
         return closes[position] if position < len(closes) else NEVER

@@ -55,7 +55,7 @@ class Param:
     def check(self, value: object) -> bool | int | float | str:
         """Return `value` as the parameter's type, or raise `StrategyError` with the law."""
         try:
-            typed = _as(self.kind, value)
+            typed: bool | int | float | str | None = _as(self.kind, value)
         except ValueError:
             typed = None
         if typed is None or not self._allows(typed):

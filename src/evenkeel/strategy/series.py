@@ -77,7 +77,7 @@ class Series:
     def become(self, values: AnyArray) -> None:
         """Take other values, made by the same computation on another history."""
         self.values = values
-        self._view = memoryview(values)
+        self._view = values.data  # reads as Python numbers, without a copy
         self._missing: float | bool = False if values.dtype == np.bool_ else nan
 
     def __getitem__(self, back: int) -> Any:  # noqa: ANN401 - a float or a bool, as computed
@@ -97,8 +97,10 @@ class Series:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> AnyArray:  # noqa: ANN401
         """Let numpy read the whole column (`np.log(bars.close)`); see `derive` for the way back."""
-        return np.array(self.values, dtype=dtype, copy=bool(copy)) if copy else np.asarray(
-            self.values, dtype=dtype
+        return (
+            np.array(self.values, dtype=dtype, copy=bool(copy))
+            if copy
+            else np.asarray(self.values, dtype=dtype)
         )
 
     def __array_ufunc__(
@@ -113,6 +115,11 @@ class Series:
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.derive(ufunc(*[self._operand(each) for each in inputs], **options))
 
+    @property
+    def times(self) -> memoryview:
+        """The closing time of every bar of this series' timeline (int64, UTC nanoseconds)."""
+        return self._cursor.times
+
     def derive(self, values: AnyArray) -> Series:
         """Return a series of other values on the same timeline (one value per bar)."""
         if np.shape(values) != np.shape(self.values):
@@ -125,7 +132,7 @@ class Series:
     def _operand(self, other: object) -> object:
         if not isinstance(other, Series):
             return other
-        if other._cursor is not self._cursor:
+        if other._cursor is not self._cursor:  # noqa: SLF001 - another of our own kind
             raise StrategyError(
                 "two series of different bar times cannot be combined element by element"
             )

@@ -1,0 +1,573 @@
+"""The strategy author's side: say what to compute, say when to be woken, say what to do.
+
+A strategy thinks in floats: prices, equity and quantities are for deciding. What it asks for
+becomes a `Decimal` on the instrument's grid when the order is made, behind the `Desk`.
+
+    setup(bars)     once, before the first bar: compute series over the whole history
+    on_start()      once: the place for a strategy's own state
+    on_bar()        on every bar, or on the bars named with wake_on
+    on_order(u)     an order changed its state     on_fill(f)   an order traded
+    on_stop()       once, after the last bar; nothing can be ordered any more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import isnan
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.money import exact
+from evenkeel.domain.order import OrderType, Side, TimeInForce
+from evenkeel.strategy.params import values_for
+from evenkeel.strategy.series import BarSeries, Series
+from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
+
+if TYPE_CHECKING:
+    from evenkeel.domain.bar import AnyArray, Times
+    from evenkeel.domain.fill import Fill
+    from evenkeel.domain.instrument import Instrument
+    from evenkeel.domain.order import Order, OrderStatus
+
+Number = float | int | Decimal | str
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """What `on_order` is told: the order, its new state, what it has filled, and why."""
+
+    order: Order
+    status: OrderStatus
+    filled: float
+    reason: str
+
+
+class Position:
+    """What is held of one instrument: true in an `if` when it is not flat. Money as floats."""
+
+    __slots__ = ("average_price", "market_value", "quantity", "unrealized_pnl")
+
+    def __init__(
+        self, quantity: float, average_price: float, market_value: float, unrealized_pnl: float
+    ) -> None:
+        """Hold a signed quantity; `average_price` is NaN when flat."""
+        self.quantity = quantity
+        self.average_price = average_price
+        self.market_value = market_value
+        self.unrealized_pnl = unrealized_pnl
+
+    def __bool__(self) -> bool:
+        """Whether anything is held, long or short."""
+        return self.quantity != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a strategy asks the desk for, before it is put on the grid and given a number."""
+
+    instrument: str
+    side: Side
+    quantity: Decimal
+    type: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    tif: TimeInForce = TimeInForce.GTC
+    replaces: int | None = None
+    parent: int | None = None
+    oca_group: int | None = None
+    reason: str = ""
+    sizing: str = ""
+
+
+class Desk(Protocol):
+    """Where a strategy's wishes go and its facts come from; the engine sits behind it."""
+
+    @property
+    def now(self) -> int:
+        """The moment, in UTC nanoseconds."""
+        ...
+
+    def place(self, strategy: str, ask: Ask) -> int | None:
+        """Put an order through the gate; its number, or None when its quantity rounds to zero."""
+        ...
+
+    def cancel(self, strategy: str, order_id: int, reason: str) -> None:
+        """Ask for an order to be taken off the market."""
+        ...
+
+    def working(self, strategy: str, instrument: str) -> list[Order]:
+        """Return this strategy's orders in an instrument that are not done."""
+        ...
+
+    def held(self, instrument: str) -> Decimal:
+        """Return the signed quantity held."""
+        ...
+
+    def coming(self, strategy: str, instrument: str) -> Decimal:
+        """Return the signed quantity that market orders on their way will still bring."""
+        ...
+
+    def position(self, instrument: str) -> Position:
+        """Return what is held of an instrument."""
+        ...
+
+    def price(self, instrument: str) -> Decimal | None:
+        """Return the last close."""
+        ...
+
+    def cash(self) -> Decimal:
+        """Return cash in the base currency."""
+        ...
+
+    def equity(self) -> Decimal | None:
+        """Return equity, None when something held has no price."""
+        ...
+
+    def note(self, strategy: str, text: str) -> None:
+        """Write a line into the journal."""
+        ...
+
+
+class Trader:
+    """What `Strategy` and `PortfolioStrategy` have in common."""
+
+    def __init__(self, **params: object) -> None:
+        """Take parameter values by name; each is checked against its law."""
+        self._params = values_for(type(self), params)
+        self.__dict__.update(self._params)
+        self._desk: Desk | None = None
+        self._wake: Series | AnyArray | None = None
+
+    # ---- hooks: all optional but on_bar ----
+
+    def on_start(self) -> None:
+        """Called once before the first bar: the place for a strategy's own state."""
+
+    def on_bar(self) -> None:
+        """Called on every bar, or on those named with `wake_on`."""
+        raise StrategyError(f"{type(self).__name__} has no on_bar method: say there what to do")
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Called when an order of this strategy changed its state."""
+
+    def on_fill(self, fill: Fill) -> None:
+        """Called when an order of this strategy traded."""
+
+    def on_stop(self) -> None:
+        """Called once after the last bar."""
+
+    # ---- reading ----
+
+    @property
+    def params(self) -> dict[str, bool | int | float | str]:
+        """The value of every parameter."""
+        return dict(self._params)
+
+    @property
+    def name(self) -> str:
+        """The class's name: what orders and records call this strategy."""
+        return type(self).__name__
+
+    @property
+    def now(self) -> datetime:
+        """The closing time of the bar that just completed, in UTC."""
+        return _EPOCH + timedelta(microseconds=self._at_desk.now // 1000)
+
+    @property
+    def cash(self) -> float:
+        """Cash in the account's currency; negative when money is owed."""
+        return float(self._at_desk.cash())
+
+    @property
+    def equity(self) -> float:
+        """Cash plus positions at their last prices; NaN when something held has no price."""
+        equity = self._at_desk.equity()
+        return float("nan") if equity is None else float(equity)
+
+    # ---- asking ----
+
+    def wake_on(self, mask: Series | AnyArray) -> None:
+        """Call `on_bar` only on bars where `mask` is true; other bars then cost nothing."""
+        self._wake = mask
+
+    def cancel(self, order_id: int | None, *, reason: str = "") -> None:
+        """Take an order off the market. It may still fill until the venue confirms."""
+        if order_id is not None:
+            self._at_desk.cancel(self.name, order_id, reason)
+
+    def log(self, text: str) -> None:
+        """Write a line into the journal, beside the orders it explains."""
+        self._at_desk.note(self.name, text)
+
+    def clone(self) -> Self:
+        """Return a new strategy with the same parameters and no state."""
+        return type(self)(**self._params)
+
+    # ---- for the desk ----
+
+    def join(self, desk: Desk) -> None:
+        """Sit down at a desk; from now on orders can be placed."""
+        self._desk = desk
+
+    @property
+    def _at_desk(self) -> Desk:
+        if self._desk is None:
+            raise StrategyError(
+                f"{type(self).__name__} is not running: orders, cash and positions are there "
+                "from on_start on, not in setup or __init__"
+            )
+        return self._desk
+
+    def _order(
+        self,
+        instrument: str,
+        side: Side,
+        quantity: Number,
+        *,
+        limit: Number | None = None,
+        stop: Number | None = None,
+        trail: Number | None = None,
+        tif: str | TimeInForce = TimeInForce.GTC,
+        reason: str = "",
+        sizing: str = "",
+        replaces: int | None = None,
+        parent: int | None = None,
+        oca_group: int | None = None,
+    ) -> int | None:
+        ask = Ask(
+            instrument,
+            side,
+            _amount("quantity", quantity),
+            _type(limit, stop, trail),
+            limit_price=None if limit is None else _amount("limit", limit),
+            stop_price=self._first_stop(instrument, side, stop, trail),
+            trail_amount=None if trail is None else _amount("trail", trail),
+            tif=_tif(tif),
+            replaces=replaces,
+            parent=parent,
+            oca_group=oca_group,
+            reason=reason,
+            sizing=sizing,
+        )
+        return self._at_desk.place(self.name, ask)
+
+    def _first_stop(
+        self, instrument: str, side: Side, stop: Number | None, trail: Number | None
+    ) -> Decimal | None:
+        """Return where a stop stands at first; a trail starts at its distance from the last price."""
+        if stop is not None:
+            return _amount("stop", stop)
+        last = self._at_desk.price(instrument)
+        if trail is None or last is None:
+            return None
+        distance = _amount("trail", trail)
+        return last - distance if side is Side.SELL else last + distance
+
+    def _replace(
+        self,
+        order_id: int,
+        quantity: Number | None,
+        limit: Number | None,
+        stop: Number | None,
+        reason: str,
+        instrument: str,
+    ) -> int | None:
+        for order in self._at_desk.working(self.name, instrument):
+            if order.id == order_id:
+                return self._order(
+                    instrument,
+                    order.side,
+                    order.quantity if quantity is None else quantity,
+                    limit=order.limit_price if limit is None else limit,
+                    stop=order.stop_price if stop is None else stop,
+                    trail=order.trail_amount,
+                    tif=order.tif,
+                    reason=reason,
+                    sizing=f"replaces order {order_id}",
+                    replaces=order_id,
+                    parent=order.parent,
+                    oca_group=order.oca_group,
+                )
+        return None
+
+    def _target_quantity(
+        self, instrument: str, quantity: Number, sizing: str, options: dict[str, Any]
+    ) -> int | None:
+        desk = self._at_desk
+        wanted = _amount("quantity", quantity)
+        change = wanted - desk.held(instrument) - desk.coming(self.name, instrument)
+        side = Side.BUY if change > 0 else Side.SELL
+        sizing = sizing or f"target_quantity {wanted}"
+        return self._order(instrument, side, abs(change), sizing=sizing, **options)
+
+    def _target_weight(
+        self, instrument: Instrument, weight: float, options: dict[str, Any]
+    ) -> int | None:
+        price = self._at_desk.price(instrument.id)
+        if price is None:
+            raise StrategyError(f"{instrument.id} has no price yet: a weight cannot be sized")
+        equity = self.equity
+        wanted = quantity_for_weight(
+            weight, equity=equity, price=float(price), multiplier=float(instrument.multiplier)
+        )
+        if isnan(wanted):  # equity is not known: ask for nothing rather than guess
+            return None
+        lot = float(instrument.lot)
+        wanted = int(wanted / lot) * lot
+        sizing = f"target_weight {weight:g} of equity {equity:.2f} at {price}"
+        return self._target_quantity(instrument.id, wanted, sizing, options)
+
+    def _close(self, instrument: str, options: dict[str, Any]) -> int | None:
+        for order in self._at_desk.working(self.name, instrument):
+            if order.type is not OrderType.MARKET:
+                self.cancel(order.id, reason="close")
+        return self._target_quantity(instrument, 0, "close", options)
+
+    def _bracket(
+        self,
+        instrument: str,
+        side: Side,
+        quantity: Number,
+        stop_loss: Number,
+        take_profit: Number,
+        options: dict[str, Any],
+    ) -> tuple[int | None, int | None, int | None]:
+        low, high = (stop_loss, take_profit) if side is Side.BUY else (take_profit, stop_loss)
+        if not _amount("stop_loss", low) < _amount("take_profit", high):
+            raise StrategyError(
+                f"a {side.value} bracket needs its stop_loss "
+                f"{'below' if side is Side.BUY else 'above'} its take_profit, "
+                f"was stop_loss={stop_loss}, take_profit={take_profit}"
+            )
+        entry = self._order(instrument, side, quantity, **options)
+        if entry is None:
+            return None, None, None
+        exits: dict[str, Any] = {
+            "parent": entry,
+            "oca_group": entry,
+            "reason": options.get("reason", ""),
+            "sizing": f"bracket of order {entry}",
+        }
+        stop = self._order(instrument, side.opposite, quantity, stop=stop_loss, **exits)
+        target = self._order(instrument, side.opposite, quantity, limit=take_profit, **exits)
+        return entry, stop, target
+
+
+class Strategy(Trader):
+    """Trades one instrument; given several, one instance each.
+
+    Order verbs return the order's number (None when there is nothing to do) and take `limit=`,
+    `stop=`, `trail=` (an amount), `tif=` ("GTC", the default, or "DAY") and `reason=`.
+    """
+
+    instrument: Instrument
+    bars: BarSeries
+
+    def setup(self, bars: BarSeries) -> None:
+        """Compute series over the whole history; called again when it grows or is split."""
+
+    @property
+    def position(self) -> Position:
+        """What is held of the instrument."""
+        return self._at_desk.position(self.instrument.id)
+
+    def buy(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
+        """Buy a quantity."""
+        return self._order(self.instrument.id, Side.BUY, quantity, **options)
+
+    def sell(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
+        """Sell a quantity; what is not held is sold short."""
+        return self._order(self.instrument.id, Side.SELL, quantity, **options)
+
+    def target_quantity(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
+        """Buy or sell what is missing to hold `quantity` (negative: short).
+
+        Market orders on their way count as held; resting limit and stop orders do not.
+        """
+        return self._target_quantity(self.instrument.id, quantity, "", options)
+
+    def target_weight(self, weight: float, **options: Any) -> int | None:  # noqa: ANN401
+        """Hold `weight` of equity in the instrument (0.95 is 95 %), rounded down to lots."""
+        return self._target_weight(self.instrument, weight, options)
+
+    def close(self, **options: Any) -> int | None:  # noqa: ANN401 - see class
+        """Cancel this strategy's resting orders and go flat."""
+        return self._close(self.instrument.id, options)
+
+    def bracket(
+        self,
+        quantity: Number,
+        *,
+        stop_loss: Number,
+        take_profit: Number,
+        side: str | Side = Side.BUY,
+        **options: Any,  # noqa: ANN401 - those of every verb
+    ) -> tuple[int | None, int | None, int | None]:
+        """Enter, with a stop and a target of which one cancels the other; three order numbers."""
+        return self._bracket(
+            self.instrument.id, _side(side), quantity, stop_loss, take_profit, options
+        )
+
+    def replace(
+        self,
+        order_id: int,
+        *,
+        quantity: Number | None = None,
+        limit: Number | None = None,
+        stop: Number | None = None,
+        reason: str = "",
+    ) -> int | None:
+        """Change a working order; its new number. What is not given stays; None if it is done."""
+        return self._replace(order_id, quantity, limit, stop, reason, self.instrument.id)
+
+    def quantity_for_risk(self, fraction: float, distance: float) -> float:
+        """Return the quantity that loses `fraction` of equity if the price moves by `distance`."""
+        return quantity_for_risk(
+            fraction,
+            equity=self.equity,
+            distance=distance,
+            multiplier=float(self.instrument.multiplier),
+        )
+
+
+class PortfolioStrategy(Trader):
+    """Sees a universe; called once per bar time. Verbs name the instrument first."""
+
+    bars: Mapping[str, BarSeries]
+
+    def setup(self, bars: Mapping[str, BarSeries]) -> None:
+        """Compute series over the whole history of every instrument, by its id."""
+
+    @property
+    def universe(self) -> list[str]:
+        """The ids of all instruments, in the order given."""
+        return list(self.bars)
+
+    def position(self, instrument: str) -> Position:
+        """What is held of an instrument."""
+        return self._at_desk.position(instrument)
+
+    def buy(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
+        """Buy a quantity."""
+        return self._order(self._known(instrument).id, Side.BUY, quantity, **options)
+
+    def sell(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
+        """Sell a quantity; what is not held is sold short."""
+        return self._order(self._known(instrument).id, Side.SELL, quantity, **options)
+
+    def target_quantity(
+        self,
+        instrument: str,
+        quantity: Number,
+        **options: Any,  # noqa: ANN401
+    ) -> int | None:
+        """Buy or sell what is missing to hold `quantity`; see `Strategy.target_quantity`."""
+        return self._target_quantity(self._known(instrument).id, quantity, "", options)
+
+    def target_weight(self, instrument: str, weight: float, **options: Any) -> int | None:  # noqa: ANN401
+        """Hold `weight` of equity in an instrument, rounded down to lots."""
+        return self._target_weight(self._known(instrument), weight, options)
+
+    def close(self, instrument: str, **options: Any) -> int | None:  # noqa: ANN401
+        """Cancel this strategy's resting orders in an instrument and go flat in it."""
+        return self._close(self._known(instrument).id, options)
+
+    def bracket(
+        self,
+        instrument: str,
+        quantity: Number,
+        *,
+        stop_loss: Number,
+        take_profit: Number,
+        side: str | Side = Side.BUY,
+        **options: Any,  # noqa: ANN401 - those of every verb
+    ) -> tuple[int | None, int | None, int | None]:
+        """Enter, with a stop and a target of which one cancels the other; three order numbers."""
+        known = self._known(instrument).id
+        return self._bracket(known, _side(side), quantity, stop_loss, take_profit, options)
+
+    def replace(
+        self,
+        instrument: str,
+        order_id: int,
+        *,
+        quantity: Number | None = None,
+        limit: Number | None = None,
+        stop: Number | None = None,
+        reason: str = "",
+    ) -> int | None:
+        """Change a working order; its new number. What is not given stays; None if it is done."""
+        known = self._known(instrument).id
+        return self._replace(order_id, quantity, limit, stop, reason, known)
+
+    def _known(self, instrument: str) -> Instrument:
+        if instrument not in self.bars:
+            raise StrategyError(
+                f"{self.name} has no instrument {instrument!r}; its universe is "
+                + ", ".join(self.bars)
+            )
+        return self.bars[instrument].instrument
+
+
+def wake_times(strategy: Trader, timelines: list[Times]) -> Times:
+    """Return the bar times at which `strategy` wants to be called, sorted, each once."""
+    wake = strategy._wake  # noqa: SLF001 - one mechanism in two halves
+    if isinstance(wake, Series):
+        times: Times = np.asarray(wake.times)
+        return times[np.asarray(wake.values, dtype=bool)]
+    if wake is not None:
+        mask = np.asarray(wake, dtype=bool)
+        if len(timelines) != 1 or mask.shape != timelines[0].shape:
+            raise StrategyError(
+                f"{strategy.name}.wake_on needs one value per bar ({len(timelines[0])}), "
+                f"was {mask.shape}; for several instruments give a series"
+            )
+        return timelines[0][mask]
+    if len(timelines) == 1:
+        return timelines[0]
+    every: Times = np.unique(np.concatenate(timelines))
+    return every
+
+
+def _amount(what: str, value: Number) -> Decimal:
+    try:
+        amount = exact(value if isinstance(value, Decimal | str) else float(value))
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise StrategyError(f"{what} must be a number, was {value!r}") from error
+    return amount
+
+
+def _tif(value: str | TimeInForce) -> TimeInForce:
+    if isinstance(value, TimeInForce):
+        return value
+    try:
+        return TimeInForce(value.upper())
+    except ValueError as error:
+        known = ", ".join(each.value for each in TimeInForce)
+        raise StrategyError(f"tif must be one of {known}, was {value!r}") from error
+
+
+def _side(value: str | Side) -> Side:
+    if isinstance(value, Side):
+        return value
+    try:
+        return Side(value.upper())
+    except ValueError as error:
+        raise StrategyError(f"side must be 'buy' or 'sell', was {value!r}") from error
+
+
+def _type(limit: Number | None, stop: Number | None, trail: Number | None) -> OrderType:
+    if trail is not None:
+        if limit is not None:
+            raise StrategyError("a trailing stop takes no limit; give trail= alone or with stop=")
+        return OrderType.TRAILING_STOP
+    if limit is not None:
+        return OrderType.LIMIT if stop is None else OrderType.STOP_LIMIT
+    return OrderType.MARKET if stop is None else OrderType.STOP

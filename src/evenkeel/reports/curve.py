@@ -1,0 +1,146 @@
+"""Equity at every bar, found again from the journal: cash and positions as steps, times closes.
+
+What happens once (a fill, a split, a dividend) is added up in Decimal; what happens at every bar
+(a price) is one vectorised float64 pass. Both meet in the last point, which equals the ledger's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import EXACT, ONE, ZERO
+from evenkeel.domain.order import Side
+from evenkeel.ledger.lots import share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from evenkeel.domain.bar import Bars, Column, Times
+    from evenkeel.domain.events import Record
+
+Move: TypeAlias = Fill | Split | CashDividend
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """The account at every bar time of any instrument, in the base currency.
+
+    `equity` is cash plus positions at their last closes, `gross` the same with every commission
+    and all slippage given back, `invested` the value of longs plus that of shorts.
+    """
+
+    times: Times
+    equity: Column
+    gross: Column
+    invested: Column
+
+
+class _Steps:
+    """An amount that changes at known times and stands still between them."""
+
+    __slots__ = ("at", "value", "values")
+
+    def __init__(self, value: Decimal = ZERO) -> None:
+        self.value = value
+        self.at: list[int] = []
+        self.values: list[float] = [float(value)]
+
+    def become(self, value: Decimal, at: int) -> None:
+        self.value = value
+        self.at.append(at)
+        self.values.append(float(value))
+
+    def over(self, times: Times) -> Column:
+        """Return the amount at each of `times`; a change is in force at its own time."""
+        first = np.searchsorted(times, np.asarray(self.at, dtype=np.int64), side="left")
+        # A venue may report late: what was written later happened later, whatever its time says.
+        edges = np.maximum.accumulate(np.concatenate(([0], first, [len(times)])))
+        return np.repeat(np.asarray(self.values, dtype=np.float64), np.diff(edges))
+
+
+def moves(records: Iterable[Record]) -> list[Move]:
+    """Return what moved cash or positions, in journal order, each fill once."""
+    known: set[str] = set()
+    found: list[Move] = []
+    for record in records:
+        if isinstance(record, Fill):
+            if record.id not in known:
+                known.add(record.id)
+                found.append(record)
+        elif isinstance(record, Split | CashDividend):
+            found.append(record)
+    return found
+
+
+def curve(happened: Sequence[Move], bars: Mapping[str, Bars], *, cash: Decimal) -> Curve:
+    """Return the account over all bar times, from `cash` and what `moves` found."""
+    times = union([history.closed_at for history in bars.values()])
+    with localcontext(EXACT):
+        money, costs, held, ratios = _steps(happened, bars, cash)
+    equity, invested = money.over(times), np.zeros(len(times))
+    for name, quantity in held.items():
+        history = bars[name]
+        unit = _closes(history, times) * float(history.instrument.multiplier)
+        if name in ratios:
+            unit *= _lag(history, times, ratios[name])
+        value = quantity.over(times) * unit
+        equity += value
+        invested += np.abs(value)
+    return Curve(times, equity, equity + costs.over(times), invested)
+
+
+def union(timelines: Sequence[Times]) -> Times:
+    """Return every time that is in one of them, once, in order."""
+    first, *others = timelines
+    if all(np.array_equal(first, other) for other in others):
+        return first
+    return np.unique(np.concatenate(timelines))
+
+
+def _steps(
+    happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal
+) -> tuple[_Steps, _Steps, dict[str, _Steps], dict[str, _Steps]]:
+    """Return cash, costs so far, quantities held and, for what was split, units per first unit."""
+    money, costs = _Steps(cash), _Steps()
+    held: dict[str, _Steps] = {}
+    ratios: dict[str, _Steps] = {}
+    for move in happened:
+        quantity = held.setdefault(move.instrument, _Steps())
+        match move:
+            case Fill():
+                signed = move.quantity if move.side is Side.BUY else -move.quantity
+                paid = signed * move.price * bars[move.instrument].instrument.multiplier
+                quantity.become(quantity.value + signed, move.at)
+                money.become(money.value - paid - move.commission, move.at)
+                costs.become(costs.value + move.commission + move.slippage, move.at)
+            case Split():
+                quantity.become(share(quantity.value, move.new, move.old), move.at)
+                ratio = ratios.setdefault(move.instrument, _Steps(ONE))
+                ratio.become(share(ratio.value, move.new, move.old), move.at)
+            case CashDividend():
+                money.become(money.value + quantity.value * move.amount, move.at)
+    return money, costs, held, ratios
+
+
+def _closes(history: Bars, times: Times) -> Column:
+    """Return the last close at each of `times`, 0 before there is one (nothing is held then)."""
+    if history.closed_at is times:
+        return history.close.copy()
+    last = np.searchsorted(history.closed_at, times, side="right") - 1
+    return np.where(last >= 0, history.close[last], 0.0)
+
+
+def _lag(history: Bars, times: Times, ratio: _Steps) -> Column:
+    """Return what puts a close from before a split on the footing of the quantity after it.
+
+    1 wherever the instrument itself has a bar: it matters between the split and its next bar.
+    """
+    last = np.maximum(np.searchsorted(history.closed_at, times, side="right") - 1, 0)
+    lag: Column = ratio.over(history.closed_at)[last] / ratio.over(times)
+    return lag

@@ -1,0 +1,138 @@
+"""The life of every order, read from the journal: how far it came and why it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.events import (
+    CancelRejected,
+    CancelRequested,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderRejected,
+    OrderReplaced,
+    OrderUncertain,
+    Split,
+)
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import EXACT, ZERO
+from evenkeel.domain.order import TERMINAL, Order, OrderStatus
+from evenkeel.domain.verdict import Approved, Refused
+from evenkeel.ledger.lots import share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evenkeel.domain.events import Record
+
+REFUSED = "REFUSED"
+"""The status of an order that the gate did not let out: it never was on a market."""
+
+COUNTED_AS = {
+    "FILLED": "filled",
+    "PARTIALLY_FILLED": "partially_filled",
+    "CANCELED": "canceled",
+    "EXPIRED": "expired",
+    "REJECTED": "rejected",
+    "REPLACED": "replaced",
+    REFUSED: "refused",
+}
+"""How a status is called where orders are counted; any other one is `working`."""
+
+
+@dataclass(slots=True)
+class OrderLife:
+    """An order and what became of it. `status` is FIX 39's, or `REFUSED`.
+
+    `quantity` is what it asked for, in units after any split that it lived through; `filled` how
+    much of it was done. `why` is the reason of a refusal, rejection or cancel.
+    `refusal` is the gate's no, if that is what it said.
+    """
+
+    order: Order
+    status: str
+    quantity: Decimal
+    filled: Decimal = ZERO
+    why: str = ""
+    refusal: Refused | None = None
+
+
+def lives(records: Iterable[Record]) -> list[OrderLife]:
+    """Return every order of the journal, in the order in which the gate saw them."""
+    found: list[OrderLife] = []
+    by_id: dict[int, OrderLife] = {}
+    fills: set[str] = set()
+    for record in records:
+        if isinstance(record, Approved):
+            life = OrderLife(record.order, OrderStatus.PENDING_NEW.value, record.order.quantity)
+            found.append(life)
+            by_id[record.order.id] = life
+        elif isinstance(record, Refused):
+            found.append(_refused(record))
+        elif isinstance(record, Split):
+            _split(by_id.values(), record)
+        elif isinstance(record, Fill):
+            if record.id not in fills and record.order_id in by_id:
+                fills.add(record.id)
+                _fill(by_id[record.order_id], record)
+        else:
+            _event(by_id, record)
+    return found
+
+
+def _refused(record: Refused) -> OrderLife:
+    why = record.reason.value
+    return OrderLife(record.order, REFUSED, record.order.quantity, why=why, refusal=record)
+
+
+def _fill(life: OrderLife, fill: Fill) -> None:
+    life.filled = EXACT.add(life.filled, fill.quantity)
+    if life.filled >= life.quantity:
+        life.status = OrderStatus.FILLED.value
+    elif OrderStatus(life.status) not in TERMINAL:
+        life.status = OrderStatus.PARTIALLY_FILLED.value
+
+
+def _split(working: Iterable[OrderLife], split: Split) -> None:
+    for life in working:
+        if life.order.instrument == split.instrument and OrderStatus(life.status) not in TERMINAL:
+            left = EXACT.subtract(life.quantity, life.filled)
+            life.quantity = EXACT.add(life.filled, share(left, split.new, split.old))
+
+
+def _event(by_id: dict[int, OrderLife], record: Record) -> None:
+    """Take the step that a venue's word (or a request) makes; other records make none."""
+    life = by_id.get(getattr(record, "order_id", -1))
+    if life is None:
+        return
+    if isinstance(record, OrderReplaced) and record.replaces in by_id:
+        by_id[record.replaces].status = OrderStatus.REPLACED.value
+    if OrderStatus(life.status) in TERMINAL:  # a word that came too late
+        return
+    if isinstance(record, OrderAccepted | OrderReplaced | CancelRejected):
+        done = OrderStatus.PARTIALLY_FILLED if life.filled else OrderStatus.NEW
+        life.status = done.value
+        return
+    status = {
+        OrderRejected: OrderStatus.REJECTED,
+        OrderCanceled: OrderStatus.CANCELED,
+        OrderExpired: OrderStatus.EXPIRED,
+        OrderUncertain: OrderStatus.UNKNOWN,
+        CancelRequested: OrderStatus.PENDING_CANCEL,
+    }.get(type(record))
+    if status is not None:
+        life.status = status.value
+        life.why = getattr(record, "reason", "") or life.why
+
+
+def count(found: Iterable[OrderLife]) -> dict[str, int]:
+    """Return how many were sent, and how many are in each state; `sent` leaves out refusals."""
+    keys = ("sent", "filled", "partially_filled", "working", "refused", "canceled", "expired")
+    counted = dict.fromkeys((*keys, "rejected", "replaced"), 0)
+    for life in found:
+        counted["sent"] += life.status != REFUSED
+        counted[COUNTED_AS.get(life.status, "working")] += 1
+    return counted

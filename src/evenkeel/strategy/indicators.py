@@ -38,8 +38,8 @@ _LONGEST = 100_000
 def sma(series: Series, n: int) -> Series:
     """Return the mean of the last `n` values; NaN on the first n - 1 bars.
 
-    TA-Lib keeps a running sum, so rounding errors add up: on a million prices about 100 the result
-    stays within 1e-12 of the exact mean, relatively.
+    TA-Lib keeps a running sum, so rounding errors add up: on a million bars the result stays within
+    1e-12 times the highest price of the exact mean.
     """
     return _windowed("SMA", "sma", series, n)
 

@@ -109,9 +109,14 @@ class Result:
         return {**figures, "max_drawdown": float(np.min(measure.drawdown(gross)))}
 
     @cached_property
+    def moves(self) -> list[Move]:
+        """Every fill (once), split and dividend, in journal order."""
+        return moves(self.records)
+
+    @cached_property
     def curve(self) -> Curve:
         """The account at every bar time, as numpy columns."""
-        return curve(self._moves, self.bars, cash=self.started.cash)
+        return curve(self.moves, self.bars, cash=self.started.cash)
 
     @cached_property
     def points(self) -> Times:
@@ -122,7 +127,7 @@ class Result:
     @cached_property
     def round_trips(self) -> list[Trade]:
         """Every round trip, first in, first out; what is still open comes last."""
-        return round_trips(self._moves, self.bars)
+        return round_trips(self.moves, self.bars)
 
     @cached_property
     def lives(self) -> list[OrderLife]:
@@ -139,7 +144,7 @@ class Result:
         """What is held at the end, by instrument id, exactly as the ledger has it."""
         instruments = {name: history.instrument for name, history in self.bars.items()}
         book = Book(self.started.cash, self.started.currency, instruments)
-        for move in self._moves:
+        for move in self.moves:
             book.take(move)
         return book.positions
 
@@ -262,12 +267,8 @@ class Result:
     # ---- reading -------------------------------------------------------------------------------
 
     @cached_property
-    def _moves(self) -> list[Move]:
-        return moves(self.records)
-
-    @cached_property
     def _fills(self) -> list[Fill]:
-        return [move for move in self._moves if isinstance(move, Fill)]
+        return [move for move in self.moves if isinstance(move, Fill)]
 
     @property
     def _start(self) -> float:

@@ -1,14 +1,202 @@
-"""One run as one HTML page that needs nothing but itself: no request leaves it."""
+"""One run as one HTML page that needs nothing but itself: no request leaves it.
+
+What stands on the page is found here; how it looks is `templates/report.html.j2` alone.
+"""
 
 from __future__ import annotations
 
+import math
+import os
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenkeel.domain.errors import OutsideError
+from evenkeel.domain.money import text
+from evenkeel.reports.charts import MOST_PRICES, charts
+from evenkeel.reports.text import iso
 
 if TYPE_CHECKING:
+    from evenkeel.domain.bar import Column, Times
+    from evenkeel.domain.verdict import Refused
     from evenkeel.reports.result import Result
+
+MOST_TRADES = 200
+"""How many round trips the page lists; trades.csv has them all."""
+
+HEADLINE = (
+    ("Total return", "total_return", "percent"),
+    ("Growth a year", "cagr", "percent"),
+    ("Volatility a year", "volatility", "plain_percent"),
+    ("Sharpe ratio", "sharpe", "number"),
+    ("Sortino ratio", "sortino", "number"),
+    ("Deepest drawdown", "max_drawdown", "percent"),
+)
+"""What is shown before and after costs: its name, its key in `metrics`, and how it is written."""
+
+NOTHING = "–"
+"""How the page writes what is not defined."""
 
 
 def write(result: Result, path: Path) -> Path:
-    """Write the page and return where it is."""
-    raise NotImplementedError
+    """Write the page, whole or not at all, and return where it is; `OutsideError` if not."""
+    page = render(result)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_text(page, encoding="utf-8")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutsideError(
+            f"cannot write the report {path}: {error.strerror}; "
+            "check that the folder is writable and has room"
+        ) from error
+    return path
+
+
+def render(result: Result) -> str:
+    """Return the page."""
+    from bokeh.embed import components  # a report waits for Bokeh and Jinja, nothing else does
+    from bokeh.resources import Resources
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    pictures = charts(result)
+    script, places = components([picture.figure for picture in pictures])
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "plain_percent": plain_percent,
+        "number": number,
+        "money": money,
+        "exact": exactly,
+        "day": day,
+        "moment": iso,
+        "tone": tone,
+    }
+    return environment.get_template("report.html.j2").render(
+        **contents(result),
+        charts=list(zip(pictures, places, strict=True)),
+        bokeh=Resources(mode="inline", components=["bokeh"]).render_js(),
+        script=script,
+    )
+
+
+def contents(result: Result) -> dict[str, Any]:
+    """Return everything that the template names, except pictures."""
+    trips = result.round_trips
+    summary = result.summary()
+    module, _, name = result.started.strategy.rpartition(":")
+    return {
+        "summary": summary,
+        "manifest": result.manifest,
+        "started": result.started,
+        "name": name,
+        "module": module,
+        "headline": [
+            (label, form, result.metrics[key], result.gross_metrics[key])
+            for label, key, form in HEADLINE
+        ],
+        "metrics": result.metrics,
+        "cost": math.fsum(summary["costs"].values()),
+        "first": int(result.curve.times[0]),
+        "last": int(result.curve.times[-1]),
+        "years": monthly(result.curve.times, result.curve.equity, start=float(result.started.cash)),
+        "trades": trips[:MOST_TRADES],
+        "trade_count": len(trips),
+        "open_count": sum(trip.open for trip in trips),
+        "refused": refused(result.refusals),
+        "findings": result.findings,
+        "not_drawn": max(0, len(result.bars) - MOST_PRICES),
+        "note": summary["limits"]["note"],
+    }
+
+
+def monthly(times: Times, equity: Column, *, start: float) -> list[tuple[int, list[float], float]]:
+    """Return (year, twelve monthly returns, the year's return); NaN where there was no bar.
+
+    A month runs from the last equity of the month before (at first: `start`) to its own last, in
+    UTC; so twelve months compound to their year, and years to the total.
+    """
+    months = times.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+    ends = np.flatnonzero(np.append(months[1:] != months[:-1], True))
+    table: dict[int, list[float]] = {}
+    totals: dict[int, float] = {}
+    before = start
+    for end in ends.tolist():
+        year, month = divmod(int(months[end]), 12)
+        grown = _growth(before, float(equity[end]))
+        table.setdefault(1970 + year, [math.nan] * 12)[month] = grown
+        totals[1970 + year] = totals.get(1970 + year, 1.0) * (1.0 + grown)
+        before = float(equity[end])
+    return [(year, row, totals[year] - 1.0) for year, row in table.items()]
+
+
+def _growth(before: float, after: float) -> float:
+    return after / before - 1.0 if before > 0 else math.nan
+
+
+def refused(refusals: list[Refused]) -> list[tuple[str, int, Refused]]:
+    """Return (rule, how many it refused, the first of them), the busiest rule first."""
+    by_rule: dict[str, list[Refused]] = {}
+    for refusal in refusals:
+        by_rule.setdefault(refusal.reason.value, []).append(refusal)
+    rows = [(rule, len(found), found[0]) for rule, found in by_rule.items()]
+    return sorted(rows, key=lambda row: -row[1])
+
+
+# ---- how numbers are written -------------------------------------------------------------------
+
+
+def percent(value: float, digits: int = 2) -> str:
+    """Write 0.1234 as +12.34 %, with a sign that is as wide as a plus."""
+    if not math.isfinite(value):
+        return NOTHING
+    return f"{value:+.{digits}%}".replace("-", "−").replace("%", "\u202f%")
+
+
+def plain_percent(value: float, digits: int = 2) -> str:
+    """Write 0.1234 as 12.34 %."""
+    return percent(value, digits).removeprefix("+")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a figure with a fixed number of digits."""
+    return f"{value:,.{digits}f}".replace("-", "−") if math.isfinite(value) else NOTHING
+
+
+def money(value: Decimal | float) -> str:
+    """Write an amount to the cent."""
+    return number(float(value))
+
+
+def exactly(value: Decimal | str) -> str:
+    """Write a limit or an observation as it is, thousands apart."""
+    if isinstance(value, str):
+        return value
+    if not value.is_finite():
+        return "unlimited"
+    whole, dot, rest = text(value).partition(".")
+    return f"{int(whole):,}{dot}{rest}".replace("-", "−")
+
+
+def day(at: int) -> str:
+    """Write the UTC day of a moment."""
+    return iso(at)[:10]
+
+
+def tone(value: float) -> str:
+    """Name the class of a number: gain, loss or neither."""
+    if not math.isfinite(value) or value == 0:
+        return "flat"
+    return "gain" if value > 0 else "loss"

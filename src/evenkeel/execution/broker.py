@@ -1,0 +1,34 @@
+"""The port to a venue. A broker takes `Approved` and nothing else, and only the gate makes one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from evenkeel.domain.events import CorporateAction, VenueEvent
+from evenkeel.domain.verdict import Approved
+
+
+class Broker(Protocol):
+    """Somebody who works orders: the simulation, or a venue behind a wire.
+
+    A request is not an outcome. What became of it is said by `events`, and only there.
+    """
+
+    def submit(self, approved: Approved) -> None:
+        """Send an order; one with `order.replaces` takes the place of that order."""
+        ...
+
+    def cancel(self, order_id: int) -> None:
+        """Ask for an order to be taken off the market. It may fill until the venue confirms."""
+        ...
+
+    def corporate_action(self, action: CorporateAction) -> None:
+        """Let the venue's own books follow a split or dividend. A live venue does nothing here.
+
+        It comes before the bars that already show it: orders are matched against those later.
+        """
+        ...
+
+    def events(self) -> list[VenueEvent]:
+        """Return everything the venue has to say up to the tape's now, in order, each once."""
+        ...

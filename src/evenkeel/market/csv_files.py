@@ -1,0 +1,214 @@
+"""Bars from files and frames: used as they are or refused with the row that is wrong.
+
+Nothing is repaired, sorted, filled or dropped. What is odd and usable becomes a finding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from evenkeel.domain.errors import DataError, UsageError, did_you_mean
+from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
+from evenkeel.market.csv_table import read_csv
+from evenkeel.market.history import Bound, history
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evenkeel.domain.bar import Bars, Times
+    from evenkeel.market.columns import Table
+
+    One: TypeAlias = "str | Path | pd.DataFrame"
+    Source: TypeAlias = "One | Sequence[str | Path] | Mapping[str, One]"
+    Wanted: TypeAlias = "str | Instrument | Sequence[str | Instrument] | None"
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+def read_bars(
+    source: Source,
+    *,
+    instrument: Wanted = None,
+    start: Bound = None,
+    end: Bound = None,
+    stamp: str = "start",
+) -> list[Bars]:
+    """Return the bars of one or more instruments, in the order of `source` or `instrument`.
+
+    `source` is a path to .csv, .csv.gz or .parquet (several: a list, or text with commas), a
+    pandas DataFrame, or a dict of these by instrument id. Columns are found by name in any case:
+    a time (or a date and a time), open, high, low, close, and volume where there is one; a symbol
+    column makes several instruments. Times without a zone are UTC.
+
+    `instrument` names what is read (`AAPL.XNAS`): one id per file, or which symbols of a file.
+    Without it a file is named after itself, with the market `XXXX` (none). `start` and `end` are
+    inclusive dates or instants; no bar that lies outside is returned or judged. `stamp` says
+    whether an intraday bar is stamped at its "start" or its "end".
+
+    Raises `DataError` naming file, line, column and value for data that cannot be used, and
+    `UsageError` for a request that cannot be met.
+    """
+    if stamp not in {"start", "end"}:
+        raise UsageError(
+            f"stamp must be 'start' or 'end', was {stamp!r}{did_you_mean(stamp, ('start', 'end'))}"
+        )
+    parts = list(_parts(source, instrument))
+    bars = [
+        history(table, rows, named, start=start, end=end, stamp=stamp)
+        for part, wanted in parts
+        for table in (_read(part),)
+        for named, rows in _choose(table, wanted, _stem(part))
+    ]
+    _refuse_repeated([each.instrument.id for each in bars])
+    return bars
+
+
+# ---- the request ----
+
+
+def _parts(source: Source, instrument: Wanted) -> Iterator[tuple[One, list[Instrument] | None]]:
+    """Yield each file or frame with the instruments asked of it, None for all."""
+    wanted = _wanted(instrument)
+    if isinstance(source, Mapping):
+        if wanted is not None:
+            raise UsageError(
+                "instrument: the dict's keys name the instruments; give one of the two"
+            )
+        if not source:
+            raise UsageError("no data was given: the dict is empty")
+        for name, part in source.items():
+            yield part, [Instrument(instrument_id(name))]
+        return
+    parts = _files(source)
+    _refuse_repeated([each.id for each in wanted or ()])
+    if len(parts) == 1:
+        yield parts[0], wanted
+        return
+    if wanted is not None and len(wanted) != len(parts):
+        raise UsageError(
+            f"{len(parts)} files need {len(parts)} instruments, one each in order, not {len(wanted)}"
+        )
+    for at, part in enumerate(parts):
+        yield part, None if wanted is None else [wanted[at]]
+
+
+def _files(source: One | Sequence[str | Path]) -> list[One]:
+    if isinstance(source, str):
+        whole = [source] if Path(source).exists() else source.split(",")
+        parts: list[One] = [Path(name.strip()) for name in whole if name.strip()]
+    elif isinstance(source, list | tuple):
+        parts = [Path(name) for name in source]
+    else:
+        parts = [source]  # type: ignore[list-item] # a Path or a DataFrame
+    if not parts:
+        raise UsageError("no data was given; name a .csv, .csv.gz or .parquet file")
+    return parts
+
+
+def _wanted(instrument: Wanted) -> list[Instrument] | None:
+    if instrument is None:
+        return None
+    if isinstance(instrument, Instrument):
+        return [instrument]
+    names = instrument.split(",") if isinstance(instrument, str) else instrument
+    return [
+        each if isinstance(each, Instrument) else Instrument(instrument_id(each)) for each in names
+    ]
+
+
+def _refuse_repeated(ids: Sequence[str]) -> None:
+    repeated = [name for name, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise UsageError(f"{repeated[0]} is there more than once; one instrument has one history")
+
+
+# ---- the file ----
+
+
+def _read(part: One) -> Table:
+    if not isinstance(part, str | Path):
+        if not hasattr(part, "iloc"):
+            raise UsageError(
+                f"bars are read from a path or a DataFrame, not from {type(part).__name__}"
+            )
+        from evenkeel.market.frames import read_frame  # the caller has paid for pandas already
+
+        return read_frame(part, "the DataFrame")
+    path = Path(part).expanduser()
+    name = path.name.casefold()
+    if path.is_dir():
+        raise DataError(f"{path} is a directory; name a file in it")
+    if not path.exists():
+        raise DataError(f"{path} does not exist{_neighbour(path)}")
+    if not name.endswith(SUFFIXES):
+        raise DataError(f"{path} is of no kind that is read; use {', '.join(SUFFIXES)}")
+    try:
+        if name.endswith(".parquet"):
+            from evenkeel.market.frames import read_parquet  # pyarrow takes a while to load
+
+            return read_parquet(path)
+        return read_csv(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        return did_you_mean(path.name, (each.name for each in path.parent.iterdir()))
+    except OSError:
+        return ""
+
+
+def _stem(part: One) -> str:
+    if not isinstance(part, str | Path):
+        return "DATA"
+    stem = re.sub(r"\.(csv|csv\.gz|parquet)$", "", Path(part).name, flags=re.IGNORECASE)
+    return re.sub(r"[^\w.-]", "_", stem.upper()) or "DATA"
+
+
+# ---- the instruments in it ----
+
+
+def _choose(
+    table: Table, wanted: list[Instrument] | None, stem: str
+) -> Iterator[tuple[Instrument, Times | None]]:
+    """Yield each instrument of a table with its rows, None when it is the whole table."""
+    if table.codes is None:
+        alone = wanted if wanted is not None else [Instrument(f"{stem}.{NO_MARKET}")]
+        if len(alone) != 1:
+            raise UsageError(
+                f"{table.label} has no symbol column, so it holds one instrument, not {len(alone)}"
+            )
+        yield alone[0], None
+        return
+    order = np.argsort(table.codes, kind="stable")
+    edges = np.searchsorted(table.codes[order], np.arange(len(table.names) + 1))
+    rows_of = {name: order[edges[at] : edges[at + 1]] for at, name in enumerate(table.names)}
+    for named in wanted if wanted is not None else _all(table, rows_of):
+        if named.symbol not in rows_of:
+            raise DataError(
+                f"{table.label} has no symbol {named.symbol!r}{_near(named.symbol, table.names)}"
+            )
+        yield named, rows_of[named.symbol]
+
+
+def _all(table: Table, rows_of: Mapping[str, Times]) -> Iterator[Instrument]:
+    for name, rows in rows_of.items():
+        if not name or any(letter.isspace() for letter in name):
+            place = table.place(int(rows[0]))
+            raise DataError(
+                f"{table.label}, {place}: symbol {name!r} must not be empty or have spaces"
+            )
+        yield Instrument(f"{name}.{NO_MARKET}")
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)[:5]
+    return f"; it has {', '.join(close)}{' …' if len(known) > len(close) else ''}"

@@ -1,0 +1,228 @@
+"""From rows to bars: when each one closed, which sessions surround it, and what it may be used for.
+
+A daily bar closes with its exchange's session; without a market, at the last second of its day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from evenkeel.calendar.sessions import exchange_timezone, sessions
+from evenkeel.domain.bar import Bars
+from evenkeel.domain.errors import DataError, UsageError
+from evenkeel.domain.instrument import NO_MARKET, Instrument
+from evenkeel.market.columns import DAY, Table
+from evenkeel.market.quality import Rows, refuse_unusable, suspicious
+
+if TYPE_CHECKING:
+    from evenkeel.domain.bar import AnyArray, Column, Flags, Times
+
+Bound: TypeAlias = "str | date | datetime | None"
+
+SECOND = 1_000_000_000
+DAYS_AHEAD = 30
+"""Days of sessions known beyond the last bar: an order may have to expire after it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """When bars began and closed, the sessions around them, and what is odd about their days."""
+
+    began: Times
+    closed_at: Times
+    session_closes: Times
+    closed_days: Flags
+    missing: Times
+
+
+def history(
+    table: Table,
+    rows: Times | None,
+    instrument: Instrument,
+    *,
+    start: Bound,
+    end: Bound,
+    stamp: str,
+) -> Bars:
+    """Return the bars of one instrument from the `rows` of a table (None: all of them).
+
+    Raises `DataError` when a row between `start` and `end` breaks a law, or fewer than 2 remain.
+    """
+    who = f"{table.label} ({instrument.symbol})" if table.names else table.label
+    where = np.arange(len(table.wall)) if rows is None else rows
+    daily = not (table.wall[where] % DAY).any()
+    written = (table.wall if daily else table.stamps)[where]
+    length = DAY if daily else bar_interval(written, who)
+    began = written if daily or stamp == "start" else written - length
+    closed = _daily_closes(began, instrument.mic)[0] if daily else began + length
+    kept = _inside(began, closed, instrument.mic, daily=daily, start=start, end=end)
+    _refuse_few(int(kept.sum()), len(where), who)
+
+    used = where[kept]
+    known = _volume_known(table.volume, where)
+    columns = Rows(
+        who,
+        written[kept],
+        {name: column[used] for name, column in table.prices.items()},
+        table.volume[used] if known and table.volume is not None else None,
+        lambda row: table.place(int(used[row])),
+    )
+    refuse_unusable(columns)
+    line = timeline(began[kept], closed[kept], instrument.mic, daily=daily)
+    return _bars(columns, line, instrument, source=table.label)
+
+
+def bar_interval(stamps: Times, who: str) -> int:
+    """Return the most common time between rows, the smallest of several; nanoseconds."""
+    steps = np.diff(stamps)
+    steps = steps[steps > 0]
+    if not steps.size:
+        raise DataError(f"{who}: fewer than 2 rows follow each other in time; 2 are needed")
+    lengths, counts = np.unique(steps, return_counts=True)
+    return int(lengths[counts.argmax()])  # unique sorts, and argmax takes the first
+
+
+def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
+    """Return the sessions around bars that are in order, and their closed and missing days."""
+    normal = np.zeros(len(began), np.bool_)
+    nothing = np.empty(0, np.int64)
+    if mic == NO_MARKET:
+        return Timeline(began, closed, _days_with_data(closed, daily=daily), normal, nothing)
+    first, last = int(began[0] // DAY), int(closed[-1] // DAY)
+    around = sessions(mic, _day(first - 1), _day(last + DAYS_AHEAD))
+    if daily:
+        _, odd = _daily_closes(began, mic)
+        absent = ~np.isin(around.dates, began // DAY)
+        absent &= (around.dates > first) & (around.dates * DAY < began[-1])
+        closes = np.unique(np.concatenate((around.closes, closed[odd])))
+        return Timeline(began, closed, closes[closes >= closed[0]], odd, around.closes[absent])
+    inside = (around.closes > closed[0]) & (around.closes < closed[-1])
+    sessions_seen = np.searchsorted(around.closes, closed)
+    absent = inside & ~np.isin(np.arange(len(around.closes)), sessions_seen)
+    return Timeline(began, closed, around.closes, normal, around.closes[absent])
+
+
+def _daily_closes(days: Times, mic: str) -> tuple[Times, Flags]:
+    """Return when each day's bar closed, and which days were no session of the exchange."""
+    if mic == NO_MARKET:
+        return days + (DAY - SECOND), np.zeros(len(days), np.bool_)
+    numbers = days // DAY
+    known = sessions(mic, _day(int(numbers.min())), _day(int(numbers.max())))
+    if not len(known.dates):
+        return days + DAY, np.ones(len(days), np.bool_)
+    place = np.searchsorted(known.dates, numbers).clip(max=len(known.dates) - 1)
+    odd = known.dates[place] != numbers
+    return np.where(odd, days + DAY, known.closes[place]), odd
+
+
+def _days_with_data(closed: Times, *, daily: bool) -> Times:
+    """Return the closes of the UTC days that have bars, and of days enough after them."""
+    if daily:
+        after = closed[-1] + DAY * np.arange(1, 6)
+        return np.concatenate((closed, after))
+    midnights = np.unique((closed - 1) // DAY + 1) * DAY
+    return np.append(midnights, midnights[-1] + DAY)
+
+
+def _day(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=number)
+
+
+# ---- start and end ----
+
+
+def _inside(
+    began: Times, closed: Times, mic: str, *, daily: bool, start: Bound, end: Bound
+) -> Flags:
+    kept = np.ones(len(began), np.bool_)
+    zone = UTC if daily else exchange_timezone(mic)
+    first, last = bound(start, "start"), bound(end, "end")
+    if isinstance(first, datetime):
+        kept &= began >= _instant(first)
+    elif first is not None:
+        kept &= began >= _instant(datetime.combine(first, time(), zone))
+    if isinstance(last, datetime):
+        kept &= closed <= _instant(last)
+    elif last is not None:
+        following = _instant(datetime.combine(last + timedelta(days=1), time(), zone))
+        kept &= began < following if daily else closed <= following
+    return kept
+
+
+def bound(value: Bound, name: str) -> date | datetime | None:
+    """Return a start or end as a date (the whole day) or a datetime (an instant).
+
+    Text is ISO 8601. Raises `UsageError` when it is neither.
+    """
+    if isinstance(value, date | None):
+        return value
+    try:
+        return date.fromisoformat(value) if len(value) <= 10 else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{name} {value!r} is neither a date nor a time; write 2024-01-31 or 2024-01-31T15:30Z"
+        ) from None
+
+
+def _instant(at: datetime) -> int:
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    since = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1_000
+
+
+def _refuse_few(kept: int, found: int, who: str) -> None:
+    if kept >= 2:
+        return
+    if found >= 2:
+        has = f"{kept} of its {found} rows" if kept else f"none of its {found} rows"
+        raise DataError(f"{who} has {has} between start and end; widen them to at least 2 bars")
+    raise DataError(f"{who} has {found} row{'s' if found != 1 else ''}; at least 2 are needed")
+
+
+# ---- bars ----
+
+
+def _volume_known(volume: Column | None, where: Times) -> bool:
+    if volume is None:
+        return False
+    return bool(np.nan_to_num(volume[where]).any())
+
+
+def _bars(columns: Rows, line: Timeline, instrument: Instrument, *, source: str) -> Bars:
+    volume = columns.volume
+    bars = Bars(
+        instrument,
+        _final(line.closed_at),
+        _final(columns.prices["open"]),
+        _final(columns.prices["high"]),
+        _final(columns.prices["low"]),
+        _final(columns.prices["close"]),
+        volume=_final(np.zeros(len(line.closed_at)) if volume is None else volume),
+        session_closes=_final(line.session_closes),
+        volume_known=volume is not None,
+        periods_per_year=_periods_per_year(line.closed_at, instrument.mic),
+        source=source,
+    )
+    return replace(bars, findings=suspicious(bars, line.closed_days, line.missing))
+
+
+def _periods_per_year(closed: Times, mic: str) -> int:
+    """Return 365 when the market never sleeps: no exchange, and Saturdays as often as other days.
+
+    Sunday alone proves nothing: currencies open on a Sunday evening.
+    """
+    days = np.unique((closed - 1) // DAY)
+    saturdays = np.count_nonzero((days + 3) % 7 == 5)  # 1970-01-01 was a Thursday
+    return 365 if mic == NO_MARKET and saturdays * 14 > len(days) else 252
+
+
+def _final(column: AnyArray) -> AnyArray:
+    column = np.ascontiguousarray(column)
+    if column.flags.writeable:
+        column = column.copy() if column.base is not None else column
+        column.flags.writeable = False
+    return column

@@ -162,7 +162,7 @@ def percent(value: float, digits: int = 2) -> str:
     """Write 0.1234 as +12.34 %, with a sign that is as wide as a plus."""
     if not math.isfinite(value):
         return NOTHING
-    return f"{value:+.{digits}%}".replace("-", "−").replace("%", "\u202f%")
+    return f"{value:+z.{digits}%}".replace("-", "−").replace("%", "\u202f%")
 
 
 def plain_percent(value: float, digits: int = 2) -> str:
@@ -171,8 +171,8 @@ def plain_percent(value: float, digits: int = 2) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """Write a figure with a fixed number of digits."""
-    return f"{value:,.{digits}f}".replace("-", "−") if math.isfinite(value) else NOTHING
+    """Write a figure with a fixed number of digits; what rounds to zero has no sign."""
+    return f"{value:z,.{digits}f}".replace("-", "−") if math.isfinite(value) else NOTHING
 
 
 def money(value: Decimal | float) -> str:

@@ -22,7 +22,8 @@ best other reading of the bar would have been worth.
 from __future__ import annotations
 
 from bisect import bisect_left
-from decimal import Decimal, DecimalException, localcontext
+from contextlib import nullcontext
+from decimal import Decimal, DecimalException, getcontext, localcontext
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.verdict import Approved
 
 _MARKET, _LIMIT, _STOP = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP
+_ALREADY = nullcontext()
 _STOP_LIMIT, _TRAILING = OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
 
 
@@ -298,7 +300,8 @@ class SimulatedBroker:
         expires_at, expiring_id = self._next_expiry()
         if due > until and expires_at > until:
             return
-        with localcontext(EXACT):
+        # Inside the engine arithmetic is exact already, and entering it again is not for nothing.
+        with _ALREADY if getcontext().prec == EXACT.prec else localcontext(EXACT):
             while due <= until or expires_at <= until:
                 if expires_at < due:
                     heappop(self._expiring)
@@ -576,9 +579,10 @@ class SimulatedBroker:
     def _slipped(self, base: Decimal, leg: _Working, bar: Prices, tick: Decimal | None) -> Decimal:
         """Return the price after slippage: on the tick, in the bar, never better than `base`."""
         price = self.slippage.slipped(base, buy=leg.buy)
-        if price == base:
+        if price is base:
             return base
-        price = on_tick(price, tick, up=leg.buy)
+        if tick is not None:
+            price = on_tick(price, tick, up=leg.buy)
         if leg.buy:
             return max(base, exact(bar.high)) if float(price) > bar.high else max(base, price)
         return min(base, exact(bar.low)) if float(price) < bar.low else min(base, price)

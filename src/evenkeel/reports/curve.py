@@ -106,7 +106,11 @@ def union(timelines: Sequence[Times]) -> Times:
 def _steps(
     happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal
 ) -> tuple[_Steps, _Steps, dict[str, _Steps], dict[str, _Steps]]:
-    """Return cash, costs so far, quantities held and, for what was split, units per first unit."""
+    """Return cash, costs so far, quantities held and, for what was split, units per first unit.
+
+    A fill counts on the bar in which it happened; a bar that closed at the very moment of a split
+    or dividend still traded the old way, and the next one is the first to know.
+    """
     money, costs = _Steps(cash), _Steps()
     held: dict[str, _Steps] = {}
     ratios: dict[str, _Steps] = {}
@@ -120,11 +124,11 @@ def _steps(
                 money.become(money.value - paid - move.commission, move.at)
                 costs.become(costs.value + move.commission + move.slippage, move.at)
             case Split():
-                quantity.become(share(quantity.value, move.new, move.old), move.at)
+                quantity.become(share(quantity.value, move.new, move.old), move.at + 1)
                 ratio = ratios.setdefault(move.instrument, _Steps(ONE))
-                ratio.become(share(ratio.value, move.new, move.old), move.at)
+                ratio.become(share(ratio.value, move.new, move.old), move.at + 1)
             case CashDividend():
-                money.become(money.value + quantity.value * move.amount, move.at)
+                money.become(money.value + quantity.value * move.amount, move.at + 1)
     return money, costs, held, ratios
 
 

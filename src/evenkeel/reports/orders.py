@@ -15,10 +15,11 @@ from evenkeel.domain.events import (
     OrderRejected,
     OrderReplaced,
     OrderUncertain,
+    RunStarted,
     Split,
 )
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.money import EXACT, ZERO
+from evenkeel.domain.money import EXACT, ONE, ZERO, round_down
 from evenkeel.domain.order import TERMINAL, Order, OrderStatus
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.ledger.lots import share
@@ -65,15 +66,22 @@ def lives(records: Iterable[Record]) -> list[OrderLife]:
     found: list[OrderLife] = []
     by_id: dict[int, OrderLife] = {}
     fills: set[str] = set()
+    lots: dict[str, Decimal] = {}
     for record in records:
-        if isinstance(record, Approved):
+        if isinstance(record, RunStarted):
+            lots = {
+                name: Decimal(said["lot"])
+                for name, said in record.instruments.items()
+                if "lot" in said
+            }
+        elif isinstance(record, Approved):
             life = OrderLife(record.order, OrderStatus.PENDING_NEW.value, record.order.quantity)
             found.append(life)
             by_id[record.order.id] = life
         elif isinstance(record, Refused):
             found.append(_refused(record))
         elif isinstance(record, Split):
-            _split(by_id.values(), record)
+            _split(by_id.values(), record, lots.get(record.instrument, ONE))
         elif isinstance(record, Fill):
             if record.id not in fills and record.order_id in by_id:
                 fills.add(record.id)
@@ -96,11 +104,13 @@ def _fill(life: OrderLife, fill: Fill) -> None:
         life.status = OrderStatus.PARTIALLY_FILLED.value
 
 
-def _split(working: Iterable[OrderLife], split: Split) -> None:
+def _split(working: Iterable[OrderLife], split: Split, lot: Decimal) -> None:
+    """Follow a split as venues do: what is left is rounded down to whole lots."""
     for life in working:
         if life.order.instrument == split.instrument and OrderStatus(life.status) not in TERMINAL:
-            left = EXACT.subtract(life.quantity, life.filled)
-            life.quantity = EXACT.add(life.filled, share(left, split.new, split.old))
+            left = share(life.quantity - life.filled, split.new, split.old)
+            life.filled = share(life.filled, split.new, split.old)
+            life.quantity = EXACT.add(life.filled, round_down(left, lot))
 
 
 def _event(by_id: dict[int, OrderLife], record: Record) -> None:

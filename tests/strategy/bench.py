@@ -55,9 +55,10 @@ class PaperDesk:
         self.holdings = {}
         self.prices = {ACME.id: None if price is None else Decimal(price)}
         self.money = Decimal(cash)
+        self.lot = Decimal(1)
 
     def place(self, strategy, ask):
-        if ask.quantity.to_integral_value() == 0:
+        if ask.quantity < self.lot:  # rounds down to nothing
             return None
         self.asks.append(ask)
         number = len(self.asks)

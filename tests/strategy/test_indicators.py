@@ -1,5 +1,6 @@
 """Indicators agree with published tables and slow plain references, and never change the past."""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.strategy.bench import ACME, bars_of, frame_of, series_of
 
 import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
 from evenkeel.strategy import indicators
 from evenkeel.strategy.series import BarSeries, Series
-from tests.strategy.bench import ACME, bars_of, frame_of, series_of
 
 NAN = float("nan")
 
@@ -46,7 +47,7 @@ def wilder(terms, n):
 def plain_rsi(values, n):
     if len(values) <= n:
         return [NAN] * len(values)
-    changes = [b - a for a, b in zip(values, values[1:], strict=False)]
+    changes = [b - a for a, b in itertools.pairwise(values)]
     ups = wilder([max(each, 0.0) for each in changes], n)
     downs = wilder([max(-each, 0.0) for each in changes], n)
     rest = [
@@ -57,9 +58,7 @@ def plain_rsi(values, n):
 
 def plain_atr(bars, n):
     high, low, close = (each.values.tolist() for each in (bars.high, bars.low, bars.close))
-    ranges = [
-        max(high[i], close[i - 1]) - min(low[i], close[i - 1]) for i in range(1, len(close))
-    ]
+    ranges = [max(high[i], close[i - 1]) - min(low[i], close[i - 1]) for i in range(1, len(close))]
     return [NAN] * len(close) if len(close) <= n else [NAN] * n + wilder(ranges, n)
 
 
@@ -83,9 +82,7 @@ def same(actual, expected, *, scale=1.0):
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9 * scale, equal_nan=True)
 
 
-prices = st.lists(
-    st.floats(0.01, 1000).map(lambda price: round(price, 2)), min_size=0, max_size=60
-)
+prices = st.lists(st.floats(0.01, 1000).map(lambda price: round(price, 2)), min_size=0, max_size=60)
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -288,7 +285,7 @@ def test_a_window_that_is_no_window_states_the_law_and_the_value(name, n):
 
 
 def test_rsi_needs_two_bars():
-    with pytest.raises(StrategyError, match="rsi: n must be a whole number from 2 to .*, was 1$"):
+    with pytest.raises(StrategyError, match=r"rsi: n must be a whole number from 2 to .*, was 1$"):
         ek.rsi(series_of([1, 2, 3]), 1)
 
 

@@ -1,0 +1,187 @@
+"""A series is read from now backwards, never ahead, and combines element by element."""
+
+import gc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategy.bench import DAY, bars_of, frame_of, series_of
+
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.instrument import Instrument
+from evenkeel.strategy.series import Frame, Series
+
+NAN = float("nan")
+
+
+def test_zero_is_now_and_minus_one_the_bar_before():
+    series = series_of([10, 20, 30, 40], at=2)
+    assert (series[0], series[-1], series[-2]) == (30, 20, 10)
+
+
+def test_the_future_cannot_be_read():
+    series = series_of([10, 20, 30], at=0)
+    with pytest.raises(IndexError, match=r"\[1\] lies in the future; \[0\] is now"):
+        series[1]
+
+
+def test_before_the_first_bar_a_number_is_nan_and_an_answer_is_no():
+    assert np.isnan(series_of([10, 20], at=0)[-1])
+    assert np.isnan(series_of([10, 20], at=-1)[0])
+    assert series_of([True, True], at=0)[-1] is False
+
+
+def test_values_come_out_as_python_numbers():
+    assert type(series_of([1.5])[0]) is float
+    assert type(series_of([True])[0]) is bool
+
+
+def test_a_series_moves_with_the_cursor():
+    frame = frame_of(3, at=0)
+    series = Series(np.array([1.0, 2.0, 3.0]), frame)
+    frame.cursor.advance(1)
+    assert series[0] == 2
+    assert series.times[frame.cursor.index] == 1
+
+
+def test_a_whole_series_is_neither_true_nor_false():
+    with pytest.raises(TypeError, match=r"ask for a value: series\[0\]"):
+        bool(series_of([True]))
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(series_of([1.0]))
+
+
+floats = st.one_of(st.floats(-1e6, 1e6), st.just(NAN))
+BINARY = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a != b,
+}
+
+
+@pytest.mark.parametrize("name", BINARY)
+@given(pairs=st.lists(st.tuples(floats, floats), min_size=1), other=floats)
+def test_arithmetic_and_comparison_are_pythons_own_element_by_element(name, pairs, other):
+    function = BINARY[name]
+    a, b = series_of([x for x, _ in pairs]), [y for _, y in pairs]
+    beside = a.derive(np.array(b))
+    expected = [function(x, y) for x, y in pairs]
+    np.testing.assert_array_equal(function(a, beside).values, expected)
+    np.testing.assert_array_equal(function(a, other).values, [function(x, other) for x, _ in pairs])
+    np.testing.assert_array_equal(function(other, a).values, [function(other, x) for x, _ in pairs])
+
+
+def test_division_by_zero_is_not_an_event():
+    a = series_of([1, 0, -1])
+    np.testing.assert_array_equal((a / 0).values, [np.inf, NAN, -np.inf])
+    np.testing.assert_array_equal((2 / a).values, [2, np.inf, -2])
+    np.testing.assert_array_equal((a / a).values, [1, NAN, 1])
+
+
+def test_signs_and_logic():
+    a, b = series_of([True, True, False, False]), None
+    b = a.derive(np.array([True, False, True, False]))
+    assert (-series_of([1, -2])).values.tolist() == [-1, 2]
+    assert abs(series_of([1, -2])).values.tolist() == [1, 2]
+    assert (a & b).values.tolist() == [True, False, False, False]
+    assert (a | b).values.tolist() == [True, True, True, False]
+    assert (~a).values.tolist() == [False, False, True, True]
+
+
+def test_numpy_functions_give_a_series_again():
+    series = series_of([1.0, np.e, 0.0, -1.0])
+    logs = np.log(series)
+    assert isinstance(logs, Series)
+    np.testing.assert_allclose(logs.values, [0, 1, -np.inf, NAN])
+    assert np.maximum(series, 1).values.tolist() == [1.0, np.e, 1.0, 1.0]
+
+
+def test_numpy_reductions_say_how_to_do_it():
+    with pytest.raises(StrategyError, match=r"numpy's add.reduce .* series.derive\(array\)"):
+        np.add.reduce(series_of([1, 2]))
+    with pytest.raises(StrategyError, match="numpy's negative"):
+        np.negative(series_of([1.0]), out=np.zeros(1))
+
+
+def test_numpy_reads_a_column_without_a_copy_unless_asked():
+    series = series_of([1, 2])
+    assert np.shares_memory(np.asarray(series), series.values)
+    assert not np.shares_memory(np.array(series, copy=True), series.values)
+    assert np.asarray(series, dtype=np.int64).tolist() == [1, 2]
+    assert len(series) == 2
+
+
+def test_a_derived_series_needs_one_value_per_bar():
+    with pytest.raises(StrategyError, match=r"one value per bar: 3, was \(2,\)"):
+        series_of([1, 2, 3]).derive(np.array([1, 2]))
+    assert series_of([1, 2]).derive(np.array([3, 4])).values.dtype == np.float64
+
+
+def test_series_of_different_bar_times_do_not_combine():
+    with pytest.raises(StrategyError, match="different bar times"):
+        series_of([1, 2]) + series_of([1, 2])
+
+
+# ---- a longer history takes over ----
+
+
+def made(frame, values):
+    close = Series(np.array(values, dtype=float), frame)
+    return close, close * 2
+
+
+def test_each_series_takes_the_values_of_the_same_line_of_a_later_setup():
+    old, new = frame_of(2), frame_of(3, keep=True)
+    close, double = made(old, [1, 2])
+    made(new, [10, 20, 30])
+    old.take_over(new)
+    assert close.values.tolist() == [10, 20, 30]
+    assert double.values.tolist() == [20, 40, 60]
+
+
+def test_a_series_that_nobody_kept_takes_over_nothing():
+    old, new = frame_of(2), frame_of(2)
+    close, _ = made(old, [1, 2])
+    del _
+    fresh = made(new, [3, 4])
+    gc.collect()
+    old.take_over(new)
+    assert close.values.tolist() == [3, 4]
+    assert len(fresh) == 2
+
+
+def test_a_successor_that_dropped_a_series_leaves_the_old_values():
+    old, new = frame_of(1), frame_of(1)
+    kept = made(old, [1])
+    made(new, [5])
+    gc.collect()
+    old.take_over(new)
+    assert kept[1].values.tolist() == [2]
+
+
+def test_a_setup_that_depends_on_the_data_is_refused():
+    old, new = frame_of(2), frame_of(2)
+    made(old, [1, 2])
+    Series(np.zeros(2), new)
+    with pytest.raises(StrategyError, match="setup made 2 series at first and 1 on a longer"):
+        old.take_over(new)
+
+
+# ---- bars ----
+
+
+def test_bars_know_their_instrument_times_and_count():
+    frame = frame_of(3, at=1)
+    bars = bars_of([10, 11, 12], instrument=Instrument("BP.XLON"), frame=frame, first_day=1)
+    assert (len(bars), bars.count, bars.instrument.symbol) == (3, 2, "BP")
+    assert (bars.open[0], bars.high[0], bars.low[0], bars.close[-1]) == (11, 12, 10, 10)
+    assert bars.volume[0] == 1000
+    assert bars.closed_at[0] == np.datetime64(DAY, "ns") == np.datetime64("1970-01-02")
+    assert isinstance(bars._frame, Frame)

@@ -1,0 +1,374 @@
+"""What a strategy asks for reaches the desk as exact amounts, once, with its reason."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from tests.strategy.bench import ACME, PaperDesk, bars_of, frame_of
+
+import evenkeel as ek
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.order import OrderType, Side, TimeInForce
+from evenkeel.strategy.base import Position, wake_times
+from evenkeel.strategy.series import Series
+
+EURO = Instrument("FESX.XEUR", multiplier=Decimal(10))
+D = Decimal
+
+
+class One(ek.Strategy):
+    """Does nothing by itself."""
+
+
+class Many(ek.PortfolioStrategy):
+    """Does nothing by itself."""
+
+
+@pytest.fixture
+def desk():
+    return PaperDesk()
+
+
+@pytest.fixture
+def one(desk):
+    strategy = One()
+    strategy.instrument = ACME
+    strategy.bars = bars_of([100.0] * 3)
+    strategy.join(desk)
+    return strategy
+
+
+@pytest.fixture
+def many(desk):
+    strategy = Many()
+    strategy.bars = {ACME.id: bars_of([100.0]), EURO.id: bars_of([4000.0], instrument=EURO)}
+    desk.prices[EURO.id] = D(4000)
+    strategy.join(desk)
+    return strategy
+
+
+# ---- reading ----
+
+
+def test_facts_come_from_the_desk_as_floats(one, desk):
+    desk.holdings[ACME.id] = D(10)
+    assert (one.cash, one.equity, one.position.quantity) == (10_000.0, 11_000.0, 10.0)
+    assert one.now == datetime(1970, 1, 6, tzinfo=UTC)
+    assert one.name == "One"
+
+
+def test_equity_is_nan_when_something_held_has_no_price(one, desk):
+    desk.holdings[ACME.id], desk.prices[ACME.id] = D(1), None
+    assert np.isnan(one.equity)
+    desk.prices[ACME.id] = D(5)
+    assert one.target_weight(0.5) is not None
+
+
+def test_a_position_is_true_when_it_is_not_flat():
+    assert not Position(0.0, float("nan"), 0.0, 0.0)
+    assert Position(-1.0, 5.0, -5.0, 0.0)
+
+
+def test_nothing_can_be_asked_before_the_strategy_runs():
+    with pytest.raises(StrategyError, match="One is not running: orders, cash and positions"):
+        One().cash  # noqa: B018 - reading is the point
+
+
+def test_a_strategy_must_say_what_to_do(one):
+    with pytest.raises(StrategyError, match="One has no on_bar method"):
+        one.on_bar()
+
+
+def test_the_other_hooks_are_optional(one, many):
+    for strategy in (one, many):
+        strategy.setup(strategy.bars)
+        strategy.on_start()
+        strategy.on_order(None)
+        strategy.on_fill(None)
+        strategy.on_stop()
+
+
+def test_a_logged_line_names_the_strategy(one, desk):
+    one.log("quiet day")
+    assert desk.notes == [("One", "quiet day")]
+
+
+# ---- orders ----
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({}, OrderType.MARKET),
+        ({"limit": 99}, OrderType.LIMIT),
+        ({"stop": 101}, OrderType.STOP),
+        ({"stop": 101, "limit": 102}, OrderType.STOP_LIMIT),
+        ({"trail": 3}, OrderType.TRAILING_STOP),
+        ({"trail": 3, "stop": 104}, OrderType.TRAILING_STOP),
+    ],
+)
+def test_the_prices_given_make_the_type(one, desk, options, kind):
+    assert one.buy(1, **options) == 1
+    assert desk.asks[0].type is kind
+
+
+def test_amounts_become_exactly_what_was_written(one, desk):
+    one.buy(1.1, limit=0.3, reason="cheap")
+    one.sell("2.50", stop=D("1.10"), tif="day")
+    first, second = desk.asks
+    assert (first.side, first.quantity, first.limit_price) == (Side.BUY, D("1.1"), D("0.3"))
+    assert (first.tif, first.reason) == (TimeInForce.GTC, "cheap")
+    assert (second.side, second.quantity, second.stop_price) == (Side.SELL, D("2.50"), D("1.10"))
+    assert second.tif is TimeInForce.DAY
+
+
+def test_a_numpy_number_is_a_number(one, desk):
+    one.buy(np.float64(1.1), limit=np.float64(0.3))
+    assert (desk.asks[0].quantity, desk.asks[0].limit_price) == (D("1.1"), D("0.3"))
+
+
+def test_a_trail_starts_at_its_distance_on_the_losing_side(one, desk):
+    one.sell(1, trail=2.5)
+    one.buy(1, trail=2.5)
+    one.sell(1, trail=2.5, stop=90)
+    assert [each.stop_price for each in desk.asks] == [D("97.5"), D("102.5"), D(90)]
+    assert {each.trail_amount for each in desk.asks} == {D("2.5")}
+    desk.prices[ACME.id] = None
+    one.sell(1, trail=2.5)
+    assert desk.asks[-1].stop_price is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tif": "GTD"}, "tif must be one of DAY, GTC, was 'GTD'"),
+        ({"limit": "cheap"}, "limit must be a number, was 'cheap'"),
+        ({"stop": float("nan")}, "stop must be a number, was nan; in an indicator's warm-up"),
+        ({"trail": [1]}, r"trail must be a number, was \[1\]"),
+        ({"trail": 1, "limit": 5}, "a trailing stop takes no limit"),
+    ],
+)
+def test_an_order_that_cannot_be_meant_is_refused_before_the_desk(one, desk, options, message):
+    with pytest.raises(StrategyError, match=message):
+        one.buy(1, **options)
+    assert desk.asks == []
+
+
+@pytest.mark.parametrize("quantity", [None, "many", float("nan"), float("inf")])
+def test_a_quantity_must_be_a_number(one, quantity):
+    with pytest.raises(StrategyError, match="quantity must be a number, was"):
+        one.buy(quantity)
+    with pytest.raises(StrategyError, match="quantity must be a number, was"):
+        one.target_quantity(quantity)
+
+
+def test_a_time_in_force_may_be_the_name_or_the_thing(one, desk):
+    one.buy(1, tif=TimeInForce.DAY)
+    one.buy(1, tif="gtc")
+    assert [each.tif for each in desk.asks] == [TimeInForce.DAY, TimeInForce.GTC]
+
+
+# ---- targets ----
+
+
+def test_a_target_orders_what_is_missing(one, desk):
+    desk.holdings[ACME.id] = D(30)
+    one.target_quantity(50)
+    assert (desk.asks[0].side, desk.asks[0].quantity) == (Side.BUY, 20)
+    assert desk.asks[0].sizing.startswith("target_quantity 50")
+
+
+def test_a_target_counts_market_orders_on_their_way_but_no_resting_ones(one, desk):
+    one.buy(20)
+    one.buy(7, limit=90)
+    one.target_quantity(50)
+    assert desk.asks[-1].quantity == 30
+    assert one.target_quantity(50) is None
+
+
+def test_a_target_below_what_is_held_sells_and_may_go_short(one, desk):
+    desk.holdings[ACME.id] = D(30)
+    one.target_quantity(-5, limit=101)
+    assert (desk.asks[0].side, desk.asks[0].quantity) == (Side.SELL, 35)
+    assert desk.asks[0].limit_price == 101
+
+
+def test_a_weight_rounds_down_to_lots_long_and_short(one, desk):
+    desk.prices[ACME.id] = D(99)
+    one.target_weight(0.5, reason="half")
+    assert (desk.asks[0].quantity, desk.asks[0].reason) == (50, "half")
+    assert desk.asks[0].sizing == "target_weight 0.5 of equity 10000.00 at 99"
+    desk.orders.clear()
+    one.target_weight(-0.5)
+    assert (desk.asks[1].side, desk.asks[1].quantity) == (Side.SELL, 50)
+
+
+def test_a_weight_on_a_fine_grid_stays_on_the_grid(one, desk):
+    """Six lots of 0.1 as floats are 0.6000000000000001: what is left to sell would round to 0."""
+    one.instrument = Instrument("BTC.XXXX", lot=D("0.1"))
+    desk.prices["BTC.XXXX"], desk.holdings["BTC.XXXX"] = D(100), D("0.7")
+    desk.money, desk.lot = D(30), D("0.1")
+    one.target_weight(0.65)
+    assert (desk.asks[0].side, desk.asks[0].quantity) == (Side.SELL, D("0.1"))
+
+
+def test_a_weight_counts_the_multiplier(many, desk):
+    desk.money = D(100_000)
+    many.target_weight(EURO.id, 0.9)
+    assert desk.asks[0].quantity == 2
+
+
+def test_a_weight_needs_a_price_and_a_known_equity(one, many, desk):
+    desk.prices[ACME.id] = None
+    with pytest.raises(
+        StrategyError, match=r"ACME.XNYS has no price yet: a weight cannot be sized"
+    ):
+        one.target_weight(0.5)
+    desk.holdings[ACME.id] = D(1)
+    assert many.target_weight(EURO.id, 0.5) is None
+    assert desk.asks == []
+
+
+def test_close_takes_resting_orders_off_and_goes_flat_once(one, desk):
+    desk.holdings[ACME.id] = D(30)
+    stop = one.sell(30, stop=90)
+    one.close(reason="enough")
+    assert desk.cancelled == [(stop, "close")]
+    assert (desk.asks[-1].side, desk.asks[-1].quantity) == (Side.SELL, 30)
+    assert (desk.asks[-1].reason, desk.asks[-1].sizing) == ("enough", "close")
+    assert one.close() is None
+
+
+def test_close_when_flat_asks_for_nothing(one, desk):
+    assert one.close() is None
+    assert desk.asks == []
+
+
+def test_cancelling_no_order_is_nothing(one, desk):
+    one.cancel(None)
+    one.cancel(3, reason="old")
+    assert desk.cancelled == [(3, "old")]
+
+
+def test_a_risk_becomes_a_quantity(one):
+    assert one.quantity_for_risk(0.01, 4) == pytest.approx(25)
+
+
+# ---- brackets and replacements ----
+
+
+def test_a_bracket_is_an_entry_with_two_exits_of_which_one_cancels_the_other(one, desk):
+    assert one.bracket(10, stop_loss=95, take_profit=110, limit=99, reason="dip") == (1, 2, 3)
+    entry, stop, target = desk.asks
+    assert (entry.side, entry.limit_price, entry.parent) == (Side.BUY, 99, None)
+    assert (stop.side, stop.type, stop.stop_price) == (Side.SELL, OrderType.STOP, 95)
+    assert (target.type, target.limit_price) == (OrderType.LIMIT, 110)
+    for leg in (stop, target):
+        assert (leg.parent, leg.oca_group, leg.quantity, leg.reason) == (1, 1, 10, "dip")
+        assert (leg.tif, leg.sizing) == (TimeInForce.GTC, "bracket of order 1")
+
+
+def test_a_short_bracket_is_mirrored(one, desk):
+    one.bracket(10, stop_loss=110, take_profit=95, side="sell")
+    assert [each.side for each in desk.asks] == [Side.SELL, Side.BUY, Side.BUY]
+    assert (desk.asks[1].stop_price, desk.asks[2].limit_price) == (110, 95)
+
+
+@pytest.mark.parametrize(
+    ("side", "stop", "target", "message"),
+    [
+        ("buy", 110, 95, "a BUY bracket needs its stop_loss below its take_profit, was stop_loss"),
+        ("buy", 95, 95, "a BUY bracket needs its stop_loss below"),
+        (Side.SELL, 95, 110, "a SELL bracket needs its stop_loss above its take_profit"),
+        ("long", 95, 110, "side must be 'buy' or 'sell', was 'long'"),
+    ],
+)
+def test_a_bracket_the_wrong_way_round_is_refused(one, desk, side, stop, target, message):
+    with pytest.raises(StrategyError, match=message):
+        one.bracket(1, stop_loss=stop, take_profit=target, side=side)
+    assert desk.asks == []
+
+
+def test_a_bracket_that_rounds_to_nothing_places_no_exits(one, desk):
+    assert one.bracket(0.2, stop_loss=95, take_profit=110) == (None, None, None)
+    assert desk.asks == []
+
+
+def test_a_replacement_keeps_what_is_not_given(one, desk):
+    order = one.buy(10, limit=90, tif="DAY")
+    assert one.replace(order, limit=91, reason="closer") == 2
+    new = desk.asks[1]
+    assert (new.quantity, new.limit_price, new.tif) == (10, 91, TimeInForce.DAY)
+    assert (new.replaces, new.reason, new.sizing) == (order, "closer", "replaces order 1")
+    stop = one.sell(5, stop=80)
+    one.replace(stop, quantity=4, stop=81)
+    assert (desk.asks[-1].quantity, desk.asks[-1].stop_price) == (4, 81)
+    one.replace(stop)
+    assert (desk.asks[-1].quantity, desk.asks[-1].stop_price) == (5, 80)
+
+
+def test_an_order_that_is_done_is_not_replaced(one, desk):
+    desk.fill(one.buy(10))
+    assert one.replace(1, limit=5) is None
+    assert len(desk.asks) == 1
+
+
+# ---- many instruments ----
+
+
+def test_verbs_of_a_portfolio_name_the_instrument_first(many, desk):
+    assert many.universe == [ACME.id, EURO.id]
+    many.buy(ACME.id, 1)
+    many.sell(EURO.id, 2, limit=4001)
+    many.target_quantity(ACME.id, 5)
+    many.bracket(EURO.id, 1, stop_loss=3900, take_profit=4100)
+    many.replace(EURO.id, 2, limit=4002)
+    many.close(ACME.id)
+    assert [(each.instrument, each.side.value, each.quantity) for each in desk.asks] == [
+        (ACME.id, "BUY", 1),
+        (EURO.id, "SELL", 2),
+        (ACME.id, "BUY", 4),
+        (EURO.id, "BUY", 1),
+        (EURO.id, "SELL", 1),
+        (EURO.id, "SELL", 1),
+        (EURO.id, "SELL", 2),
+        (ACME.id, "SELL", 5),
+    ]
+    assert many.position(ACME.id).quantity == 0
+
+
+def test_an_instrument_outside_the_universe_is_named(many):
+    with pytest.raises(
+        StrategyError, match=r"Many has no instrument 'ACNE.XNYS'; its universe is ACME.XNYS, FESX"
+    ):
+        many.buy("ACNE.XNYS", 1)
+
+
+# ---- waking up ----
+
+TIMES = np.array([1, 2, 3, 4], dtype=np.int64)
+
+
+def test_without_a_mask_every_bar_wakes_once(one):
+    assert wake_times(one, [TIMES]).tolist() == [1, 2, 3, 4]
+    assert wake_times(one, [TIMES, TIMES + 2]).tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_series_wakes_on_its_own_timeline(one):
+    frame = frame_of(3)
+    one.wake_on(Series(np.array([True, False, True]), frame))
+    assert wake_times(one, [TIMES, TIMES]).tolist() == [0, 2]
+
+
+def test_an_array_wakes_by_position(one):
+    one.wake_on(np.array([0, 0, 1, 1]))
+    assert wake_times(one, [TIMES]).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("timelines", [[TIMES[:3]], [TIMES, TIMES]])
+def test_an_array_that_fits_no_timeline_is_refused(one, timelines):
+    one.wake_on(np.array([True] * 4))
+    with pytest.raises(StrategyError, match=r"One.wake_on needs one value per bar"):
+        wake_times(one, timelines)

@@ -153,7 +153,8 @@ def times(texts: Sequence[str], column: str) -> tuple[Times, Times]:
 
     The first cell decides how the whole column is written.
     """
-    texts = [text.strip() for text in texts] if " " in texts[0][:1] + texts[0][-1:] else texts
+    if texts[0] != texts[0].strip():
+        texts = [text.strip() for text in texts]
     sample = texts[0]
     if _ISO.fullmatch(sample):
         return _iso(texts, column)
@@ -176,33 +177,48 @@ def _unreadable(text: str) -> str:
 
 
 def _iso(texts: Sequence[str], column: str) -> tuple[Times, Times]:
+    bodies, zones = _alike(texts) or _apart(texts, column)
+    wall = _moments(bodies, column)
+    east = {zone: _offset(zone) for zone in set(zones)}
+    if not any(east.values()):
+        return wall, wall
+    return wall, wall - np.array([east[zone] for zone in zones], np.int64)
+
+
+def _alike(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]] | None:
+    """Split off the zones when all cells are written alike; None to look at each one.
+
+    A million cells at once: numpy refuses what is no time, if it is sure to see no zone.
+    """
+    found = _ZONE.search(texts[0])
+    size = len(found.group()) if found else 0
+    zones = [text[-size:] for text in texts] if size else [""]
+    bodies = [text[:-size] for text in texts] if size else texts
+    if not all(_ZONE.fullmatch(zone) for zone in set(zones) if size):
+        return None
+    if len(set(map(len, bodies))) > 1:
+        return None
+    written = "".join(bodies)
+    plain = written.count("-") == 2 * len(texts) and not re.search("[^-T 0-9:.]", written)
+    return (bodies, zones) if plain else None
+
+
+def _apart(texts: Sequence[str], column: str) -> tuple[Sequence[str], Sequence[str]]:
+    bodies, zones = [], []
     for row, text in enumerate(texts):
         if not _ISO.fullmatch(text):
             raise BadCellError(row, column, text, _unreadable(text))
-    if "," in "".join(texts):  # ISO 8601 allows a comma before fractions of a second
-        texts = [text.replace(",", ".") for text in texts]
-    if not any(map(_ZONE.search, texts)):
-        wall = _moments(texts, column)
-        return wall, wall
-    return _zoned(texts, column)
-
-
-def _zoned(texts: Sequence[str], column: str) -> tuple[Times, Times]:
-    zones, bodies, offsets = {"": 0}, [], np.zeros(len(texts), np.int64)
-    for row, text in enumerate(texts):
         found = _ZONE.search(text)
-        zone = found.group(1) if found else ""
-        bodies.append(text[: found.start()] if found else text)
-        if zone not in zones:
-            zones[zone] = _offset(zone)
-        offsets[row] = zones[zone]
-    wall = _moments(bodies, column)
-    return wall, wall - offsets
+        zones.append(found.group() if found else "")
+        body = text[: found.start()] if found else text
+        bodies.append(body.replace(",", "."))  # ISO 8601 allows a comma before fractions
+    return bodies, zones
 
 
 def _offset(zone: str) -> int:
     """Return nanoseconds east of Greenwich."""
-    if zone in {"Z", "z", "UTC"}:
+    zone = zone.strip()
+    if zone in {"", "Z", "z", "UTC"}:
         return 0
     minutes = int(zone[1:3]) * 60 + int(zone[-2:])
     return (minutes if zone[0] == "+" else -minutes) * 60_000_000_000

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Column
 
-CHUNK = 50_000
-"""Rows held as text at once: a million rows of text are half a gigabyte."""
+CHUNK = 1_000
+"""Rows held as text at once: few, so that they stay close to the processor."""
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ def _take(columns: _Columns, rows: list[list[str]], layout: Layout, width: int) 
         by_column = []
     if len(by_column) != width:
         row = next(at for at, row in enumerate(rows) if len(row) != width)
-        law = f"has {len(rows[row])} fields, but the header has {width}"
+        law = f"the row has {len(rows[row])} fields, but the header names {width}"
         raise BadCellError(first + row, "", rows[row], law)
     columns.count += len(rows)
     try:

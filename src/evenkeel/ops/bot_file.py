@@ -1,0 +1,187 @@
+"""One TOML file per bot: complete, or refused with file and line.
+
+    [bot]        name = "trend"   mode = "paper"
+    [account]    cash = 100000    currency = "USD"
+    [strategy]   path = "trend.py:Trend"   params = { fast = 10 }
+    [limits]     every field of a limit card, or   file = "limits.toml"
+    [data]       paths = ["spy.csv"]   instruments = ["SPY.ARCX"]   stamp = "start"
+    [execution]  costs = "ibkr-fixed"  slippage = "bps:1"
+
+Relative paths start at the bot's file. Only `params` and `stamp` may be left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from evenkeel.domain.errors import ConfigError, UsageError
+from evenkeel.domain.instrument import instrument_id
+from evenkeel.domain.money import exact
+from evenkeel.ops.toml_file import TomlFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KNOWN: dict[str, tuple[str, ...]] = {
+    "bot": ("name", "mode"),
+    "account": ("cash", "currency"),
+    "strategy": ("path", "params"),
+    "limits": (),  # the limit card has its own law, in the room of risk
+    "data": ("paths", "instruments", "stamp"),
+    "execution": ("costs", "slippage"),
+}
+"""The tables of a bot's file and their keys; no keys where any may stand."""
+
+OPTIONAL = frozenset(("strategy.params", "data.stamp"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotFile:
+    """What one bot does, with what money, and within which limits.
+
+    `strategy` is `path.py:Class` or `package.module:Class`. `limits` is a limit card as text (see
+    `Limits.from_text`) or the path of one. `data_paths` and `instruments` are in the file's order.
+    """
+
+    path: Path
+    name: str
+    mode: Literal["paper", "live"]
+    cash: Decimal
+    currency: str
+    strategy: str
+    params: dict[str, Any]
+    limits: dict[str, str] | Path
+    data_paths: tuple[Path, ...]
+    instruments: tuple[str, ...]
+    stamp: Literal["start", "end"]
+    costs: str
+    slippage: str
+
+
+def load_bot(path: str | Path) -> BotFile:
+    """Read a bot's file; `ConfigError` naming file, line, key and law when it is not right."""
+    path = Path(path).expanduser()
+    file = TomlFile(path)
+    file.refuse_unknown(KNOWN)
+    _refuse_incomplete(file)
+    take = _Reader(file)
+    return BotFile(
+        path=path,
+        name=take("bot.name", "letters, digits, - and _", _named),
+        mode=take("bot.mode", '"paper" or "live"', _one_of("paper", "live")),
+        cash=take("account.cash", "a number above 0", _money),
+        currency=take("account.currency", "three capitals such as USD", _currency),
+        strategy=take("strategy.path", "path.py:Class or package.module:Class", take.strategy),
+        params=take("strategy.params", "a table of values", _table, {}),
+        limits=take.limits(),
+        data_paths=take("data.paths", "a list of files", take.paths),
+        instruments=take("data.instruments", 'a list such as ["SPY.ARCX"]', take.instruments),
+        stamp=take("data.stamp", '"start" or "end"', _one_of("start", "end"), "start"),
+        costs=take("execution.costs", "zero, bps:N or ibkr-fixed", _text),
+        slippage=take("execution.slippage", "none or bps:N", _text),
+    )
+
+
+def _refuse_incomplete(file: TomlFile) -> None:
+    absent = [f"[{name}]" for name in KNOWN if not file.table(name)]
+    missing = absent + [
+        f"{name}.{key}"
+        for name, keys in KNOWN.items()
+        for key in keys
+        if f"[{name}]" not in absent and key not in file.table(name)
+        if f"{name}.{key}" not in OPTIONAL
+    ]
+    if missing:
+        raise ConfigError(
+            f"{file.path}: a bot's file is complete or does not run; missing {', '.join(missing)}"
+        )
+
+
+class _Reader:
+    """Takes values out of the file and holds each to its law."""
+
+    def __init__(self, file: TomlFile) -> None:
+        self.file = file
+        self.folder = file.path.parent
+
+    def __call__(
+        self, key: str, law: str, read: Callable[[Any], Any], default: object = None
+    ) -> Any:  # noqa: ANN401 - what `read` makes of it
+        table, _, name = key.partition(".")
+        value = self.file.table(table).get(name, default)
+        made = read(value)
+        if made is None:
+            raise ConfigError(f"{self.file.place(key)}: {key} must be {law}, was {value!r}")
+        return made
+
+    def strategy(self, value: object) -> str | None:
+        if not isinstance(value, str) or not re.fullmatch(r".+:\w+", value):
+            return None
+        where, _, name = value.rpartition(":")
+        return f"{self.folder / where}:{name}" if where.endswith(".py") else value
+
+    def limits(self) -> dict[str, str] | Path:
+        card = self.file.table("limits")
+        if "file" not in card:
+            return {name: _plain(value) for name, value in card.items()}
+        if len(card) > 1 or not isinstance(card["file"], str):
+            raise ConfigError(
+                f"{self.file.place('limits.file')}: [limits] is a whole card or names one file"
+            )
+        return self.folder / card["file"]
+
+    def paths(self, value: object) -> tuple[Path, ...] | None:
+        names = _texts(value)
+        return None if names is None else tuple(self.folder / name for name in names)
+
+    def instruments(self, value: object) -> tuple[str, ...] | None:
+        try:
+            names = _texts(value)
+            return None if names is None else tuple(instrument_id(name) for name in names)
+        except UsageError as error:
+            raise ConfigError(f"{self.file.place('data.instruments')}: {error}") from error
+
+
+# ---- what a value may be: the value, or None when it breaks its law ----
+
+
+def _named(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"[\w-]+", value) else None
+
+
+def _one_of(*words: str) -> Callable[[object], str | None]:
+    return lambda value: value if isinstance(value, str) and value in words else None
+
+
+def _money(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    number = exact(value if isinstance(value, float) else str(value))
+    return number if number.is_finite() and number > 0 else None
+
+
+def _currency(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch("[A-Z]{3}", value) else None
+
+
+def _table(value: object) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(value: object) -> list[str] | None:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not values:
+        return None
+    return values if all(isinstance(each, str) and each for each in values) else None
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,195 @@
+"""Settings in layers: defaults < evenkeel.toml < evenkeel.local.toml < environment < flags.
+
+The defaults stand in the dataclasses below and nowhere else. A folder without files and an
+environment without `EVENKEEL__SECTION__KEY` takes the cheap road: nothing is parsed or imported.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from evenkeel.domain.errors import ConfigError, did_you_mean
+from evenkeel.domain.money import ONE, ZERO
+from evenkeel.ops.toml_file import TomlFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FILES = ("evenkeel.toml", "evenkeel.local.toml")
+PREFIX = "EVENKEEL__"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where a run leaves things: the folder of run files, the database's SQLAlchemy address."""
+
+    runs: str = "runs"
+    database: str = "sqlite:///evenkeel.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a run starts with: cash in `currency` (ISO 4217)."""
+
+    cash: Decimal = Decimal(100_000)
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """How the simulated venue fills; the words are those of `--costs`, `--slippage` and so on."""
+
+    costs: str = "ibkr-fixed"
+    slippage: str = "bps:1"
+    volume_share: Decimal = Decimal("0.1")
+    touch: Literal["at", "through"] = "at"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What this installation runs with. `sources` says where each `section.key` came from."""
+
+    paths: Paths = field(default_factory=Paths)
+    account: Account = field(default_factory=Account)
+    backtest: Backtest = field(default_factory=Backtest)
+    sources: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(_keys(), "default"))
+
+
+SECTIONS: dict[str, type[Paths | Account | Backtest]] = {
+    "paths": Paths,
+    "account": Account,
+    "backtest": Backtest,
+}
+
+LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "paths.runs": ("the name of a folder", bool),
+    "paths.database": (
+        "an SQLAlchemy address such as sqlite:///evenkeel.db",
+        lambda value: "://" in value,
+    ),
+    "account.cash": ("a number above 0", lambda value: value.is_finite() and value > ZERO),
+    "account.currency": (
+        "three capitals of ISO 4217 such as USD",
+        lambda value: re.fullmatch("[A-Z]{3}", value) is not None,
+    ),
+    "backtest.costs": ("zero, bps:N or ibkr-fixed", bool),
+    "backtest.slippage": ("none or bps:N", bool),
+    "backtest.volume_share": (
+        "a number above 0 and at most 1",
+        lambda value: value.is_finite() and ZERO < value <= ONE,
+    ),
+    "backtest.touch": ("at or through", bool),  # its type knows the words
+}
+"""What each value must be: in words for people, and as a test of the typed value."""
+
+
+def load_settings(
+    folder: str | Path = ".", *, flags: Mapping[str, object] | None = None
+) -> Settings:
+    """Return the settings that hold in `folder`, each value with its source.
+
+    `flags` are `section.key` with the value given on the command line; they win over all else.
+    Raises `ConfigError` naming the key, the file and line (or variable), its law and the value.
+    """
+    files = [TomlFile(path) for name in FILES if (path := Path(folder) / name).exists()]
+    given = [*map(_from_file, files), _from_environment(), _from_flags(flags or {})]
+    found = {key: each for layer in given for key, each in layer.items()}
+    if not found:
+        return Settings()
+    sources = {key: found[key][1] if key in found else "default" for key in _keys()}
+    return _validated({key: value for key, (value, _) in found.items()}, sources)
+
+
+def _keys() -> tuple[str, ...]:
+    return tuple(f"{name}.{each.name}" for name, kind in SECTIONS.items() for each in fields(kind))
+
+
+# ---- layers: each is a dotted key with its value and where it stands ----
+
+
+def _from_file(file: TomlFile) -> dict[str, tuple[object, str]]:
+    file.refuse_unknown(
+        {name: [each.name for each in fields(kind)] for name, kind in SECTIONS.items()}
+    )
+    return {
+        f"{name}.{key}": (value, file.place(f"{name}.{key}"))
+        for name in SECTIONS
+        for key, value in file.table(name).items()
+    }
+
+
+def _from_environment() -> dict[str, tuple[object, str]]:
+    found: dict[str, tuple[object, str]] = {}
+    for variable, value in os.environ.items():
+        if variable.upper().startswith(PREFIX):
+            key = variable[len(PREFIX) :].casefold().replace("__", ".")
+            _refuse_unknown(key, variable, spelled=_variable)
+            found[key] = (value, variable)
+    return found
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, tuple[object, str]]:
+    for key in flags:
+        _refuse_unknown(key, f"flag {key}", spelled=str)
+    return {key: (value, "flag") for key, value in flags.items()}
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.upper().replace(".", "__")
+
+
+def _refuse_unknown(key: str, place: str, *, spelled: Callable[[str], str]) -> None:
+    known = [spelled(each) for each in _keys()]
+    if spelled(key) not in known:
+        hint = did_you_mean(spelled(key), known) or f"; known are {', '.join(known)}"
+        raise ConfigError(f"{place}: unknown setting {key}{hint}")
+
+
+# ---- validation ----
+
+
+def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Settings:
+    # pydantic takes as long to load as a short backtest: only those who configure pay for it.
+    from pydantic import ValidationError
+    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+    class Checked(BaseSettings):
+        paths: Paths = Paths()
+        account: Account = Account()
+        backtest: Backtest = Backtest()
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings,)  # the layers are merged already, with their places kept
+
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        given.setdefault(section, {})[name] = value
+    try:
+        checked = Checked(**given)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"][:2]))
+        raise _unlawful(key, values[key], sources) from None
+    settings = Settings(checked.paths, checked.account, checked.backtest, sources)
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if not LAWS[key][1](getattr(getattr(settings, section), name)):
+            raise _unlawful(key, value, sources)
+    return settings
+
+
+def _unlawful(key: str, value: object, sources: Mapping[str, str]) -> ConfigError:
+    return ConfigError(f"{sources[key]}: {key} must be {LAWS[key][0]}, was {value!r}")

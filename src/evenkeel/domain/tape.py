@@ -92,6 +92,20 @@ class Tape:
         """When the next bar of any instrument closes, `NEVER` when there is none left."""
         return min([cursor.next_at for cursor in self.cursors])
 
+    @property
+    def last_at(self) -> int:
+        """When the last bar of any instrument closes, -1 when there is none."""
+        return max([cursor.times[-1] if len(cursor.times) else -1 for cursor in self.cursors])
+
+    def first_bar_after(self, moment: int) -> int:
+        """Return the first bar time later than `moment`, `NEVER` when there is none."""
+        following = NEVER
+        for cursor in self.cursors:
+            position = bisect_right(cursor.times, moment, cursor.index + 1)
+            if position < len(cursor.times):
+                following = min(following, cursor.times[position])
+        return following
+
     def cursor(self, instrument_id: str) -> Cursor:
         """Return the cursor that an instrument moves with."""
         return self._cursor_of[instrument_id]

@@ -210,7 +210,16 @@ class Trader:
         """Return a new strategy with the same parameters and no state."""
         return type(self)(**self._params)
 
-    # ---- for the desk ----
+    # ---- for the engine ----
+
+    def renew(self, twin: Self) -> None:
+        """Take over what `setup` of a twin learned from a longer history, beside its series."""
+        if not isinstance(self._wake, Series):
+            self._wake = twin._wake
+        self._renew_bars(twin)
+
+    def _renew_bars(self, twin: Self) -> None:
+        raise NotImplementedError
 
     def join(self, desk: Desk) -> None:
         """Sit down at a desk; from now on orders can be placed."""
@@ -319,10 +328,10 @@ class Trader:
         )
         if isnan(wanted):  # equity is not known: ask for nothing rather than guess
             return None
-        lot = float(instrument.lot)
-        wanted = int(wanted / lot) * lot
+        # Whole lots as Decimal: six times 0.1 as floats is 0.6000000000000001, off the grid.
+        lots = int(wanted / float(instrument.lot)) * instrument.lot
         sizing = f"target_weight {weight:g} of equity {equity:.2f} at {price}"
-        return self._target_quantity(instrument.id, wanted, sizing, options)
+        return self._target_quantity(instrument.id, lots, sizing, options)
 
     def _close(self, instrument: str, options: dict[str, Any]) -> int | None:
         for order in self._at_desk.working(self.name, instrument):
@@ -372,6 +381,9 @@ class Strategy(Trader):
 
     def setup(self, bars: BarSeries) -> None:
         """Compute series over the whole history; called again when it grows or is split."""
+
+    def _renew_bars(self, twin: Self) -> None:
+        self.bars.closed_at = twin.bars.closed_at
 
     @property
     def position(self) -> Position:
@@ -444,6 +456,10 @@ class PortfolioStrategy(Trader):
 
     def setup(self, bars: Mapping[str, BarSeries]) -> None:
         """Compute series over the whole history of every instrument, by its id."""
+
+    def _renew_bars(self, twin: Self) -> None:
+        for name, bars in self.bars.items():
+            bars.closed_at = twin.bars[name].closed_at
 
     @property
     def universe(self) -> list[str]:
@@ -541,6 +557,10 @@ def _amount(what: str, value: Number) -> Decimal:
         amount = exact(value if isinstance(value, Decimal | str) else float(value))
     except (ArithmeticError, TypeError, ValueError) as error:
         raise StrategyError(f"{what} must be a number, was {value!r}") from error
+    if not amount.is_finite():
+        raise StrategyError(
+            f"{what} must be a number, was {value!r}; in an indicator's warm-up ask for nothing"
+        )
     return amount
 
 

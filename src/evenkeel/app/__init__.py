@@ -1,0 +1,1 @@
+"""Composition only: which feed brings bars, which broker answers, which journal remembers."""

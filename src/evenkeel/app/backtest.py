@@ -1,0 +1,130 @@
+"""A backtest: the whole tape is there, the schedule jumps, the journal stays in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenkeel.app.runs import manifest, new_run_id
+from evenkeel.app.setup import CASH, Request, request
+from evenkeel.app.strategies import load_strategy
+from evenkeel.domain.tape import Tape
+from evenkeel.engine.run import run
+from evenkeel.engine.schedule import Schedule
+from evenkeel.journal.log import MemoryJournal
+from evenkeel.market.csv_files import read_bars
+from evenkeel.ops.clock import now_ns
+from evenkeel.reports.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from evenkeel.domain.events import CorporateAction
+    from evenkeel.execution.costs import CostModel
+    from evenkeel.execution.fill_model import Slippage
+    from evenkeel.market.csv_files import Source, Wanted
+    from evenkeel.market.history import Bound
+    from evenkeel.risk.limits import Limits
+    from evenkeel.strategy.base import Trader
+
+
+def backtest(
+    strategy: str | type[Trader] | Trader,
+    bars: Source,
+    *,
+    cash: Decimal | float | str = CASH,
+    costs: str | CostModel | None = None,
+    slippage: str | Slippage | None = None,
+    limits: Limits | None = None,
+    start: Bound = None,
+    end: Bound = None,
+    jump: bool = True,
+    instrument: Wanted = None,
+    actions: str | Path | Sequence[CorporateAction] = (),
+    stamp: str = "start",
+    volume_share: Decimal | float | str | None = None,
+    touch: str | None = None,
+    currency: str = "USD",
+) -> Result:
+    """Run a strategy over bars and return what it did.
+
+    `strategy` is a class, an instance with parameters, or the text `path.py:Class`. `bars` is
+    what `market.csv_files.read_bars` takes: a path, a DataFrame, or a dict of these by instrument
+    id. `cash` is in `currency`. `costs` is `"zero"`, `"bps:10"` or `"ibkr-fixed"` (the default),
+    `slippage` `"none"` or `"bps:1"` (the default), or objects. Without `limits` the run uses
+    `Limits.permissive_for_research()` and its report says so. What lies outside `start` to `end`
+    (inclusive) is not read. `actions` are splits and dividends. `jump=False` visits every bar and
+    gives the same journal. Raises `UsageError` and its kin for anything that cannot be run.
+    """
+    wanted = plan(
+        strategy,
+        bars,
+        instrument=instrument,
+        start=start,
+        end=end,
+        stamp=stamp,
+        actions=actions,
+        cash=cash,
+        currency=currency,
+        costs=costs,
+        slippage=slippage,
+        limits=limits,
+        volume_share=volume_share,
+        touch=touch,
+    )
+    return execute(wanted, jump=jump)
+
+
+def plan(
+    strategy: str | type[Trader] | Trader,
+    bars: Source,
+    *,
+    instrument: Wanted = None,
+    start: Bound = None,
+    end: Bound = None,
+    stamp: str = "start",
+    actions: str | Path | Sequence[CorporateAction] = (),
+    **wishes: Any,  # noqa: ANN401 - those of `setup.request`
+) -> Request:
+    """Read everything that a run needs, before any of it runs."""
+    seated = load_strategy(strategy)
+    histories = read_bars(bars, instrument=instrument, start=start, end=end, stamp=stamp)
+    known: Sequence[CorporateAction]
+    if isinstance(actions, str | Path):
+        from evenkeel.market.actions import read_actions  # only for runs that have some
+
+        known = read_actions(actions, [each.instrument for each in histories])
+    else:
+        known = actions
+    first_at = min(int(history.closed_at[0]) for history in histories)
+    data = {
+        "sources": [str(Path(each.source).resolve()) for each in histories if each.source],
+        "instruments": [history.instrument.id for history in histories],
+        "start": None if start is None else str(start),
+        "end": None if end is None else str(end),
+        "stamp": stamp,
+        "actions": str(Path(actions).resolve()) if isinstance(actions, str | Path) else None,
+    }
+    return request(
+        seated,
+        histories,
+        actions=[action for action in known if action.at >= first_at],
+        data=data,
+        **wishes,
+    )
+
+
+def execute(wanted: Request, *, jump: bool = True) -> Result:
+    """Run a request over its whole tape."""
+    started_at = now_ns()
+    tape = Tape(wanted.bars)
+    venue = wanted.venue(tape)
+    journal = MemoryJournal()
+    run(wanted.core(tape), Schedule(tape, wanted.actions, venue if jump else None), venue, journal)
+    return Result(
+        journal=journal,
+        records=journal.records,
+        bars=tape.bars,
+        manifest=manifest(wanted, new_run_id(wanted, started_at), "backtest", started_at),
+    )

@@ -1,0 +1,114 @@
+"""Paper trading: bars come in one after the other, every record is durable before its effect.
+
+The runtime knows no bar before it is fed. After each one (or each segment of some) every series
+is computed again on the history so far, so that a strategy that reads the future in `setup` gives
+another journal here than in its backtest: `parity` finds it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenkeel.app.runs import manifest, new_run_id
+from evenkeel.domain.errors import ConfigError
+from evenkeel.domain.tape import Tape
+from evenkeel.engine.run import run
+from evenkeel.engine.schedule import Schedule
+from evenkeel.ops.clock import now_ns
+from evenkeel.reports.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from evenkeel.app.setup import Request
+    from evenkeel.domain.bar import Bars
+    from evenkeel.domain.events import Record
+    from evenkeel.journal.log import Journal
+
+SEGMENTS_MAX = 4_000
+"""How often series are computed anew in a replay: bar by bar for up to so many bars."""
+
+
+def paper(wanted: Request, database: str, *, segment: int | None = None) -> Result:
+    """Trade a request on paper, into the database journal at an SQLAlchemy URL.
+
+    Raises `ConfigError` under limits that are for research only.
+    """
+    from evenkeel.journal.database import DatabaseJournal  # brings SQLAlchemy in
+    from evenkeel.storage.engine import open_engine
+
+    if wanted.limits.permissive:
+        raise ConfigError(
+            "paper trading needs a complete limit card; Limits.permissive_for_research() is for "
+            "backtests only"
+        )
+    started_at = now_ns()
+    run_id = new_run_id(wanted, started_at)
+    journal = DatabaseJournal.begin(
+        open_engine(database),
+        run_id,
+        mode="paper",
+        strategy=wanted.strategy.name,
+        manifest=manifest(wanted, run_id, "paper", started_at),
+        created_at=started_at,
+    )
+    records = replay(wanted, journal, segment=segment)
+    bars = {history.instrument.id: history for history in wanted.bars}
+    facts = {**manifest(wanted, run_id, "paper", started_at), "database": database}
+    return Result(journal=journal, records=records, bars=bars, manifest=facts)
+
+
+def replay(wanted: Request, journal: Journal, *, segment: int | None = None) -> list[Record]:
+    """Feed a request's bars through the paper runtime, `segment` bar times at once; its records.
+
+    Without `segment` it is one bar time, or more where there are so many bars that computing
+    every series anew on each would take hours.
+    """
+    moments = np.unique(np.concatenate([history.closed_at for history in wanted.bars]))
+    size = segment or max(1, -(-len(moments) // SEGMENTS_MAX))
+    ends = moments[size - 1 :: size].tolist()
+    if not ends or ends[-1] != moments[-1]:
+        ends.append(int(moments[-1]))
+    tape = Tape(_until(wanted.bars, ends[0]))
+    kept = _Kept(journal)
+    feed = (_until(wanted.bars, end) for end in ends[1:])
+    run(
+        wanted.core(tape),
+        Schedule(tape, wanted.actions, None),
+        wanted.venue(tape),
+        kept,
+        feed,
+    )
+    return kept.records
+
+
+def _until(bars: Sequence[Bars], moment: int) -> list[Bars]:
+    """Return what was known at a moment."""
+    return [
+        history.first(int(np.searchsorted(history.closed_at, moment, side="right")))
+        for history in bars
+    ]
+
+
+class _Kept:
+    """A journal that also keeps its records, for the result of a replay."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.records: list[Record] = []
+
+    def append(self, records: Sequence[Record]) -> None:
+        self._journal.append(records)
+        self.records += records
+
+    def __len__(self) -> int:
+        return len(self._journal)
+
+    @property
+    def head(self) -> str:
+        return self._journal.head
+
+    def lines(self) -> Iterator[bytes]:
+        yield from self._journal.lines()

@@ -1,0 +1,148 @@
+"""What backtest, paper and parity share: one request becomes one core, whoever runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from evenkeel.domain.errors import ConfigError, UsageError
+from evenkeel.domain.events import CorporateAction, RunStarted
+from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.money import exact, text
+from evenkeel.domain.tape import Tape
+from evenkeel.engine.core import Core
+from evenkeel.execution.costs import parse_costs
+from evenkeel.execution.fill_model import parse_slippage
+from evenkeel.execution.simulated import SimulatedBroker
+from evenkeel.risk.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evenkeel.domain.bar import Bars
+    from evenkeel.execution.costs import CostModel
+    from evenkeel.execution.fill_model import Slippage
+    from evenkeel.strategy.base import Trader
+
+CASH = Decimal(100_000)
+COSTS = "ibkr-fixed"
+SLIPPAGE = "bps:1"
+VOLUME_SHARE = Decimal("0.1")
+TOUCH: Literal["at", "through"] = "at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything that a run's journal follows from. `data` says where the bars came from."""
+
+    strategy: Trader
+    bars: Sequence[Bars]
+    cash: Decimal
+    currency: str
+    costs: CostModel
+    slippage: Slippage
+    limits: Limits
+    volume_share: Decimal = VOLUME_SHARE
+    touch: Literal["at", "through"] = TOUCH
+    actions: Sequence[CorporateAction] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def started(self) -> RunStarted:
+        """Return the first record of the journal."""
+        return RunStarted(
+            at=int(min(history.closed_at[0] for history in self.bars)),
+            strategy=self.strategy.name,
+            params={name: str(value) for name, value in self.strategy.params.items()},
+            instruments={each.instrument.id: _facts(each.instrument) for each in self.bars},
+            tape={each.instrument.id: each.digest() for each in self.bars},
+            cash=self.cash,
+            currency=self.currency,
+            costs=self.costs.name,
+            slippage=self.slippage.name,
+            limits=self.limits.as_text(),
+            settings={"volume_share": text(self.volume_share), "touch": self.touch},
+        )
+
+    def core(self, tape: Tape) -> Core:
+        """Return a core that runs this request on a tape (which may still be growing)."""
+        return Core(self.started(), self.strategy, tape, self.limits)
+
+    def venue(self, tape: Tape) -> SimulatedBroker:
+        """Return the simulated broker that this request trades with."""
+        return SimulatedBroker(
+            tape,
+            costs=self.costs,
+            slippage=self.slippage,
+            volume_share=self.volume_share,
+            touch=self.touch,
+        )
+
+
+def request(
+    strategy: Trader,
+    bars: Sequence[Bars],
+    *,
+    cash: Decimal | float | str = CASH,
+    currency: str = "USD",
+    costs: str | CostModel | None = None,
+    slippage: str | Slippage | None = None,
+    limits: Limits | None = None,
+    volume_share: Decimal | float | str | None = None,
+    touch: str | None = None,
+    actions: Sequence[CorporateAction] = (),
+    data: Mapping[str, Any] | None = None,
+) -> Request:
+    """Check a wish for a run and fill in the defaults; `UsageError` says what is wrong."""
+    for history in bars:
+        if history.instrument.currency != currency:
+            raise UsageError(
+                f"{history.instrument.id} trades in {history.instrument.currency} and the account "
+                f"is in {currency}; conversion is not there yet, open the account in that currency"
+            )
+    if touch not in {None, "at", "through"}:
+        raise UsageError(f"touch must be 'at' or 'through', was {touch!r}")
+    return Request(
+        strategy=strategy,
+        bars=bars,
+        cash=_cash(cash),
+        currency=currency,
+        costs=parse_costs(COSTS if costs is None else costs),
+        slippage=parse_slippage(SLIPPAGE if slippage is None else slippage),
+        limits=Limits.permissive_for_research() if limits is None else limits,
+        volume_share=VOLUME_SHARE if volume_share is None else exact(volume_share),
+        touch="through" if touch == "through" else "at",
+        actions=actions,
+        data=data or {},
+    )
+
+
+def instrument_of(name: str, facts: Mapping[str, str]) -> Instrument:
+    """Return the instrument that `RunStarted.instruments` describes."""
+    tick = facts.get("tick")
+    return Instrument(
+        name,
+        currency=facts["currency"],
+        tick=None if tick is None else Decimal(tick),
+        lot=Decimal(facts["lot"]),
+        multiplier=Decimal(facts["multiplier"]),
+    )
+
+
+def _facts(instrument: Instrument) -> dict[str, str]:
+    facts = {
+        "currency": instrument.currency,
+        "lot": text(instrument.lot),
+        "multiplier": text(instrument.multiplier),
+    }
+    return facts if instrument.tick is None else {**facts, "tick": text(instrument.tick)}
+
+
+def _cash(value: Decimal | float | str) -> Decimal:
+    try:
+        cash = exact(value)
+    except ArithmeticError as error:
+        raise ConfigError(f"cash must be a number, was {value!r}") from error
+    if not cash.is_finite() or cash <= 0:
+        raise ConfigError(f"cash must be a positive amount, was {value}")
+    return cash

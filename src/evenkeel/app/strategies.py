@@ -1,0 +1,98 @@
+"""Finding a strategy: a class, an instance, or `path.py:Class` or `package.module:Class`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenkeel.domain.errors import StrategyError, did_you_mean
+from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+
+def load_strategy(
+    strategy: str | type[Trader] | Trader, params: Mapping[str, Any] | None = None
+) -> Trader:
+    """Return a strategy with its parameters checked; `StrategyError` says what is wrong."""
+    given = dict(params or {})
+    if isinstance(strategy, Trader):
+        return type(strategy)(**{**strategy.params, **given}) if given else strategy
+    cls = _class(strategy) if isinstance(strategy, str) else strategy
+    if not (isinstance(cls, type) and issubclass(cls, Strategy | PortfolioStrategy)):
+        raise StrategyError(
+            f"{strategy} is not a strategy: its class must extend ek.Strategy or "
+            "ek.PortfolioStrategy"
+        )
+    return cls(**given)
+
+
+def where(strategy: Trader) -> str:
+    """Return the path under which `load_strategy` finds the strategy's class again."""
+    cls = type(strategy)
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if cls.__module__.startswith(_FROM_FILE) and file:
+        return f"{file}:{cls.__name__}"
+    return f"{cls.__module__}:{cls.__name__}"
+
+
+_FROM_FILE = "evenkeel_strategy_"
+
+
+def _class(path: str) -> Any:  # noqa: ANN401 - whatever stands under that name
+    source, colon, name = path.rpartition(":")
+    if not colon or not source or not name:
+        raise StrategyError(
+            f"strategy {path!r} is not of the form path.py:Class or package.module:Class"
+        )
+    module = _file(Path(source)) if source.endswith(".py") else _module(source)
+    found = getattr(module, name, None)
+    if found is None:
+        classes = [
+            each
+            for each, value in vars(module).items()
+            if isinstance(value, type)
+            and issubclass(value, Trader)
+            and value.__module__ == module.__name__
+        ]
+        raise StrategyError(
+            f"{source} has no class {name!r}"
+            + (f" (it has: {', '.join(classes)})" if classes else "")
+            + did_you_mean(name, classes)
+        )
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise StrategyError(
+                f"there is no module {name!r} (no module named {error.name!r}); "
+                "give path.py:Class for a file"
+            ) from error
+        raise StrategyError(f"module {name!r} cannot be imported: {error}") from error
+
+
+def _file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise StrategyError(f"there is no strategy file {path}")
+    name = _FROM_FILE + path.stem
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise StrategyError(f"{path} cannot be read as a Python file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look a class's module up there
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise StrategyError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except ImportError as error:
+        raise StrategyError(f"{path} cannot be imported: {error}") from error
+    return module

@@ -1,0 +1,1 @@
+"""One event in, everything it causes out; written down first, then done."""

@@ -1,0 +1,86 @@
+"""What the gate reads: book, open orders and last prices, as one portfolio. It holds no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.portfolio import Reading
+from evenkeel.engine.orders import Orders
+from evenkeel.ledger.book import Book
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from decimal import Decimal
+
+    from evenkeel.domain.instrument import Instrument
+    from evenkeel.domain.order import Order
+    from evenkeel.domain.tape import Tape
+
+
+class Account:
+    """One account: the `Portfolio` of domain/portfolio.py, made of book, orders and tape."""
+
+    def __init__(
+        self, cash: Decimal, currency: str, instruments: dict[str, Instrument], tape: Tape
+    ) -> None:
+        """Open with cash and nothing else."""
+        self.tape = tape
+        self.instruments = instruments
+        self.book = Book(cash, currency, instruments)
+        self.orders = Orders(instruments)
+        self.halted: str | None = None
+        self._prices: dict[str, tuple[int, Decimal | None]] = {}
+
+    @property
+    def now(self) -> int:
+        return self.tape.now
+
+    @property
+    def open_orders(self) -> int:
+        return self.orders.open_count
+
+    def instrument(self, instrument_id: str) -> Instrument | None:
+        return self.instruments.get(instrument_id)
+
+    def price(self, instrument_id: str) -> Decimal | None:
+        if instrument_id not in self.instruments:
+            return None
+        index = self.tape.index(instrument_id)
+        known = self._prices.get(instrument_id)
+        if known is not None and known[0] == index:
+            return known[1]
+        price = self.tape.price(instrument_id)
+        self._prices[instrument_id] = index, price
+        return price
+
+    def price_at(self, instrument_id: str) -> int | None:
+        return self.tape.price_at(instrument_id)
+
+    def reading(self, instrument_id: str) -> Reading:
+        if instrument_id not in self.instruments:
+            return Reading()
+        return self.orders.reading(instrument_id, self.book.quantity(instrument_id))
+
+    def readings(self) -> Iterator[tuple[str, Reading]]:
+        for name in {**self.book.positions, **dict.fromkeys(self.orders.instruments())}:
+            yield name, self.reading(name)
+
+    def equity(self) -> Decimal | None:
+        return self.book.equity(self.price)
+
+    def working(self, order_id: int) -> tuple[Order, Decimal] | None:
+        working = self.orders[order_id]
+        return None if working is None or working.done else (working.order, working.leaves)
+
+    def reserve_price(self, order_id: int) -> Decimal | None:
+        working = self.orders[order_id]
+        return None if working is None or working.done else working.reserve_price
+
+    def children(self, order_id: int) -> Decimal:
+        return self.orders.children(order_id)
+
+    def approved_since(self, at: int) -> int:
+        return self.orders.approved_since(at)
+
+    def same_order_since(self, order: Order, at: int) -> Order | None:
+        return self.orders.same_order_since(order, at)

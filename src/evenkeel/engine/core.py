@@ -1,0 +1,209 @@
+"""The deterministic core: one event in, everything it causes out. No I/O, no clock, no broker.
+
+a bar completes -> strategy -> order -> gate -> Approved | Refused
+fill            -> book, orders -> strategy
+split, dividend -> book, orders, history on its new scale
+halt            -> nothing is approved again
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.events import (
+    CancelRejected,
+    CashDividend,
+    Event,
+    Halted,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderRejected,
+    OrderReplaced,
+    OrderUncertain,
+    Record,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    Split,
+)
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import ZERO
+from evenkeel.domain.order import OrderStatus
+from evenkeel.engine.account import Account
+from evenkeel.engine.desk import Outbox, StrategyDesk
+from evenkeel.engine.seats import Seats
+from evenkeel.strategy.base import OrderUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evenkeel.domain.bar import Bars
+    from evenkeel.domain.tape import Tape
+    from evenkeel.engine.orders import Working
+    from evenkeel.risk.limits import Limits
+    from evenkeel.strategy.base import Trader
+
+REFUSALS_MAX = 1_000
+"""How often one moment may answer a refusal with another refused order."""
+
+
+class Core:
+    """The whole state of a run, and the only way to change it."""
+
+    def __init__(self, started: RunStarted, strategy: Trader, tape: Tape, limits: Limits) -> None:
+        """Seat the strategy at an account that holds nothing but `started.cash`."""
+        self.tape = tape
+        self._started = started
+        self._limits = limits
+        instruments = {name: bars.instrument for name, bars in tape.bars.items()}
+        self.account = Account(started.cash, started.currency, instruments, tape)
+        self._outbox = Outbox()
+        self._seats = Seats(strategy, tape)
+
+    # ---- time ----
+
+    def start(self) -> list[Record]:
+        """Set the strategies up and let them start."""
+        self._seats.setup()
+        self._outbox.records.append(self._started)
+        for number, seat in enumerate(self._seats.seats):
+            desk = StrategyDesk(self.account, self._limits, self._outbox, number)
+            seat.strategy.join(desk)
+            seat.strategy.on_start()
+        return self._decided()
+
+    def extend(self, bars: Iterable[Bars]) -> None:
+        """Take longer histories, as they come in on paper and live."""
+        self.tape.extend(bars)
+        self._seats.setup()
+
+    def advance(self, until: int) -> list[Record]:
+        """Show bars closed up to `until` to those who want them, up to the first decision.
+
+        Returns what was decided; nothing when `until` was reached in silence. What is decided
+        must be carried out before the next call.
+        """
+        seats, tape, outbox = self._seats, self.tape, self._outbox
+        while (at := seats.next_at) <= until:
+            if at != tape.now:
+                tape.advance(at)
+            seats.call_next().on_bar()
+            if outbox.records:
+                return self._decided()
+        return []
+
+    def reveal(self, moment: int) -> None:
+        """Let time come to `moment`: bars closed by then can be read."""
+        self.tape.advance(moment)
+
+    def end(self) -> list[Record]:
+        """Let the strategies stop, and sum up."""
+        self._outbox.closed = True
+        for seat in self._seats.seats:
+            seat.strategy.on_stop()
+        equity = self.account.equity()
+        self._outbox.records.append(
+            RunEnded(
+                self.tape.now, ZERO if equity is None else equity, self.account.book.state_hash()
+            )
+        )
+        return self._outbox.take()
+
+    # ---- events ----
+
+    def process(self, event: Event) -> list[Record]:
+        """Take one event in; return it with everything it caused, in order."""
+        self._outbox.records.append(event)
+        match event:
+            case Fill():
+                self._fill(event)
+            case OrderAccepted():
+                self._moved(event.order_id, OrderStatus.NEW)
+            case OrderCanceled():
+                self._ended(event.order_id, OrderStatus.CANCELED, event.filled, event.reason)
+            case OrderExpired():
+                self._ended(event.order_id, OrderStatus.EXPIRED, event.filled)
+            case OrderRejected():
+                self._rejected(event)
+            case OrderReplaced():
+                self._ended(event.replaces, OrderStatus.REPLACED, event.filled)
+                self._moved(event.order_id, OrderStatus.NEW)
+            case CancelRejected():
+                self._still_working(event.order_id, event.reason)
+            case OrderUncertain():
+                self._moved(event.order_id, OrderStatus.UNKNOWN, event.reason)
+            case Split():
+                self.account.book.take(event)
+                self.account.orders.split(event)
+                self._seats.split(event)
+            case CashDividend():
+                self.account.book.take(event)
+            case Halted():
+                self.account.halted = event.reason
+            case Resumed():
+                self.account.halted = None
+        return self._decided()
+
+    def _fill(self, fill: Fill) -> None:
+        if not self.account.book.take(fill):
+            self._outbox.records.pop()  # a report of a fill that we know: nothing has happened
+            return
+        working = self.account.orders.fill(fill)
+        if working is None:
+            reason = f"fill {fill.id} is more than order {fill.order_id} could fill"
+            self.account.halted = reason
+            self._outbox.records.append(Halted(self.tape.now, "engine", reason))
+            return
+        seat = self._seats[working.owner]
+        if seat.hears_fills:
+            seat.strategy.on_fill(fill)
+        self._tell(working, "")
+
+    def _moved(self, order_id: int, status: OrderStatus, reason: str = "") -> None:
+        working = self.account.orders.move(order_id, status)
+        if working is not None:
+            self._tell(working, reason)
+
+    def _ended(self, order_id: int, status: OrderStatus, filled: Decimal, reason: str = "") -> None:
+        working = self.account.orders.end(order_id, status, filled)
+        if working is not None:
+            self._tell(working, reason)
+
+    def _rejected(self, event: OrderRejected) -> None:
+        """A refused order is over; a refused replacement leaves the old order as it was."""
+        self._ended(event.order_id, OrderStatus.REJECTED, ZERO, event.reason)
+        working = self.account.orders[event.order_id]
+        if working is not None and working.order.replaces is not None:
+            self._still_working(working.order.replaces, event.reason)
+
+    def _still_working(self, order_id: int, reason: str) -> None:
+        working = self.account.orders[order_id]
+        if working is not None:
+            works = OrderStatus.PARTIALLY_FILLED if working.filled else OrderStatus.NEW
+            self._moved(order_id, works, reason)
+
+    # ---- what comes of it ----
+
+    def _tell(self, working: Working, reason: str) -> None:
+        seat = self._seats[working.owner]
+        if seat.hears_orders:
+            filled = float(working.filled)
+            seat.strategy.on_order(OrderUpdate(working.order, working.status, filled, reason))
+
+    def _decided(self) -> list[Record]:
+        """Return what this moment decided, after its refusals were told and answered."""
+        refusals = self._outbox.refusals
+        for told in range(REFUSALS_MAX):
+            if told >= len(refusals):
+                refusals.clear()
+                return self._outbox.take()
+            owner, update = refusals[told]
+            if self._seats[owner].hears_orders:
+                self._seats[owner].strategy.on_order(update)
+        raise StrategyError(
+            f"{self._started.strategy} answered {REFUSALS_MAX} refusals in one moment with another "
+            "order; let on_order give up"
+        )

@@ -1,0 +1,159 @@
+"""A strategy's desk: here a wish gets its number and its place on the grid, and meets the gate."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.events import CancelRequested, Noted, Record
+from evenkeel.domain.money import ZERO, round_down, round_up
+from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
+from evenkeel.domain.verdict import Approved
+from evenkeel.risk import gate
+from evenkeel.strategy.base import OrderUpdate, Position
+
+if TYPE_CHECKING:
+    from evenkeel.domain.instrument import Instrument
+    from evenkeel.engine.account import Account
+    from evenkeel.risk.limits import Limits
+    from evenkeel.strategy.base import Ask
+
+
+class Outbox:
+    """What one moment has decided so far, in order, and the number of the next order."""
+
+    def __init__(self) -> None:
+        """Start a run: orders count from 1."""
+        self.records: list[Record] = []
+        self.refusals: list[tuple[int, OrderUpdate]] = []
+        self.orders_made = 0
+        self.closed = False
+
+    def take(self) -> list[Record]:
+        """Return what was decided, and start afresh."""
+        records, self.records = self.records, []
+        return records
+
+
+class StrategyDesk:
+    """The `Desk` of one strategy: every order it places passes the gate here."""
+
+    def __init__(self, account: Account, limits: Limits, outbox: Outbox, owner: int) -> None:
+        """Serve the strategy with number `owner`."""
+        self._account = account
+        self._limits = limits
+        self._outbox = outbox
+        self._owner = owner
+
+    @property
+    def now(self) -> int:
+        return self._account.tape.now
+
+    def place(self, strategy: str, ask: Ask) -> int | None:
+        """Make an order of a wish and review it; its number if it was approved."""
+        if self._outbox.closed:
+            raise StrategyError(f"{strategy} cannot place orders after the last bar (in on_stop)")
+        instrument = self._account.instruments[ask.instrument]
+        quantity = ask.quantity
+        if quantity.is_finite() and quantity > ZERO:
+            quantity = round_down(quantity, instrument.lot)
+        if quantity == ZERO:
+            return None
+        self._outbox.orders_made += 1
+        order = self._order(self._outbox.orders_made, strategy, ask, quantity, instrument)
+        verdict = gate.review(order, self._account, self._limits)
+        self._outbox.records.append(verdict)
+        if isinstance(verdict, Approved):
+            self._account.orders.approve(verdict, self._owner)
+            return order.id
+        told = OrderUpdate(order, OrderStatus.REJECTED, 0.0, verdict.reason.value)
+        self._outbox.refusals.append((self._owner, told))
+        return None
+
+    def _order(
+        self, number: int, strategy: str, ask: Ask, quantity: Decimal, instrument: Instrument
+    ) -> Order:
+        now, expires_at = self._account.tape.now, None
+        if ask.tif is TimeInForce.DAY:
+            expires_at = self._account.tape.session_close_after(ask.instrument, now)
+        return Order(
+            id=number,
+            strategy=strategy,
+            instrument=ask.instrument,
+            side=ask.side,
+            quantity=quantity,
+            type=ask.type,
+            created_at=now,
+            limit_price=_passive(ask.limit_price, ask.side, instrument.tick),
+            stop_price=_passive(ask.stop_price, ask.side.opposite, instrument.tick),
+            trail_amount=ask.trail_amount,
+            tif=ask.tif,
+            expires_at=expires_at,
+            replaces=ask.replaces,
+            parent=ask.parent,
+            oca_group=ask.oca_group,
+            reason=ask.reason,
+            sizing=ask.sizing,
+        )
+
+    def cancel(self, strategy: str, order_id: int, reason: str) -> None:
+        working = self._account.orders[order_id]
+        if working is None or not working.move(OrderStatus.PENDING_CANCEL):
+            return
+        self._outbox.records.append(CancelRequested(order_id, self.now, strategy, reason))
+
+    def working(self, strategy: str, instrument: str) -> list[Order]:
+        """Return this strategy's open orders; those that are being cancelled are not among them."""
+        return [
+            each.order
+            for each in self._account.orders.of(instrument)
+            if each.owner == self._owner
+            and each.status not in TERMINAL
+            and each.status is not OrderStatus.PENDING_CANCEL
+        ]
+
+    def held(self, instrument: str) -> Decimal:
+        return self._account.book.quantity(instrument)
+
+    def coming(self, strategy: str, instrument: str) -> Decimal:
+        coming = ZERO
+        for each in self._account.orders.of(instrument):
+            order = each.order
+            market = order.type is OrderType.MARKET and order.parent is None
+            if market and each.owner == self._owner:
+                coming += each.leaves if order.side is Side.BUY else -each.leaves
+        return coming
+
+    def position(self, instrument: str) -> Position:
+        position = self._account.book.position(instrument)
+        price = self._account.price(instrument)
+        if not position.quantity or price is None:
+            return Position(float(position.quantity), float("nan"), 0.0, 0.0)
+        value = position.quantity * price * position.instrument.multiplier
+        average = position.average_price
+        return Position(
+            float(position.quantity),
+            float("nan") if average is None else float(average),
+            float(value),
+            float(value - position.cost),
+        )
+
+    def price(self, instrument: str) -> Decimal | None:
+        return self._account.price(instrument)
+
+    def cash(self) -> Decimal:
+        return self._account.book.cash
+
+    def equity(self) -> Decimal | None:
+        return self._account.equity()
+
+    def note(self, strategy: str, text: str) -> None:
+        self._outbox.records.append(Noted(self.now, strategy, text))
+
+
+def _passive(price: Decimal | None, side: Side, tick: Decimal | None) -> Decimal | None:
+    """Put a price on the tick, never better for us than what was asked (DESIGN section 3)."""
+    if price is None or tick is None or not price.is_finite():
+        return price
+    return round_down(price, tick) if side is Side.BUY else round_up(price, tick)

@@ -1,0 +1,248 @@
+"""Every order that could still fill, and what it may still cost. An approval reserves at once.
+
+An order stays here until the venue has said how much it filled in all *and* every one of those
+fills has arrived. Orders of which only one can fill make one claim, worth its largest member: an
+order and its replacement, and the legs of one OCA group decided at one moment.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from evenkeel.domain.money import EXACT, ZERO, round_down
+from evenkeel.domain.order import TERMINAL, TRANSITIONS, Order, OrderStatus, Side
+from evenkeel.domain.portfolio import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from decimal import Decimal
+
+    from evenkeel.domain.events import Split
+    from evenkeel.domain.fill import Fill
+    from evenkeel.domain.instrument import Instrument
+    from evenkeel.domain.verdict import Approved
+
+ClaimKey: TypeAlias = int | tuple[int, int, Side, int | None]
+
+
+class Working:
+    """One order on its way: its state, what it filled, and what it could still fill."""
+
+    __slots__ = ("claim", "filled", "leaves", "order", "owner", "reserve_price", "status")
+
+    def __init__(self, approved: Approved, owner: int, claim: ClaimKey) -> None:
+        """Take up an order that was just approved, in full."""
+        self.order = approved.order
+        self.owner = owner
+        self.claim = claim
+        self.reserve_price = approved.reserve_price
+        self.status = OrderStatus.PENDING_NEW
+        self.filled = ZERO
+        self.leaves = self.order.quantity
+
+    def move(self, status: OrderStatus) -> bool:
+        """Take a new state if the order's life allows it; a late or doubled report changes none."""
+        if status not in TRANSITIONS[self.status]:
+            return False
+        self.status = status
+        return True
+
+    @property
+    def done(self) -> bool:
+        """Whether the venue has closed it and all its fills have arrived."""
+        return self.status in TERMINAL and not self.leaves
+
+
+class Orders:
+    """All orders of a run by number, the open ones by instrument, and when each was approved."""
+
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        """Start with none."""
+        self._instruments = instruments
+        self._all: dict[int, Working] = {}
+        self._open: dict[str, dict[int, Working]] = {}
+        self._approved_at: list[int] = []
+        self._approved: list[Order] = []
+        self.open_count = 0
+
+    def __getitem__(self, order_id: int) -> Working | None:
+        """Return an approved order of this run, or None."""
+        return self._all.get(order_id)
+
+    def of(self, instrument: str) -> Iterator[Working]:
+        """Yield the orders of an instrument that could still fill, oldest first."""
+        yield from self._open.get(instrument, {}).values()
+
+    def instruments(self) -> list[str]:
+        """Return the instruments with an order that could still fill."""
+        return [name for name, orders in self._open.items() if orders]
+
+    # ---- what happens ----
+
+    def approve(self, approved: Approved, owner: int) -> None:
+        """Reserve an order from the moment of intent."""
+        order = approved.order
+        working = Working(approved, owner, self._claim(order))
+        self._all[order.id] = working
+        self._open.setdefault(order.instrument, {})[order.id] = working
+        self._approved_at.append(approved.at)
+        self._approved.append(order)
+        self.open_count += 1
+        if order.replaces is not None and (replaced := self._all.get(order.replaces)):
+            replaced.move(OrderStatus.PENDING_REPLACE)
+
+    def fill(self, fill: Fill) -> Working | None:
+        """Count a fill; None when the order is unknown or could not have filled that much."""
+        working = self._all.get(fill.order_id)
+        if working is None or fill.quantity > working.leaves:
+            if working is not None:
+                working.filled += fill.quantity
+                working.leaves = ZERO
+                self._forget_if_done(working)
+            return None
+        working.filled += fill.quantity
+        for member in self._members(working):
+            member.leaves = max(member.leaves - fill.quantity, ZERO)
+        filled = not working.leaves and working.status not in TERMINAL
+        working.move(OrderStatus.FILLED if filled else OrderStatus.PARTIALLY_FILLED)
+        self._forget_if_done(working)
+        return working
+
+    def end(self, order_id: int, status: OrderStatus, filled: Decimal) -> Working | None:
+        """Close an order that `filled` so much in all; what has not arrived stays reserved."""
+        working = self._all.get(order_id)
+        if working is None or not working.move(status):
+            return None
+        working.leaves = max(filled - working.filled, ZERO)
+        self._forget_if_done(working)
+        return working
+
+    def move(self, order_id: int, status: OrderStatus) -> Working | None:
+        """Move an order that goes on working; None when it is unknown or its life forbids it."""
+        working = self._all.get(order_id)
+        return working if working is not None and working.move(status) else None
+
+    def split(self, split: Split) -> None:
+        """Put the working orders of an instrument on its new scale, as venues do."""
+        lot = self._instruments[split.instrument].lot
+        ratio = EXACT.divide(split.new, split.old)
+        for working in self.of(split.instrument):
+            order = working.order
+            working.order = replace(
+                order,
+                quantity=round_down(order.quantity * ratio, lot),
+                limit_price=_scaled(order.limit_price, split),
+                stop_price=_scaled(order.stop_price, split),
+                trail_amount=_scaled(order.trail_amount, split),
+            )
+            working.leaves = round_down(working.leaves * ratio, lot)
+            working.filled *= ratio
+            working.reserve_price = EXACT.divide(working.reserve_price * split.old, split.new)
+
+    # ---- what there is ----
+
+    def reading(self, instrument: str, held: Decimal) -> Reading:
+        """Return what is held and what every claim could still make of it."""
+        multiplier = self._instruments[instrument].multiplier
+        claims: dict[ClaimKey, tuple[Working, Decimal, Decimal]] = {}
+        for working in self.of(instrument):
+            value = working.leaves * working.reserve_price * multiplier
+            _, quantity, most = claims.get(working.claim, (working, ZERO, ZERO))
+            claims[working.claim] = working, max(quantity, working.leaves), max(most, value)
+        sums = {Side.BUY: [ZERO, ZERO], Side.SELL: [ZERO, ZERO]}
+        children: dict[int, list[Decimal]] = {}
+        for working, quantity, value in claims.values():
+            parent = working.order.parent
+            if parent is not None and self._sleeps_under(parent):
+                total = children.setdefault(parent, [ZERO, ZERO])
+            else:
+                total = sums[working.order.side]
+            total[0] += quantity
+            total[1] += value
+        for parent, (quantity, value) in children.items():
+            self._count_children(parent, quantity, value, sums)
+        buying, selling = sums[Side.BUY], sums[Side.SELL]
+        return Reading(held, buying[0], selling[0], buying[1], selling[1])
+
+    def children(self, order_id: int) -> Decimal:
+        """Return what the open children of an order could fill, each claim counted once."""
+        parent = self._all.get(order_id)
+        if parent is None:
+            return ZERO
+        claims: dict[ClaimKey, Decimal] = {}
+        for working in self.of(parent.order.instrument):
+            if working.order.parent == order_id:
+                claims[working.claim] = max(claims.get(working.claim, ZERO), working.leaves)
+        return sum(claims.values(), ZERO)
+
+    def approved_since(self, at: int) -> int:
+        """Return how many orders were approved at or after `at`."""
+        return len(self._approved_at) - bisect_left(self._approved_at, at)
+
+    def same_order_since(self, order: Order, at: int) -> Order | None:
+        """Return the latest order with the same terms that was approved at or after `at`."""
+        terms = _terms(order)
+        for position in range(len(self._approved) - 1, -1, -1):
+            if self._approved_at[position] < at:
+                return None
+            if _terms(self._approved[position]) == terms:
+                return self._approved[position]
+        return None
+
+    # ---- claims ----
+
+    def _claim(self, order: Order) -> ClaimKey:
+        replaced = self._all.get(order.replaces) if order.replaces is not None else None
+        if replaced is not None:
+            return replaced.claim
+        if order.oca_group is not None:
+            return order.oca_group, order.created_at, order.side, order.parent
+        return order.id
+
+    def _members(self, working: Working) -> list[Working]:
+        if isinstance(working.claim, int) and working.order.replaces is None:
+            pending = working.status is OrderStatus.PENDING_REPLACE
+            replaced = working.status is OrderStatus.REPLACED
+            if not pending and not replaced:
+                return [working]
+        return [each for each in self.of(working.order.instrument) if each.claim == working.claim]
+
+    def _sleeps_under(self, parent: int) -> bool:
+        above = self._all.get(parent)
+        return above is not None and not above.done
+
+    def _count_children(
+        self, parent: int, quantity: Decimal, value: Decimal, sums: dict[Side, list[Decimal]]
+    ) -> None:
+        """Count only what children could fill beyond their parent: up to there they only exit."""
+        above = self._all[parent]
+        beyond = max(quantity - above.leaves, ZERO)
+        if beyond:
+            total = sums[above.order.side.opposite]
+            total[0] += beyond
+            total[1] += EXACT.divide(value * beyond, quantity)
+
+    def _forget_if_done(self, working: Working) -> None:
+        open_orders = self._open[working.order.instrument]
+        if working.done and working.order.id in open_orders:
+            del open_orders[working.order.id]
+            self.open_count -= 1
+
+
+def _scaled(price: Decimal | None, split: Split) -> Decimal | None:
+    return None if price is None else EXACT.divide(price * split.old, split.new)
+
+
+def _terms(order: Order) -> tuple[object, ...]:
+    return (
+        order.instrument,
+        order.side,
+        order.quantity,
+        order.type,
+        order.limit_price,
+        order.stop_price,
+        order.trail_amount,
+        order.parent,
+    )

@@ -1,0 +1,92 @@
+"""The shell: write down what the core decided, then do it. In that order, always."""
+
+from __future__ import annotations
+
+from decimal import localcontext
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.events import CancelRequested, CashDividend, Record, Split
+from evenkeel.domain.money import EXACT
+from evenkeel.domain.tape import NEVER
+from evenkeel.domain.verdict import Approved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evenkeel.domain.bar import Bars
+    from evenkeel.engine.core import Core
+    from evenkeel.engine.schedule import Schedule
+    from evenkeel.execution.broker import Broker
+    from evenkeel.journal.log import Journal
+
+
+def run(
+    core: Core,
+    schedule: Schedule,
+    broker: Broker,
+    journal: Journal,
+    feed: Iterable[Sequence[Bars]] = (),
+) -> None:
+    """Run a strategy over the tape, then over every longer history that `feed` brings."""
+    shell = Shell(core, schedule, broker, journal)
+    with localcontext(EXACT):
+        shell.carry(core.start())
+        shell.play()
+        for bars in feed:
+            core.extend(bars)
+            shell.play()
+        core.reveal(max(core.tape.now, core.tape.last_at))
+        shell.carry(core.end())
+
+
+class Shell:
+    """The only place that acts."""
+
+    def __init__(self, core: Core, schedule: Schedule, broker: Broker, journal: Journal) -> None:
+        """Stand between the core, which decides, and the world, which answers."""
+        self._core = core
+        self._schedule = schedule
+        self._broker = broker
+        self._journal = journal
+
+    def play(self) -> None:
+        """Go from moment to moment until the tape has run out."""
+        core, schedule = self._core, self._schedule
+        while True:
+            moment = schedule.next_at()
+            if records := core.advance(moment - 1):
+                self.carry(records)
+                continue  # an order is on its way: another moment may come first now
+            if moment == NEVER:
+                return
+            core.reveal(moment)
+            for action in schedule.actions_due():
+                self.carry(core.process(action))
+            self._listen()
+            while records := core.advance(moment):
+                self.carry(records)
+
+    def carry(self, records: list[Record]) -> None:
+        """Write records down, carry them out, and take in what the venue says to it."""
+        self._write_and_do(records)
+        self._listen()
+
+    def _listen(self) -> None:
+        while events := self._broker.events():
+            for event in events:
+                self._write_and_do(self._core.process(event))
+
+    def _write_and_do(self, records: list[Record]) -> None:
+        if not records:
+            return
+        self._journal.append(records)
+        for record in records:
+            match record:
+                case Approved():
+                    self._broker.submit(record)
+                case CancelRequested():
+                    self._broker.cancel(record.order_id)
+                case Split() | CashDividend():
+                    self._broker.corporate_action(record)
+                case _:  # facts: they are written down, and there is nothing to do about them
+                    pass

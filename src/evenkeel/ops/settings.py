@@ -156,23 +156,14 @@ def _refuse_unknown(key: str, place: str, *, spelled: Callable[[str], str]) -> N
 def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Settings:
     # pydantic takes as long to load as a short backtest: only those who configure pay for it.
     from pydantic import ValidationError
-    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+    from pydantic_settings import BaseSettings, SettingsConfigDict
 
     class Checked(BaseSettings):
+        # What is handed over wins over what pydantic finds in the environment, and includes it.
+        model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__")
         paths: Paths = Paths()
         account: Account = Account()
         backtest: Backtest = Backtest()
-
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (init_settings,)  # the layers are merged already, with their places kept
 
     given: dict[str, Any] = {}
     for key, value in values.items():

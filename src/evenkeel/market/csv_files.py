@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -59,12 +61,15 @@ def read_bars(
         raise UsageError(
             f"stamp must be 'start' or 'end', was {stamp!r}{did_you_mean(stamp, ('start', 'end'))}"
         )
-    parts = list(_parts(source, instrument))
+    parts, wanted = _request(source, instrument)
+    tables = [_read(part) for part in parts]
     bars = [
-        history(table, rows, named, start=start, end=end, stamp=stamp)
-        for part, wanted in parts
-        for table in (_read(part),)
-        for named, rows in _choose(table, wanted, _stem(part))
+        replace(
+            history(table, rows, named, start=start, end=end, stamp=stamp),
+            source=str(part) if isinstance(part, str | Path) else "",
+        )
+        for part, table, share in zip(parts, tables, _shares(tables, wanted), strict=True)
+        for named, rows in _choose(table, share, _stem(part))
     ]
     _refuse_repeated([each.instrument.id for each in bars])
     return bars
@@ -73,30 +78,40 @@ def read_bars(
 # ---- the request ----
 
 
-def _parts(source: Source, instrument: Wanted) -> Iterator[tuple[One, list[Instrument] | None]]:
-    """Yield each file or frame with the instruments asked of it, None for all."""
+def _request(source: Source, instrument: Wanted) -> tuple[list[One], list[Instrument] | None]:
     wanted = _wanted(instrument)
-    if isinstance(source, Mapping):
-        if wanted is not None:
-            raise UsageError(
-                "instrument: the dict's keys name the instruments; give one of the two"
-            )
-        if not source:
-            raise UsageError("no data was given: the dict is empty")
-        for name, part in source.items():
-            yield part, [Instrument(instrument_id(name))]
-        return
-    parts = _files(source)
-    _refuse_repeated([each.id for each in wanted or ()])
-    if len(parts) == 1:
-        yield parts[0], wanted
-        return
-    if wanted is not None and len(wanted) != len(parts):
+    if not isinstance(source, Mapping):
+        _refuse_repeated([each.id for each in wanted or ()])
+        return _files(source), wanted
+    if wanted is not None:
+        raise UsageError("instrument: the dict's keys name the instruments; give one of the two")
+    if not source:
+        raise UsageError("no data was given: the dict is empty")
+    return list(source.values()), [Instrument(instrument_id(name)) for name in source]
+
+
+def _shares(
+    tables: Sequence[Table], wanted: list[Instrument] | None
+) -> Sequence[list[Instrument] | None]:
+    """Return what is asked of each table: one each in order, or each symbol where it is found."""
+    if wanted is None or len(tables) == 1:
+        return [wanted] * len(tables)
+    if len(tables) == len(wanted):
+        return [[each] for each in wanted]
+    found = {name for table in tables for name in table.names}
+    others = iter([each for each in wanted if each.symbol not in found])
+    shares = [
+        [each for each in wanted if each.symbol in table.names]
+        if table.names
+        else list(islice(others, 1))
+        for table in tables
+    ]
+    if not all(shares) or next(others, None):
         raise UsageError(
-            f"{len(parts)} files need {len(parts)} instruments, one each in order, not {len(wanted)}"
+            f"{len(tables)} files need {len(tables)} instruments, one each in order, "
+            f"not {len(wanted)}"
         )
-    for at, part in enumerate(parts):
-        yield part, None if wanted is None else [wanted[at]]
+    return shares
 
 
 def _files(source: One | Sequence[str | Path]) -> list[One]:

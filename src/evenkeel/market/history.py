@@ -73,7 +73,7 @@ def history(
     )
     refuse_unusable(columns)
     line = timeline(began[kept], closed[kept], instrument.mic, daily=daily)
-    return _bars(columns, line, instrument, source=table.label)
+    return _bars(columns, line, instrument)
 
 
 def bar_interval(stamps: Times, who: str) -> int:
@@ -192,7 +192,7 @@ def _volume_known(volume: Column | None, where: Times) -> bool:
     return bool(np.nan_to_num(volume[where]).any())
 
 
-def _bars(columns: Rows, line: Timeline, instrument: Instrument, *, source: str) -> Bars:
+def _bars(columns: Rows, line: Timeline, instrument: Instrument) -> Bars:
     volume = columns.volume
     bars = Bars(
         instrument,
@@ -205,7 +205,6 @@ def _bars(columns: Rows, line: Timeline, instrument: Instrument, *, source: str)
         session_closes=_final(line.session_closes),
         volume_known=volume is not None,
         periods_per_year=_periods_per_year(line.closed_at, instrument.mic),
-        source=source,
     )
     return replace(bars, findings=suspicious(bars, line.closed_days, line.missing))
 

@@ -108,12 +108,12 @@ def suspicious(bars: Bars, closed_days: Flags, missing: Times) -> tuple[Finding,
     known = bars.volume_known
     everywhere = np.ones(len(bars), np.bool_)
     checks = (
-        ("closed-day", at[closed_days], "on a day when the exchange was closed"),
-        ("gap", missing, "missing: the exchange traded and there is no bar"),
-        ("spike", at[1:][_spikes(bars.close)], "move more than 20 % and out of proportion"),
-        ("outside-range", at[outside], "open or close outside low to high"),
+        ("closed-day", at[closed_days], "when the exchange was closed"),
+        ("gap", missing, "without a bar"),
+        ("spike", at[1:][_spikes(bars.close)], "after a jump of more than 20 %"),
+        ("outside-range", at[outside], "with open or close outside low to high"),
         ("zero-volume", at[known & (bars.volume == 0)], "without volume"),
-        ("volume-unknown", at[everywhere & (not known)], "without any volume; it caps no fill"),
+        ("volume-unknown", at[everywhere & (not known)], "with no volume, so it caps no fill"),
     )
     return tuple(
         _finding(bars.instrument.id, code, times, words)

@@ -146,6 +146,18 @@ def test_each_series_takes_the_values_of_the_same_line_of_a_later_setup():
     assert double.values.tolist() == [20, 40, 60]
 
 
+def test_each_series_follows_its_successor_to_another_cursor():
+    """Two instruments share a cursor until one has a bar that the other lacks."""
+    old, new = frame_of(3, at=2), frame_of(2, at=1)
+    close, double = made(old, [1, 2, 3])
+    successors = made(new, [10, 20])
+    old.take_over(new)
+    assert len(successors) == 2
+    new.cursor.index = 0
+    assert (close[0], double[0]) == (10, 20)
+    assert (Series(np.array([7.0, 8.0]), old)[0], close.times.tolist()) == (7, [0, 1])
+
+
 def test_a_series_that_nobody_kept_takes_over_nothing():
     old, new = frame_of(2), frame_of(2)
     close, _ = made(old, [1, 2])

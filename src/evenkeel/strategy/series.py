@@ -50,10 +50,13 @@ class Frame:
                 f"setup made {len(self._made)} series at first and {len(successor._made)} on a "
                 "longer history; it must make the same ones whatever the bars are"
             )
+        # Instruments share a cursor while their bar times agree; news of one alone parts them.
+        self.cursor = successor.cursor
         for mine, theirs in zip(self._made, successor._made, strict=True):
             living, fresh = mine(), theirs()
             if living is not None and fresh is not None:
                 living.become(fresh.values)
+                living._cursor = fresh._cursor  # noqa: SLF001 - another of our own kind
 
 
 class Series:

@@ -1,0 +1,51 @@
+"""Bars are parallel columns; a part of them is a view, and their digest is their identity."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.domain.history import history
+
+from evenkeel.domain.bar import Finding
+from evenkeel.domain.instrument import Instrument
+
+COLUMNS = ("closed_at", "open", "high", "low", "close", "volume")
+
+
+def test_a_part_of_the_bars_is_a_view_on_them():
+    bars = history("A.XNYS", [1, 2, 3, 4])
+    part = bars.between(1, 3)
+    assert len(bars) == 4
+    assert len(part) == 2
+    for column in COLUMNS:
+        assert np.shares_memory(getattr(part, column), getattr(bars, column))
+        assert getattr(part, column).tolist() == getattr(bars, column).tolist()[1:3]
+    assert part.session_closes is bars.session_closes
+    assert bars.first(2).closed_at.tolist() == [1, 2]
+    assert len(bars.first(9)) == 4
+
+
+def test_the_digest_names_the_data_and_nothing_else():
+    bars = history("A.XNYS", [1, 2, 3])
+    assert bars.digest() == history("A.XNYS", [1, 2, 3]).digest()
+    assert bars.digest() == replace(bars, source="elsewhere", periods_per_year=365).digest()
+    assert len(bars.digest()) == 64
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_the_digest_changes_with_every_column(column):
+    bars = history("A.XNYS", [1, 2, 3])
+    changed = getattr(bars, column).copy()
+    changed[1] += 1
+    assert replace(bars, **{column: changed}).digest() != bars.digest()
+
+
+def test_the_digest_changes_with_the_instrument_and_the_length():
+    bars = history("A.XNYS", [1, 2, 3])
+    assert replace(bars, instrument=Instrument("B.XNYS")).digest() != bars.digest()
+    assert bars.first(2).digest() != bars.digest()
+
+
+def test_a_finding_says_what_where_and_how_often():
+    finding = Finding("A.XNYS", "gap", 2, 5, "2 bars are missing")
+    assert (finding.code, finding.count, finding.first_at) == ("gap", 2, 5)

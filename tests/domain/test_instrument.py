@@ -1,0 +1,57 @@
+"""An instrument is named SYMBOL.MIC; anything else is sent back with the rule."""
+
+from dataclasses import FrozenInstanceError
+from decimal import Decimal
+
+import pytest
+
+from evenkeel.domain.errors import UsageError
+from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("AAPL.XNAS", "AAPL.XNAS"),
+        ("  AAPL.XNAS ", "AAPL.XNAS"),
+        ("AAPL", "AAPL.XXXX"),
+        ("BRK.B.XNYS", "BRK.B.XNYS"),
+        ("7203.XTKS", "7203.XTKS"),
+        ("VOD.1234", "VOD.1234"),
+    ],
+)
+def test_a_name_is_a_symbol_and_a_market(written, name):
+    assert instrument_id(written) == name
+
+
+@pytest.mark.parametrize("written", ["", ".", ".XNAS", "A B.XNAS", "A B", "A.X AS"])
+def test_a_name_without_a_symbol_or_with_spaces_is_none(written):
+    with pytest.raises(UsageError, match=r"not of the form SYMBOL.MIC, such as AAPL.XNAS"):
+        instrument_id(written)
+
+
+@pytest.mark.parametrize("mic", ["B", "NASDAQ", "xnas", "X-AS"])
+def test_a_market_that_is_no_iso_code_shows_the_way_out(mic):
+    with pytest.raises(UsageError) as caught:
+        instrument_id(f"BRK.{mic}")
+    assert str(caught.value) == (
+        f"instrument 'BRK.{mic}': {mic!r} is not a market code of ISO 10383 (four capitals, such "
+        f"as XNAS); without one write BRK.{mic}.XXXX"
+    )
+
+
+def test_symbol_and_market_are_read_from_the_name():
+    instrument = Instrument("BRK.B.XNYS")
+    assert (instrument.symbol, instrument.mic) == ("BRK.B", "XNYS")
+    assert NO_MARKET == "XXXX"
+
+
+def test_what_is_not_declared_has_no_tick_and_whole_lots():
+    bare = Instrument("AAPL.XXXX")
+    assert (bare.tick, bare.lot, bare.multiplier) == (None, Decimal(1), Decimal(1))
+    assert (bare.currency, bare.tradable) == ("USD", True)
+
+
+def test_an_instrument_does_not_change():
+    with pytest.raises(FrozenInstanceError):
+        Instrument("AAPL.XNAS").lot = Decimal(5)

@@ -1,0 +1,108 @@
+"""A float becomes the decimal that the data file said, and never anything else."""
+
+from decimal import Decimal, InvalidOperation, Overflow
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenkeel.domain.money import EXACT, exact, round_down, round_up, text
+
+D = Decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "decimal"),
+    [
+        (102.3, "102.3"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (np.float64(44.1), "44.1"),
+        (5.0, "5.0"),
+        ("1.10", "1.10"),
+        (7, "7"),
+        (D("2.50"), "2.50"),
+        (1e-7, "1E-7"),
+    ],
+)
+def test_exact_reads_a_number_as_it_is_written(value, decimal):
+    assert str(exact(value)) == decimal
+
+
+@given(st.floats(allow_nan=False))
+def test_a_float_survives_the_way_there_and_back(value):
+    assert float(exact(value)) == value
+
+
+@pytest.mark.parametrize("words", ["", "ten", "1,5"])
+def test_what_is_not_a_number_is_not_made_one(words):
+    with pytest.raises(InvalidOperation):
+        exact(words)
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "below", "above"),
+    [
+        ("1.234", "0.01", "1.23", "1.24"),
+        ("-1.234", "0.01", "-1.24", "-1.23"),
+        ("1.20", "0.05", "1.20", "1.20"),
+        ("1.23", "0.05", "1.20", "1.25"),
+        ("7", "5", "5", "10"),
+        ("0", "0.01", "0", "0"),
+    ],
+)
+def test_rounding_goes_to_the_neighbours_on_the_grid(value, step, below, above):
+    assert round_down(D(value), D(step)) == D(below)
+    assert round_up(D(value), D(step)) == D(above)
+
+
+amounts = st.decimals("-1e9", "1e9", places=6)
+steps = st.sampled_from([D("0.0001"), D("0.01"), D("0.05"), D("0.25"), D(1), D(100)])
+
+
+@given(amounts, steps)
+def test_rounding_never_leaves_the_step(value, step):
+    low, high = round_down(value, step), round_up(value, step)
+    assert low <= value <= high
+    assert high - low in (0, step)
+    assert low % step == high % step == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "canonical"),
+    [
+        ("1.50", "1.5"),
+        ("100", "100"),
+        ("100.00", "100"),
+        ("1E+3", "1000"),
+        ("1E-7", "0.0000001"),
+        ("-0.00", "0"),
+        ("0E+5", "0"),
+        ("-2.30", "-2.3"),
+        ("Infinity", "Infinity"),
+        ("-Infinity", "-Infinity"),
+        ("NaN", "NaN"),
+    ],
+)
+def test_an_amount_has_one_text(value, canonical):
+    assert text(D(value)) == canonical
+
+
+@given(amounts)
+def test_the_text_of_an_amount_reads_back_as_the_amount(value):
+    assert D(text(value)) == value
+    assert "E" not in text(value)
+
+
+def test_the_exact_context_refuses_to_guess():
+    product = EXACT.multiply(D("123456789012345678.12345678"), D("987654321.12345678"))
+    assert Fraction(product) == Fraction("123456789012345678.12345678") * Fraction(
+        "987654321.12345678"
+    )
+    with pytest.raises(InvalidOperation):
+        EXACT.divide(D(0), D(0))
+    with pytest.raises(ZeroDivisionError):
+        EXACT.divide(D(1), D(0))
+    with pytest.raises(Overflow):
+        EXACT.multiply(D("1e999999"), D(10))

@@ -1,0 +1,62 @@
+"""The command line. One sentence for every error, one object for `--json`, five exit codes.
+
+    0 done   1 the answer is no   2 wrong usage or configuration   3 the outside failed   4 halted
+
+Beside these: 130 after Ctrl-C, and 70 for a fault of Evenkeel itself (with its traceback).
+Nothing heavy is imported before the command that needs it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.errors import EvenkeelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+"""What a shell expects of a command that Ctrl-C has ended."""
+
+OUR_FAULT = 70
+"""sysexits.h calls it EX_SOFTWARE: no script should take it for an answer."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; what went wrong is said, never thrown."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(given)
+    except EvenkeelError as error:
+        return _fail(given, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail(given, "interrupted; nothing more was done", INTERRUPTED)
+    except BrokenPipeError:  # the reader has gone (`… | head`): that is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        from evenkeel.app.cli.blame import user_fault  # only who fails reads tracebacks
+
+        sentence = user_fault(error)
+        if sentence is not None:
+            return _fail(given, sentence, 2)
+        import traceback
+
+        traceback.print_exception(error)
+        what = f"{type(error).__name__}: {error}"
+        return _fail(given, f"a fault of Evenkeel, please report it ({what})", OUR_FAULT)
+
+
+def _run(given: list[str]) -> int:
+    from evenkeel.app.cli.commands import run
+
+    return run(given)
+
+
+def _fail(given: list[str], sentence: str, exit_code: int) -> int:
+    from evenkeel.app.cli.shown import print_error
+
+    print_error(sentence, exit_code, as_json="--json" in given)
+    return exit_code

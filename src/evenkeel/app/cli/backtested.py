@@ -1,0 +1,112 @@
+"""`evenkeel backtest`: on this path nothing is imported that a plain run does not need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evenkeel.app.backtest import backtest
+from evenkeel.app.cli.shown import Answer, shown
+from evenkeel.app.cli.told import run_lines
+from evenkeel.app.runs import check_writable, save
+from evenkeel.app.strategies import load_strategy
+from evenkeel.domain.errors import UsageError
+from evenkeel.ops.settings import load_settings
+
+if TYPE_CHECKING:
+    from evenkeel.ops.settings import Settings
+    from evenkeel.risk.limits import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked for, as it was typed; None: as the settings have it."""
+
+    strategy: str
+    data: str
+    instrument: str | None
+    start: str | None
+    end: str | None
+    parameters: list[str]
+    cash: str | None
+    costs: str | None
+    slippage: str | None
+    limits: str | None
+    actions: str | None
+    stamp: str
+    out: str | None
+    jump: bool
+
+
+def answer(asked: Asked) -> Answer:
+    """Run the backtest, keep its journal, and write the report where one was asked for."""
+    settings = _settings(asked)
+    strategy = load_strategy(asked.strategy, parameters(asked.parameters))
+    out = Path(asked.out) if asked.out is not None else None
+    for target in (settings.paths.runs, *([out] if out is not None else [])):
+        check_writable(target)
+    result = backtest(
+        strategy,
+        asked.data,
+        instrument=asked.instrument,
+        start=asked.start,
+        end=asked.end,
+        stamp=asked.stamp,
+        actions=asked.actions if asked.actions is not None else (),
+        cash=settings.account.cash,
+        currency=settings.account.currency,
+        costs=settings.backtest.costs,
+        slippage=settings.backtest.slippage,
+        volume_share=settings.backtest.volume_share,
+        touch=settings.backtest.touch,
+        limits=_limits(asked.limits),
+        jump=asked.jump,
+    )
+    if out is not None:
+        from evenkeel.app.cli.output import write_output  # the report brings Bokeh in
+
+        write_output(result, out)
+    kept = save(result, settings.paths.runs)
+    body = result.summary()
+    if out is not None:
+        body["out"] = str(out)
+    return Answer(body, [*run_lines(body), *_next(kept, out)])
+
+
+def parameters(written: list[str]) -> dict[str, str]:
+    """Return the values of `--set name=value`; `UsageError` when one is not of that form."""
+    found: dict[str, str] = {}
+    for each in written:
+        name, equals, value = (part.strip() for part in each.partition("="))
+        if not equals or not name:
+            raise UsageError(f"--set {each} is not of the form name=value, such as fast=10")
+        if name in found:
+            raise UsageError(f"--set {name} is given twice; give it once")
+        found[name] = value
+    return found
+
+
+def _settings(asked: Asked) -> Settings:
+    flags = {
+        "account.cash": asked.cash,
+        "backtest.costs": asked.costs,
+        "backtest.slippage": asked.slippage,
+    }
+    return load_settings(flags={key: value for key, value in flags.items() if value is not None})
+
+
+def _limits(path: str | None) -> Limits | None:
+    if path is None:
+        return None
+    from evenkeel.risk.limits import load_limits
+
+    return load_limits(path)
+
+
+def _next(kept: Path, out: Path | None) -> list[str]:
+    lines = ["", f"  journal     {shown(kept / 'journal.log')}"]
+    if out is not None:
+        lines.append(f"  report      {shown(out / 'report.html')}, tables beside it")
+    first = "open the report" if out is not None else "evenkeel report"
+    return [*lines, "", f"Next: {first}; evenkeel why 1; evenkeel parity {kept.name}"]

@@ -1,0 +1,313 @@
+"""Every command by its name, arguments and help. What each does stands in a module of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+from evenkeel.app.cli.shown import show
+from evenkeel.domain.errors import UsageError
+
+app = typer.Typer(
+    name="evenkeel",
+    help="Backtest a strategy, paper-trade it, prove that both did the same, and ask why.",
+    epilog="New here? `evenkeel demo` takes a few seconds and needs no network.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich would cost 0.1 s before anything is done
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+runs_app = typer.Typer(help="The runs of this folder.", no_args_is_help=True, rich_markup_mode=None)
+audit_app = typer.Typer(help="Trust the journals.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(runs_app, name="runs")
+app.add_typer(audit_app, name="audit")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="An id, its beginning, or a folder; else the newest."),
+]
+
+
+def run(given: list[str]) -> int:
+    """Run one command of the line and return its exit code; wrong usage is a `UsageError`."""
+    command = typer.main.get_command(app)
+    wrong_usage = typer.BadParameter.__mro__[1]  # the base of all that typer has to say
+    try:
+        code = command.main(given, prog_name="evenkeel", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except wrong_usage as error:  # type: ignore[misc] # its class, whichever click typer brings
+        raise UsageError(_sentence(error)) from error
+    return cast("int", code) if isinstance(code, int) else 0
+
+
+def _sentence(error: BaseException) -> str:
+    said = getattr(error, "format_message", lambda: str(error))()
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else "evenkeel"
+    said = said.rstrip(".") or f"a command is missing after `{where}`"
+    return f"{said[0].lower()}{said[1:]}; `{where} --help` shows how"
+
+
+@app.command()
+def demo(
+    *,
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Point to the page at the end, or not.")
+    ] = True,
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Where the demo's files go.")
+    ] = "evenkeel-demo",
+    as_json: AsJson = False,
+) -> int:
+    """Trade real prices twice, as backtest and on paper, and prove that both did the same.
+
+    Daily prices of AAPL, GOOG, IBM, MSFT and FB, 2000 to 2013, from an installed package; no
+    network is used. Leaves a report, the journals and the data to play with in DIR.
+
+    \b
+    Example:
+      evenkeel demo --no-serve --out /tmp/demo
+    """
+    from evenkeel.app.cli.demonstrate import answer
+
+    return show(answer(out, serve=serve), as_json=as_json)
+
+
+@app.command()
+def backtest(
+    strategy: Annotated[
+        str, typer.Argument(metavar="STRATEGY", help="path.py:Class or package.module:Class.")
+    ],
+    *,
+    data: Annotated[
+        str,
+        typer.Option("--data", metavar="PATH[,PATH…]", help="CSV or Parquet with OHLCV columns."),
+    ],
+    instrument: Annotated[
+        str | None,
+        typer.Option("--instrument", metavar="ID[,ID…]", help="Such as AAPL.XNAS, one per file."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", metavar="DATE", help="Last day, inclusive.")
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter; may be repeated."),
+    ] = None,
+    cash: Annotated[
+        str | None, typer.Option("--cash", metavar="AMOUNT", help="To begin with; else 100000.")
+    ] = None,
+    costs: Annotated[
+        str | None,
+        typer.Option("--costs", metavar="MODEL", help="zero, bps:N or ibkr-fixed (default)."),
+    ] = None,
+    slippage: Annotated[
+        str | None,
+        typer.Option("--slippage", metavar="MODEL", help="none or bps:N (default: bps:1)."),
+    ] = None,
+    limits: Annotated[
+        str | None, typer.Option("--limits", metavar="FILE", help="A complete limit card (TOML).")
+    ] = None,
+    actions: Annotated[
+        str | None,
+        typer.Option("--actions", metavar="FILE", help="Splits and dividends (CSV)."),
+    ] = None,
+    stamp: Annotated[
+        str,
+        typer.Option(
+            "--stamp", metavar="start|end", help="Intraday times are each bar's start or its end."
+        ),
+    ] = "start",
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="DIR", help="Write report.html and the tables (CSV) here."),
+    ] = None,
+    jump: Annotated[
+        bool, typer.Option("--jump/--no-jump", help="Skip bars on which nothing can happen.")
+    ] = True,
+    as_json: AsJson = False,
+) -> int:
+    """Run a strategy over the past and keep the run's journal.
+
+    \b
+    Examples:
+      evenkeel backtest evenkeel.strategy.examples.sma_cross:SmaCross --data AAPL.csv
+      evenkeel backtest my.py:Mine --data AAPL.csv --instrument AAPL.XNAS \\
+          --set fast=10 --costs bps:10 --out report
+    """
+    from evenkeel.app.cli.backtested import Asked, answer
+
+    asked = Asked(
+        strategy=strategy,
+        data=data,
+        instrument=instrument,
+        start=start,
+        end=end,
+        parameters=parameters or [],
+        cash=cash,
+        costs=costs,
+        slippage=slippage,
+        limits=limits,
+        actions=actions,
+        stamp=stamp,
+        out=out,
+        jump=jump,
+    )
+    return show(answer(asked), as_json=as_json)
+
+
+@app.command()
+def paper(
+    bot: Annotated[str, typer.Argument(metavar="BOT.toml", help="The bot's file.")],
+    *,
+    replay: Annotated[
+        str | None,
+        typer.Option("--replay", metavar="PATH", help="Trade these recorded bars, one by one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Trade a bot on paper: through the gate, against the simulated venue, into the database.
+
+    \b
+    Example:
+      evenkeel paper bot.toml --replay AAPL.csv
+    """
+    from evenkeel.app.cli.on_paper import answer
+
+    return show(answer(bot, replay), as_json=as_json)
+
+
+@app.command()
+def parity(run: Run = None, *, as_json: AsJson = False) -> int:
+    """Trade a run's bars again on paper, one by one, and compare the two journals.
+
+    Exit code 1 when they differ; the first difference is named.
+
+    \b
+    Example:
+      evenkeel parity 20260102-143000-SmaCross
+    """
+    from evenkeel.app.cli.kept import parity_answer
+
+    return show(parity_answer(run), as_json=as_json)
+
+
+@app.command()
+def report(
+    run: Run = None,
+    *,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="Default: report.html beside the journal."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write a run as one HTML page that needs nothing but itself.
+
+    \b
+    Example:
+      evenkeel report 20260102-143000-SmaCross --out cross.html
+    """
+    from evenkeel.app.cli.kept import report_answer
+
+    return show(report_answer(run, out), as_json=as_json)
+
+
+@runs_app.command("list")
+def runs_list(*, as_json: AsJson = False) -> int:
+    """List the runs of this folder, the newest first.
+
+    \b
+    Example:
+      evenkeel runs list --json
+    """
+    from evenkeel.app.cli.kept import list_answer
+
+    return show(list_answer(), as_json=as_json)
+
+
+@app.command()
+def why(
+    order: Annotated[
+        str, typer.Argument(metavar="ORDER", help="RUN/NUMBER, or NUMBER of the newest run.")
+    ],
+    *,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="The order's run.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say why an order was sent, or refused, and what became of it.
+
+    The bar it was decided on, the strategy's reason, every check of the risk gate with its limit
+    and what it saw, the venue's words, fills, costs, and the profit or loss that came of it.
+
+    \b
+    Examples:
+      evenkeel why 7
+      evenkeel why 20260102-143000-SmaCross/7
+    """
+    from evenkeel.app.cli.asked import answer
+
+    return show(answer(order, run), as_json=as_json)
+
+
+@audit_app.command()
+def verify(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN|PATH|URL]", help="A run, a journal file or a SQLite database."
+        ),
+    ] = None,
+    *,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Which run of a database.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check that no record of a journal was changed, added, removed or moved.
+
+    Without a name: every run of this folder. Exit code 1 when a record is bad; it is named.
+
+    \b
+    Examples:
+      evenkeel audit verify
+      evenkeel audit verify sqlite:///evenkeel.db --run demo-paper
+    """
+    from evenkeel.app.cli.audited import answer
+
+    return show(answer(target, run), as_json=as_json)
+
+
+@app.command("show-config")
+def show_config(*, as_json: AsJson = False) -> int:
+    """Show every setting, its value and where the value came from; secrets stay hidden.
+
+    \b
+    Example:
+      EVENKEEL__PATHS__RUNS=/tmp/runs evenkeel show-config
+    """
+    from evenkeel.app.cli.configured import answer
+
+    return show(answer(), as_json=as_json)
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> int:
+    """Check this installation, its folders, journals and database; exit code 1 on a fault.
+
+    \b
+    Example:
+      evenkeel doctor --json
+    """
+    from evenkeel.app.cli.examined import answer
+
+    return show(answer(), as_json=as_json)

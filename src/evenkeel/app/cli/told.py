@@ -1,0 +1,64 @@
+"""A run in a few lines: what it did, what it cost, and what one should know before believing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evenkeel.app.cli.shown import money, pairs, percent, ratio
+
+
+def run_lines(body: dict[str, Any]) -> list[str]:
+    """Return the summary of a run, as `Result.summary` gives it, for people."""
+    metrics, orders, costs = body["metrics"], body["orders"], body["costs"]
+    period = f"{body['start'][:10]} to {body['end'][:10]}, {body['bars']:,} bars"
+    rows = [
+        ("run", body["run_id"]),
+        ("data", f"{', '.join(body['instruments'])}: {period}"),
+        ("parameters", ", ".join(f"{k}={v}" for k, v in body["params"].items())),
+        ("equity", f"{money(body['equity_start'])} → {money(body['equity_end'])}"),
+        ("return", _returns(body)),
+        ("risk", _risk(metrics)),
+        ("orders", _orders(orders, body["fills"])),
+        ("refused", ", ".join(f"{k} {n}" for k, n in body["refused_by_reason"].items())),
+        ("costs", f"commission {money(costs['commission'])}, slippage {money(costs['slippage'])}"),
+        ("ambiguous", _ambiguous(body)),
+        ("findings", _findings(body["findings"])),
+        ("limits", body["limits"]["note"]),
+        ("took", _seconds(body["wall_seconds"])),
+    ]
+    return [body["strategy"], *pairs(rows)]
+
+
+def _returns(body: dict[str, Any]) -> str:
+    metrics, gross = body["metrics"], body["gross_metrics"]
+    return (
+        f"{percent(metrics['total_return'])} ({percent(metrics['cagr'])} a year); "
+        f"{percent(gross['total_return'])} before costs"
+    )
+
+
+def _risk(metrics: dict[str, Any]) -> str:
+    return (
+        f"Sharpe {ratio(metrics['sharpe'])}, Sortino {ratio(metrics['sortino'])}, "
+        f"deepest drawdown {percent(metrics['max_drawdown'])}"
+    )
+
+
+def _orders(orders: dict[str, int], fills: int) -> str:
+    ends = (f"{name.replace('_', ' ')} {count}" for name, count in orders.items() if count)
+    return f"{', '.join(ends) or 'none'}; {fills} fills"
+
+
+def _ambiguous(body: dict[str, Any]) -> str:
+    if not body["ambiguous_bars"]:
+        return ""
+    worth = money(body["ambiguity_worth"])
+    return f"{body['ambiguous_bars']} bars could have filled better, by {worth} in all"
+
+
+def _findings(findings: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{each['instrument']} {each['code']} ×{each['count']}" for each in findings)
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.2f} s"

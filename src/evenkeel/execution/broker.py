@@ -25,7 +25,8 @@ class Broker(Protocol):
     def corporate_action(self, action: CorporateAction) -> None:
         """Let the venue's own books follow a split or dividend. A live venue does nothing here.
 
-        It comes before the bars that already show it: orders are matched against those later.
+        Bars closed at `action.at` or before are in old shares, later ones in new: it comes before
+        those are matched.
         """
         ...
 

@@ -62,8 +62,9 @@ class _Working:
     Defaults stand on the class, so that a plain market order sets little.
     """
 
-    filled = ZERO  # as reported, in shares of their day
-    carried = ZERO  # what else counts for children: filled by replaced orders, splits since
+    filled = ZERO  # the sum of its fills, in shares of their day
+    restated = ZERO  # what splits since have made more (or less) of that
+    carried = ZERO  # what the orders that it replaced have filled: counts for its children
     notional = ZERO
     charged = ZERO
     fills = 0
@@ -72,14 +73,15 @@ class _Working:
     trail: Decimal | None = None
     limit_level = 0.0
     stop_level = 0.0
-    extreme: float | None = None  # of a trailing stop, over its bars before `scanned`
+    extreme: float | None = None  # of a trailing stop, over its bars before `first`
     led: float | None = None  # the same, over its bars before `due`
     group: int | None = None
     parent: int | None = None  # set while it sleeps
     expires_at: int | None = None
     due: int = -1  # the index of the next bar that could matter, -1 for none in sight
     due_at: int = NEVER
-    scanned: int = 0  # bars before this index are done with, or never concerned it
+    first: int = 0  # bars before this index are done with, or never concerned it
+    seen: int = 0  # how many bars there were when none was in sight
     woken_in: int = -1  # the bar inside which the parent filled
     woken_at_price: Decimal = ZERO
     woken_for_sure: bool = False  # that bar reached the parent before it could reach this stop
@@ -92,6 +94,11 @@ class _Working:
         self.type = order.type
         self.remaining = order.quantity
         self.cursor = cursor
+
+    @property
+    def done(self) -> Decimal:
+        """What it has filled, in shares of today (FIX 14, CumQty)."""
+        return EXACT.add(self.filled, self.restated)
 
 
 class _Chance(NamedTuple):
@@ -154,8 +161,9 @@ class SimulatedBroker:
                 )
                 return
             self._take_place(old, working)
-        elif order.parent is not None and not self._place_child(working, order.parent):
-            return
+        elif order.parent is not None:
+            if not self._place_child(working, order.parent):
+                return
         else:
             self._said.append(OrderAccepted(order.id, now))
         self._book(working, order)
@@ -174,7 +182,7 @@ class SimulatedBroker:
     def corporate_action(self, action: CorporateAction) -> None:
         if not isinstance(action, Split):
             return  # a dividend changes no order
-        self._settle(min(action.at - 1, self.tape.now))
+        self._settle(min(action.at, self.tape.now))
         with localcontext(EXACT):
             for working in list(self._open.values()):
                 if working.instrument == action.instrument and working.id in self._open:
@@ -182,9 +190,7 @@ class SimulatedBroker:
 
     def events(self) -> list[VenueEvent]:
         self._settle(self.tape.now)
-        said = self._said
-        if said:
-            self._said = []
+        said, self._said = self._said, []
         return said
 
     def next_event_at(self) -> int:
@@ -217,7 +223,7 @@ class SimulatedBroker:
 
     def _take_place(self, old: _Working, new: _Working) -> None:
         """Put a replacement where the replaced order stood: its parent, children and group."""
-        new.carried = EXACT.add(old.carried, old.filled)
+        new.carried = EXACT.add(old.carried, old.done)
         new.group, new.parent = old.group, old.parent
         if new.parent is not None:
             self._children[new.parent].append(new.id)
@@ -227,8 +233,8 @@ class SimulatedBroker:
                 if child in self._open:
                     self._open[child].parent = new.id
         self._replaced_by[old.id] = new.id
-        self._remove(old, old.filled)
-        self._said.append(OrderReplaced(new.id, old.id, self.tape.now, old.filled))
+        self._remove(old, old.done)
+        self._said.append(OrderReplaced(new.id, old.id, self.tape.now, old.done))
 
     def _place_child(self, child: _Working, parent: int) -> bool:
         """Accept an order that has a parent; False when that order has no life of its own."""
@@ -270,12 +276,12 @@ class SimulatedBroker:
             del self._blind[working.instrument]
 
     def _cancel(self, working: _Working, at: int, reason: str) -> None:
-        self._said.append(OrderCanceled(working.id, at, working.filled, reason))
+        self._said.append(OrderCanceled(working.id, at, working.done, reason))
         self._end(working, at)
 
     def _end(self, working: _Working, at: int) -> None:
         """Take an unfilled order off the book; what it did fill brings its children to life."""
-        bought = EXACT.add(working.carried, working.filled)
+        bought = EXACT.add(working.carried, working.done)
         self._remove(working, bought)
         for child in self._waiting(working):
             if bought == 0:
@@ -283,7 +289,7 @@ class SimulatedBroker:
             else:
                 child.parent = None
                 child.remaining = min(child.remaining, bought)
-                self._watch(child, self._bars_before(child, at + 1))
+                self._watch(child, self._bars_until(child, at))
 
     def _waiting(self, parent: _Working) -> list[_Working]:
         ids = self._children.pop(parent.id, ())
@@ -306,7 +312,7 @@ class SimulatedBroker:
                 if expires_at < due:
                     heappop(self._expiring)
                     working = self._open[expiring_id]
-                    self._said.append(OrderExpired(expiring_id, expires_at, working.filled))
+                    self._said.append(OrderExpired(expiring_id, expires_at, working.done))
                     self._end(working, expires_at)
                 else:
                     heappop(self._due)
@@ -340,24 +346,23 @@ class SimulatedBroker:
                 first = min(first, cursor.times[following])
         return first
 
-    def _bars_before(self, working: _Working, moment: int) -> int:
-        """Return how many bars of an order's instrument closed before `moment`."""
-        return int(self.tape.bars[working.instrument].closed_at.searchsorted(moment))
+    def _bars_until(self, working: _Working, moment: int) -> int:
+        """Return how many bars of an order's instrument closed by `moment`."""
+        return int(self.tape.bars[working.instrument].closed_at.searchsorted(moment, "right"))
 
     # ---- looking ahead -----------------------------------------------------------------------
 
     def _watch(self, working: _Working, start: int) -> None:
         """Find the first bar from `start` on that could matter to an order, and note its time."""
         bars = self.tape.bars[working.instrument]
-        working.scanned = start
+        working.first = start
         due = self._look_ahead(working, bars, start)
         if due is not None:
             working.due, working.due_at = due, int(bars.closed_at[due])
             heappush(self._due, (working.due_at, working.id))
             return
         working.due, working.due_at = -1, NEVER
-        working.scanned = max(start, len(bars.closed_at))
-        working.extreme = working.led
+        working.seen = max(start, len(bars.closed_at))
         _, blind = self._blind.get(working.instrument, (0, set()))
         blind.add(working.id)
         self._blind[working.instrument] = len(bars.closed_at), blind
@@ -395,7 +400,8 @@ class SimulatedBroker:
             del self._blind[name]
             for order_id in sorted(blind):
                 working = self._open[order_id]
-                self._watch(working, working.scanned)
+                working.extreme = working.led
+                self._watch(working, working.seen)
 
     def _pass_over(self, working: _Working, index: int) -> None:
         """Be done with one bar, and look for the next."""
@@ -604,7 +610,7 @@ class SimulatedBroker:
         for child in self._waiting(parent):
             child.parent = None
             if child.instrument != parent.instrument:
-                self._watch(child, self._bars_before(child, at + 1))
+                self._watch(child, self._bars_until(child, at))
             elif chance.at_open and child.type is not _MARKET:
                 self._watch(child, index)
             else:
@@ -623,8 +629,8 @@ class SimulatedBroker:
     def _split(self, working: _Working, split: Split) -> None:
         """Restate an order in the new shares; one that is left without a lot ends."""
         instrument = self.tape.bars[working.instrument].instrument
-        held = working.filled + working.carried
-        working.carried = held * split.new / split.old - working.filled
+        working.restated = working.done * split.new / split.old - working.filled
+        working.carried = working.carried * split.new / split.old
         working.remaining = round_down(working.remaining * split.new / split.old, instrument.lot)
         if working.remaining == 0:
             self._cancel(working, self.tape.now, "a split left less than a lot of it")
@@ -647,7 +653,7 @@ class SimulatedBroker:
         """Let a trail start anew from where the bars in old shares have brought it."""
         bars = self.tape.bars[working.instrument]
         lead = bars.low if working.buy else bars.high
-        old = lead[working.scanned : self._bars_before(working, split.at)]
+        old = lead[working.first : self._bars_until(working, split.at)]
         assert working.stop is not None
         assert working.trail is not None
         reached = working.extreme
@@ -661,7 +667,7 @@ class SimulatedBroker:
         """Look ahead anew, from the first bar in the new shares on."""
         if working.due < 0 and working.instrument in self._blind:
             self._unblind(working)
-        self._watch(working, max(working.scanned, self._bars_before(working, split.at)))
+        self._watch(working, max(working.first, self._bars_until(working, split.at)))
 
 
 def _take_prices(working: _Working, order: Order) -> None:

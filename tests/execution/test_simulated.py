@@ -1,0 +1,632 @@
+"""What the simulated venue does with orders, bar by bar, told by the few bars that show it."""
+
+import pytest
+from tests.execution.bench import (
+    ID,
+    MINUTE,
+    D,
+    advance,
+    approved,
+    bars_of,
+    fills,
+    kinds,
+    longer,
+    order,
+    play,
+    venue,
+)
+
+from evenkeel.domain.errors import UsageError
+from evenkeel.domain.events import (
+    CancelRejected,
+    CashDividend,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderRejected,
+    OrderReplaced,
+    Split,
+)
+from evenkeel.domain.order import TimeInForce
+from evenkeel.domain.tape import NEVER
+from evenkeel.execution.costs import IbkrFixed
+from evenkeel.execution.fill_model import BasisPointsSlippage
+
+FLAT = (100, 101, 99, 100)
+
+
+def prices(said):
+    return [(fill.order_id, fill.at // MINUTE, str(fill.price)) for fill in fills(said)]
+
+
+# ---- each type of order ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "kind", "terms", "expected"),
+    [
+        ("BUY", "MARKET", {}, (2, "102.0")),
+        ("SELL", "MARKET", {}, (2, "102.0")),
+        ("BUY", "LIMIT", {"limit": "103"}, (2, "102.0")),
+        ("BUY", "LIMIT", {"limit": "98"}, (3, "98")),
+        ("BUY", "LIMIT", {"limit": "90"}, None),
+        ("SELL", "LIMIT", {"limit": "106"}, (4, "106")),
+        ("BUY", "STOP", {"stop": "104.5"}, (4, "105.0")),  # gapped over it
+        ("SELL", "STOP", {"stop": "98.5"}, (3, "98.5")),
+        ("SELL", "STOP", {"stop": "101"}, (2, "101")),
+        ("BUY", "STOP_LIMIT", {"stop": "104", "limit": "103"}, (2, "103")),
+        ("SELL", "STOP_LIMIT", {"stop": "98", "limit": "97.5"}, (3, "98")),
+        # starts at 97; bar 2's high of 104 lifts it to 100 for bar 3, which opens at 101
+        ("SELL", "TRAILING_STOP", {"stop": "97", "trail": "4"}, (3, "100.0")),
+        # starts at 106, bar 3's low of 97 takes it to 103 for bar 4, which opens above
+        ("BUY", "TRAILING_STOP", {"stop": "106", "trail": "6"}, (4, "105.0")),
+    ],
+)
+def test_an_order_fills_on_the_first_bar_that_its_rule_names(side, kind, terms, expected):
+    history = bars_of(
+        [
+            (100, 200, 50, 100),  # the bar decided on: whatever it did is past
+            (102, 104, 100, 103),
+            (101, 102, 97, 98),
+            (105, 107, 104, 106),
+            (106, 107, 101, 102),
+        ]
+    )
+    said = play(venue(history), [order(1, side, 10, kind, **terms)])
+    assert kinds(said)[0] == ("OrderAccepted", 1)
+    assert prices(said) == ([] if expected is None else [(1, *expected)])
+
+
+def test_the_venue_answers_a_submit_at_the_same_moment():
+    broker = venue(bars_of([FLAT] * 3))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 10)))
+    assert broker.events() == [OrderAccepted(1, MINUTE)]
+    assert broker.events() == []
+
+
+def test_a_fill_says_everything_about_itself():
+    history = bars_of([FLAT, (100, 101, 99, 100)], multiplier=D(2), currency="EUR")
+    broker = venue(history, costs=IbkrFixed(), slippage=BasisPointsSlippage(D(10)))
+    (fill,) = fills(play(broker, [order(1, "BUY", 300)]))
+    assert (fill.id, fill.order_id, fill.instrument, fill.currency) == ("1.1", 1, ID, "EUR")
+    assert fill.at == 2 * MINUTE
+    assert fill.price == D("100.1")
+    assert fill.slippage == D("60")  # 0.10 x 300 x 2
+    assert fill.commission == D("1.5")
+    assert fill.ambiguity is None
+
+
+# ---- slippage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "kind", "terms", "tick", "price"),
+    [
+        ("BUY", "MARKET", {}, None, "100.5"),
+        ("SELL", "MARKET", {}, None, "99.5"),
+        ("BUY", "MARKET", {}, "0.4", "100.8"),  # rounded against us
+        ("SELL", "MARKET", {}, "0.4", "99.2"),
+        ("BUY", "STOP", {"stop": "100.8"}, None, "101"),  # not outside the bar
+        ("SELL", "STOP", {"stop": "99.1"}, None, "99"),
+        ("BUY", "LIMIT", {"limit": "100.2"}, None, "100"),  # a limit does not slip
+        ("SELL", "STOP_LIMIT", {"stop": "99.5", "limit": "99"}, None, "99.5"),
+    ],
+)
+def test_slippage_stays_on_the_grid_and_inside_the_bar(side, kind, terms, tick, price):
+    history = bars_of([FLAT, FLAT], tick=D(tick) if tick else None)
+    broker = venue(history, slippage=BasisPointsSlippage(D(50)))
+    (fill,) = fills(play(broker, [order(1, side, 1, kind, **terms)]))
+    assert fill.price == D(price)
+
+
+def test_slippage_never_makes_a_price_better():
+    """The open is the bar's high and off the tick: rounding it into the bar must not help."""
+    broker = venue(
+        bars_of([FLAT, (100, 100, 90, 95)], tick=D("0.3")), slippage=BasisPointsSlippage(D(1))
+    )
+    (fill,) = fills(play(broker, [order(1, "BUY", 1)]))
+    assert (fill.price, fill.slippage) == (D(100), D(0))
+
+
+# ---- volume ----------------------------------------------------------------------------------
+
+
+def test_a_market_order_takes_a_share_of_each_bar_and_works_on():
+    history = bars_of([(*FLAT, 9), (10, 11, 9, 10, 105), (20, 21, 19, 20, 0), (30, 31, 29, 30, 99)])
+    said = play(venue(history), [order(1, "BUY", 15)])
+    assert [(fill.id, int(fill.quantity), int(fill.price)) for fill in fills(said)] == [
+        ("1.1", 10, 10),
+        ("1.2", 5, 30),
+    ]
+
+
+def test_orders_share_a_bars_volume_by_age():
+    history = bars_of([FLAT, (*FLAT, 100), (*FLAT, 100)])
+    said = play(venue(history), [order(1, "BUY", 7), order(2, "BUY", 7)])
+    assert [(fill.order_id, fill.at // MINUTE, int(fill.quantity)) for fill in fills(said)] == [
+        (1, 2, 7),
+        (2, 2, 3),
+        (2, 3, 4),
+    ]
+
+
+def test_the_cap_is_exact_and_in_lots():
+    """0.1 x 30 is 3 in decimals, and a little more in floats; 0.29 x 100 a little less than 29."""
+    said = play(venue(bars_of([FLAT, (*FLAT, 30)])), [order(1, "BUY", 50)])
+    assert [fill.quantity for fill in fills(said)] == [3]
+    broker = venue(bars_of([FLAT, (*FLAT, 100)]), volume_share=D("0.29"))
+    assert [fill.quantity for fill in fills(play(broker, [order(1, "BUY", 50)]))] == [29]
+    broker = venue(bars_of([FLAT, (*FLAT, 30)], lot=D("0.25")), volume_share="0.05")
+    assert [fill.quantity for fill in fills(play(broker, [order(1, "BUY", 50)]))] == [D("1.5")]
+
+
+def test_unknown_volume_caps_nothing():
+    history = bars_of([FLAT, (*FLAT, 0)], volume_known=False)
+    assert [fill.quantity for fill in fills(play(venue(history), [order(1, "BUY", 50)]))] == [50]
+
+
+def test_a_bar_without_volume_triggers_nothing():
+    history = bars_of([FLAT, (90, 91, 89, 90, 0), FLAT, (96, 97, 94, 95)])
+    said = play(venue(history), [order(1, "SELL", 5, "STOP", stop="95")])
+    assert prices(said) == [(1, 4, "95")]
+
+
+def test_a_triggered_stop_works_on_as_market_and_a_stop_limit_as_limit():
+    rows = [FLAT, (100, 101, 94, 96, 50), (98, 99, 97, 98, 50), (94, 95, 93, 94, 50)]
+    said = play(venue(bars_of(rows)), [order(1, "SELL", 8, "STOP", stop="95")])
+    assert prices(said) == [(1, 2, "95"), (1, 3, "98.0")]
+    terms = {"stop": "95", "limit": "95"}
+    said = play(venue(bars_of(rows)), [order(1, "SELL", 13, "STOP_LIMIT", **terms)])
+    assert prices(said) == [(1, 2, "95"), (1, 3, "98.0"), (1, 4, "95")]
+
+
+def test_commission_is_for_the_whole_order_not_per_part():
+    history = bars_of([FLAT, (*FLAT, 1000), (*FLAT, 1000), (*FLAT, 1000)])
+    said = play(venue(history, costs=IbkrFixed()), [order(1, "BUY", 250)])
+    # 100 shares cost the minimum of 1.00; 200 still do; 250 cost 1.25
+    assert [fill.commission for fill in fills(said)] == [D("1.00"), D(0), D("0.25")]
+
+
+# ---- the end of an order ---------------------------------------------------------------------
+
+
+def day(number, *, until, **terms):
+    terms = {"limit": "95", **terms}
+    return order(
+        number, "BUY", 10, "LIMIT", tif=TimeInForce.DAY, expires_at=int(until * MINUTE), **terms
+    )
+
+
+def test_a_day_order_may_fill_on_the_bar_of_its_last_moment_and_expires_before_later_bars():
+    low = (100, 101, 94, 100)
+    assert prices(play(venue(bars_of([FLAT, FLAT, low])), [day(1, until=3)])) == [(1, 3, "95")]
+    said = play(venue(bars_of([FLAT, FLAT, FLAT, low])), [day(1, until=3)])
+    assert said[1:] == [OrderExpired(1, 3 * MINUTE, D(0))]
+    said = play(venue(bars_of([FLAT, FLAT, low])), [day(1, until=2.5)])
+    assert said[1:] == [OrderExpired(1, int(2.5 * MINUTE), D(0))]
+
+
+def test_an_order_expires_at_the_first_moment_of_any_instrument():
+    daily = bars_of([FLAT, FLAT], step=10)
+    minutes = bars_of([FLAT] * 12, name="FAST.XXXX")
+    broker = venue(daily, minutes)
+    advance(broker, 1)
+    broker.submit(approved(day(1, until=4.5)))
+    broker.events()
+    assert broker.next_event_at() == 5 * MINUTE
+    assert kinds(advance(broker, 5)) == [("OrderExpired", 1)]
+
+
+def test_a_cancel_says_what_had_filled():
+    history = bars_of([FLAT, (*FLAT, 40), FLAT])
+    said = play(venue(history), [order(1, "BUY", 10)], script={2: [lambda b: b.cancel(1)]})
+    assert said[-1] == OrderCanceled(1, 2 * MINUTE, D(4))
+    assert len(fills(said)) == 1
+
+
+def test_a_cancel_of_what_does_not_work_is_rejected():
+    broker = venue(bars_of([FLAT, FLAT]))
+    play(broker, [order(1, "BUY", 10)])
+    broker.cancel(1)
+    broker.cancel(7)
+    assert broker.events() == [
+        CancelRejected(1, 2 * MINUTE, "the order is already done"),
+        CancelRejected(7, 2 * MINUTE, "the order is not known"),
+    ]
+
+
+def test_an_instrument_without_bars_is_rejected():
+    said = play(venue(bars_of([FLAT])), [order(1, "BUY", 10, instrument="NONE.XXXX")])
+    assert said == [OrderRejected(1, MINUTE, "NONE.XXXX is not traded")]
+
+
+def test_a_replacement_takes_the_place_and_fills_from_the_next_bar_on():
+    history = bars_of([FLAT, (100, 101, 99, 100, 40), (100, 101, 94, 100), FLAT])
+    new = order(2, "BUY", 6, "LIMIT", limit="99.5", replaces=1)
+    said = play(
+        venue(history),
+        [order(1, "BUY", 10, "LIMIT", limit="99")],
+        script={2: [lambda b: b.submit(approved(new))]},
+    )
+    assert OrderReplaced(2, 1, 2 * MINUTE, D(4)) in said
+    assert prices(said) == [(1, 2, "99"), (2, 3, "99.5")]
+    assert fills(said)[-1].quantity == 6
+
+
+def test_a_replacement_of_a_done_order_is_rejected():
+    new = order(2, "BUY", 6, "LIMIT", limit="90", replaces=1)
+    said = play(
+        venue(bars_of([FLAT] * 4)),
+        [order(1, "BUY", 10)],
+        script={3: [lambda b: b.submit(approved(new))]},
+    )
+    assert said[-1] == OrderRejected(2, 3 * MINUTE, "order 1 no longer works")
+
+
+# ---- brackets --------------------------------------------------------------------------------
+
+
+def bracket(entry, *, stop="95", limit="105", quantity=10):
+    """An entry and its two exits, of which one ends the other."""
+    return [
+        entry,
+        order(2, "SELL", quantity, "STOP", stop=stop, parent=1, oca_group=2),
+        order(3, "SELL", quantity, "LIMIT", limit=limit, parent=1, oca_group=2),
+    ]
+
+
+def test_children_are_accepted_and_sleep_until_the_parent_has_filled():
+    history = bars_of([FLAT, (100, 110, 98, 100), (98, 99, 96, 97), (100, 106, 99, 105)])
+    said = play(venue(history), bracket(order(1, "BUY", 10, "LIMIT", limit="97")))
+    assert kinds(said) == [
+        ("OrderAccepted", 1),
+        ("OrderAccepted", 2),
+        ("OrderAccepted", 3),
+        ("Fill", 1),
+        ("Fill", 3),
+        ("OrderCanceled", 2),
+    ]
+    assert prices(said) == [(1, 3, "97"), (3, 4, "105")]
+
+
+def test_two_legs_in_one_bar_fill_the_worse_and_say_what_it_may_have_cost():
+    history = bars_of([FLAT, FLAT, (100, 106, 94, 100)])
+    said = play(venue(history), bracket(order(1, "BUY", 10)))
+    assert prices(said) == [(1, 2, "100.0"), (2, 3, "95")]
+    assert fills(said)[-1].ambiguity == 100  # (105 - 95) x 10
+    assert kinds(said)[-1] == ("OrderCanceled", 3)
+
+
+@pytest.mark.parametrize(
+    ("bar", "expected"),
+    [((107, 108, 94, 100), (3, "107.0")), ((94, 108, 93, 100), (2, "94.0"))],
+)
+def test_a_bar_that_opens_beyond_one_leg_is_not_ambiguous(bar, expected):
+    said = play(venue(bars_of([FLAT, FLAT, bar])), bracket(order(1, "BUY", 10)))
+    leg, price = expected
+    assert prices(said)[-1] == (leg, 3, price)
+    assert fills(said)[-1].ambiguity is None
+
+
+def test_a_straddle_fills_the_leg_that_the_close_punishes():
+    legs = [
+        order(1, "BUY", 10, "STOP", stop="105", oca_group=1),
+        order(2, "SELL", 10, "STOP", stop="95", oca_group=1),
+    ]
+    said = play(venue(bars_of([FLAT, (100, 106, 94, 104)])), legs)
+    # sold at 95 with a close of 104 loses 9 a share; bought at 105 would have lost 1
+    assert prices(said) == [(2, 2, "95")]
+    assert fills(said)[0].ambiguity == 80
+
+
+@pytest.mark.parametrize(
+    ("entry", "bar", "expected", "ambiguity"),
+    [
+        # filled at the open: the children live through the whole bar
+        ({"kind": "MARKET"}, (100, 106, 96, 104), [(1, 2, "100.0"), (3, 2, "105")], [None]),
+        ({"kind": "MARKET"}, (100, 104, 94, 104), [(1, 2, "100.0"), (2, 2, "95")], [None]),
+        ({"kind": "MARKET"}, (100, 106, 94, 104), [(1, 2, "100.0"), (2, 2, "95")], [100]),
+        # filled inside: the limit must wait, for its price may have come first
+        ({"kind": "LIMIT", "limit": "98"}, (100, 106, 96, 104), [(1, 2, "98")], []),
+        # on its way down to 94 the bar passed 98 before 95: no doubt
+        (
+            {"kind": "LIMIT", "limit": "98"},
+            (100, 104, 94, 104),
+            [(1, 2, "98"), (2, 2, "95")],
+            [None],
+        ),
+        # the 105 may have come between
+        (
+            {"kind": "LIMIT", "limit": "98"},
+            (100, 106, 94, 104),
+            [(1, 2, "98"), (2, 2, "95")],
+            [100],
+        ),
+        # 94 may have come before 102: then the position still stands, at 104
+        ({"kind": "STOP", "stop": "102"}, (100, 104, 94, 104), [(1, 2, "102"), (2, 2, "95")], [90]),
+        # the close is beyond the stop: it must have been passed after the entry
+        (
+            {"kind": "STOP", "stop": "102"},
+            (100, 104, 93, 94),
+            [(1, 2, "102"), (2, 2, "95")],
+            [None],
+        ),
+    ],
+)
+def test_children_on_the_bar_that_fills_their_parent(entry, bar, expected, ambiguity):
+    kind = entry.pop("kind")
+    said = play(venue(bars_of([FLAT, bar])), bracket(order(1, "BUY", 10, kind, **entry)))
+    assert prices(said) == expected
+    assert [fill.ambiguity for fill in fills(said)[1:]] == ambiguity
+
+
+def test_a_child_that_was_beyond_its_stop_when_it_woke_fills_where_the_parent_did():
+    """A buy stop at 102 with a sell stop at 103: the path is at 102 when the child wakes."""
+    entry = order(1, "BUY", 10, "STOP", stop="102")
+    said = play(venue(bars_of([FLAT, (100, 104, 99, 104)])), bracket(entry, stop="103"))
+    assert prices(said) == [(1, 2, "102"), (2, 2, "102")]
+
+
+def test_a_stop_limit_child_is_triggered_inside_that_bar_and_fills_later():
+    child = order(2, "SELL", 10, "STOP_LIMIT", stop="97", limit="96", parent=1)
+    parent = order(1, "BUY", 10, "LIMIT", limit="98")
+    history = bars_of([FLAT, (100, 101, 96, 97), (98, 99, 97.5, 98)])
+    assert prices(play(venue(history), [parent, child])) == [(1, 2, "98"), (2, 3, "98.0")]
+
+
+def test_a_market_child_waits_for_the_next_bar():
+    history = bars_of([FLAT, FLAT, (102, 103, 101, 102)])
+    said = play(venue(history), [order(1, "BUY", 10), order(2, "SELL", 10, parent=1)])
+    assert prices(said) == [(1, 2, "100.0"), (2, 3, "102.0")]
+
+
+def test_a_trailing_child_counts_its_parents_bar_only_from_the_open_on():
+    child = order(2, "SELL", 10, "TRAILING_STOP", stop="95", trail="5", parent=1)
+    rows = [FLAT, (100, 106, 97, 104), (104, 105, 100, 103)]
+    at_open = play(venue(bars_of(rows)), [order(1, "BUY", 10), child])
+    assert prices(at_open) == [(1, 2, "100.0"), (2, 3, "101.0")]
+    inside = play(venue(bars_of(rows)), [order(1, "BUY", 10, "LIMIT", limit="98"), child])
+    assert prices(inside) == [(1, 2, "98")]
+
+
+def test_a_parent_that_ends_in_part_wakes_its_children_with_that_part():
+    history = bars_of([FLAT, (*FLAT, 40), FLAT, (100, 106, 99, 105)])
+    said = play(venue(history), bracket(order(1, "BUY", 10)), script={2: [lambda b: b.cancel(1)]})
+    assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [(1, 4), (3, 4)]
+
+
+def test_a_parent_that_expires_in_part_wakes_its_children_for_the_next_bar():
+    history = bars_of([FLAT, (100, 101, 94, 100, 40), FLAT, (100, 106, 99, 105)])
+    orders = bracket(day(1, until=3.5), stop="90")
+    said = play(venue(history), orders)
+    assert kinds(said)[3:] == [
+        ("Fill", 1),
+        ("OrderExpired", 1),
+        ("Fill", 3),
+        ("OrderCanceled", 2),
+    ]
+    assert prices(said) == [(1, 2, "95"), (3, 4, "105")]
+
+
+def test_a_parent_that_never_fills_takes_its_children_with_it():
+    said = play(
+        venue(bars_of([FLAT] * 3)),
+        bracket(order(1, "BUY", 10, "LIMIT", limit="90")),
+        script={2: [lambda b: b.cancel(1)]},
+    )
+    assert said[3:] == [
+        OrderCanceled(1, 2 * MINUTE),
+        OrderCanceled(2, 2 * MINUTE, D(0), "its parent never filled"),
+        OrderCanceled(3, 2 * MINUTE, D(0), "its parent never filled"),
+    ]
+
+
+def test_children_follow_a_replaced_parent():
+    history = bars_of([FLAT, (*FLAT, 30), FLAT, (100, 106, 99, 105)])
+    orders = bracket(order(1, "BUY", 10, "LIMIT", limit="99"))
+    new = order(4, "BUY", 7, "LIMIT", limit="99.5", replaces=1)
+    late = order(5, "SELL", 10, "LIMIT", limit="200", parent=1)
+    said = play(
+        venue(history),
+        orders,
+        script={2: [lambda b: b.submit(approved(new))], 3: [lambda b: b.submit(approved(late))]},
+    )
+    assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [
+        (1, 3),
+        (4, 7),
+        (3, 10),
+    ]
+    assert OrderAccepted(5, 3 * MINUTE) in said
+
+
+def test_a_replaced_child_still_sleeps_and_still_has_its_sibling():
+    history = bars_of([FLAT, FLAT, (98, 99, 96, 97), (96, 97, 92, 93)])
+    new = order(4, "SELL", 10, "STOP", stop="93", replaces=2)
+    said = play(
+        venue(history),
+        bracket(order(1, "BUY", 10, "LIMIT", limit="97")),
+        script={2: [lambda b: b.submit(approved(new))]},
+    )
+    assert prices(said) == [(1, 3, "97"), (4, 4, "93")]
+    assert kinds(said)[-1] == ("OrderCanceled", 3)
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        ("filled", ["OrderAccepted"]),
+        ("canceled", ["OrderAccepted", "OrderCanceled"]),
+        ("unknown", ["OrderRejected"]),
+    ],
+)
+def test_a_child_that_comes_late(ending, expected):
+    broker = venue(bars_of([FLAT] * 4))
+    advance(broker, 1)
+    if ending != "unknown":
+        broker.submit(approved(order(1, "BUY", 10)))
+    if ending == "canceled":
+        broker.cancel(1)
+    advance(broker, 2)
+    broker.submit(approved(order(2, "SELL", 10, "LIMIT", limit="200", parent=1)))
+    assert [name for name, _ in kinds(broker.events())] == expected
+
+
+def test_a_child_of_another_instrument_wakes_for_that_instruments_next_bar():
+    other = bars_of([(50, 51, 49, 50)] * 4, name="PAIR.XXXX")
+    orders = [order(1, "BUY", 10), order(2, "SELL", 20, parent=1, instrument="PAIR.XXXX")]
+    assert prices(play(venue(bars_of([FLAT] * 4), other), orders)) == [
+        (1, 2, "100.0"),
+        (2, 3, "50.0"),
+    ]
+
+
+# ---- one cancels the other -------------------------------------------------------------------
+
+
+def test_a_part_of_one_leg_is_taken_off_the_others():
+    history = bars_of([FLAT, FLAT, (100, 106, 99, 105, 40), (96, 97, 94, 95)])
+    said = play(venue(history), bracket(order(1, "BUY", 10)))
+    assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [
+        (1, 10),
+        (3, 4),
+        (2, 6),
+    ]
+    assert kinds(said)[-1] == ("OrderCanceled", 3)
+
+
+def test_a_leg_of_which_nothing_is_left_is_cancelled():
+    legs = [
+        order(1, "SELL", 10, "LIMIT", limit="105", oca_group=1),
+        order(2, "SELL", 4, "STOP", stop="95", oca_group=1),
+        order(3, "SELL", 10, "STOP", stop="90", oca_group=1),
+    ]
+    said = play(venue(bars_of([FLAT, (100, 106, 99, 105, 40)])), legs)
+    assert kinds(said)[3:] == [("Fill", 1), ("OrderCanceled", 2)]
+
+
+def test_a_stop_touched_beside_a_leg_that_opened_better_is_triggered():
+    history = bars_of([FLAT, FLAT, (107, 108, 94, 100, 40), (99, 100, 98, 99)])
+    said = play(venue(history), bracket(order(1, "BUY", 10)))
+    assert prices(said)[1:] == [(3, 3, "107.0"), (2, 4, "99.0")]
+
+
+# ---- corporate actions -----------------------------------------------------------------------
+
+
+def split_at(minute, new, old=1):
+    action = Split(ID, minute * MINUTE - MINUTE // 2, D(new), D(old))
+
+    def run(broker, orders):
+        said = advance(broker, 1)
+        for each in orders:
+            broker.submit(approved(each))
+        last = len(broker.tape.bars[ID])
+        for at in range(2, last + 1):
+            broker.tape.advance(at * MINUTE)
+            if at == minute:
+                broker.corporate_action(action)
+            said += broker.events()
+        return said
+
+    return run
+
+
+def test_a_split_restates_prices_and_quantities():
+    history = bars_of([FLAT, FLAT, (50, 51, 49, 50), (50, 51, 47, 48)])
+    said = split_at(3, 2)(venue(history), [order(1, "BUY", 5, "LIMIT", limit="96")])
+    (fill,) = fills(said)
+    assert (fill.at // MINUTE, fill.price, fill.quantity) == (4, 48, 10)
+
+
+def test_a_reverse_split_rounds_down_to_lots_and_ends_what_is_less_than_one():
+    history = bars_of([FLAT, FLAT, (300, 303, 297, 300), (300, 303, 280, 290)])
+    orders = [order(n, "BUY", q, "LIMIT", limit="95") for n, q in ((1, 8), (2, 2))]
+    said = split_at(3, 1, 3)(venue(history), orders)
+    assert [(fill.order_id, fill.price, fill.quantity) for fill in fills(said)] == [(1, 285, 2)]
+    assert OrderCanceled(2, 3 * MINUTE, D(0), "a split left less than a lot of it") in said
+
+
+def test_a_split_moves_a_trail_from_where_the_old_shares_left_it():
+    """Old shares lift the stop from 90 to 101; that is 50.5 in new ones."""
+    history = bars_of([FLAT, (100, 106, 99, 104), (52, 53, 51, 52), (52, 52, 49, 50)])
+    trail = order(1, "SELL", 5, "TRAILING_STOP", stop="90", trail="5")
+    assert prices(split_at(3, 2)(venue(history), [trail])) == [(1, 4, "50.5")]
+
+
+def test_a_split_rounds_prices_against_the_trader():
+    history = bars_of([FLAT, FLAT, (33, 34, 32, 33), (33, 36, 30, 33)], tick=D("0.01"))
+    orders = [
+        order(1, "BUY", 5, "LIMIT", limit="95"),
+        order(2, "SELL", 5, "STOP", stop="95"),
+        order(3, "SELL", 5, "LIMIT", limit="103"),
+    ]
+    said = split_at(3, 3)(venue(history), orders)
+    assert {fill.order_id: fill.price for fill in fills(said)} == {
+        1: D("31.66"),
+        2: D("31.66"),
+        3: D("34.34"),
+    }
+
+
+def test_a_split_of_what_a_parent_filled_reaches_its_children():
+    history = bars_of([FLAT, (*FLAT, 40), (50, 51, 49, 50, 0), (50, 54, 49, 53)])
+    orders = bracket(order(1, "BUY", 10), quantity=10)
+    broker = venue(history)
+    run = split_at(3, 2)
+    original = broker.corporate_action
+
+    def and_cancel(action):
+        original(action)
+        broker.cancel(1)
+
+    broker.corporate_action = and_cancel
+    said = run(broker, orders)
+    assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [(1, 4), (3, 8)]
+    assert next(e for e in said if isinstance(e, OrderCanceled)).filled == 8  # in shares of today
+
+
+def test_a_dividend_and_a_split_of_another_change_no_order():
+    broker = venue(bars_of([FLAT] * 3), bars_of([FLAT] * 3, name="PAIR.XXXX"))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 5, "LIMIT", limit="99")))
+    broker.corporate_action(CashDividend(ID, MINUTE, D(1)))
+    broker.corporate_action(Split("PAIR.XXXX", MINUTE, D(2)))
+    (fill,) = fills(advance(broker, 2))
+    assert (fill.price, fill.quantity) == (99, 5)
+
+
+# ---- time ------------------------------------------------------------------------------------
+
+
+def test_the_next_event_is_now_while_something_waits_and_never_when_nothing_does():
+    broker = venue(bars_of([FLAT] * 3 + [(90, 91, 89, 90)]))
+    advance(broker, 1)
+    assert broker.next_event_at() == NEVER
+    broker.submit(approved(order(1, "BUY", 5, "LIMIT", limit="95")))
+    assert broker.next_event_at() == MINUTE
+    broker.events()
+    assert broker.next_event_at() == 4 * MINUTE
+    assert kinds(advance(broker, 4)) == [("Fill", 1)]
+    assert broker.next_event_at() == NEVER
+
+
+def test_a_tape_that_grows_is_followed():
+    """Paper: the broker sees no further than the last bar that came, and looks again."""
+    whole = bars_of([FLAT, FLAT, (100, 103, 99, 102), (101, 102, 97, 98)])
+    broker = venue(longer(whole, 1))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "SELL", 5, "TRAILING_STOP", stop="90", trail="5")))
+    broker.submit(approved(order(2, "BUY", 5, "LIMIT", limit="90")))
+    said = broker.events()
+    broker.cancel(2)
+    for count in (2, 3, 4):
+        broker.tape.extend([longer(whole, count)])
+        said += advance(broker, count)
+    assert prices(said) == [(1, 4, "98.0")]
+
+
+@pytest.mark.parametrize("option", [{"touch": "near"}, {"volume_share": 0}, {"volume_share": "x"}])
+def test_an_option_without_meaning_is_a_usage_error(option):
+    with pytest.raises(UsageError):
+        venue(bars_of([FLAT]), **option)

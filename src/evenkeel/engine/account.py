@@ -62,7 +62,7 @@ class Account:
         return self.orders.reading(instrument_id, self.book.quantity(instrument_id))
 
     def readings(self) -> Iterator[tuple[str, Reading]]:
-        for name in {**self.book.positions, **dict.fromkeys(self.orders.instruments())}:
+        for name in dict.fromkeys((*self.book.held, *self.orders.instruments())):
             yield name, self.reading(name)
 
     def equity(self) -> Decimal | None:

@@ -86,11 +86,11 @@ class Core:
         Returns what was decided; nothing when `until` was reached in silence. What is decided
         must be carried out before the next call.
         """
-        seats, tape, outbox = self._seats, self.tape, self._outbox
-        while (at := seats.next_at) <= until:
+        tape, outbox = self.tape, self._outbox
+        for at, strategy in self._seats.calls(until):
             if at != tape.now:
                 tape.advance(at)
-            seats.call_next().on_bar()
+            strategy.on_bar()
             if outbox.records:
                 return self._decided()
         return []

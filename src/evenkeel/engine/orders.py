@@ -145,6 +145,8 @@ class Orders:
 
     def reading(self, instrument: str, held: Decimal) -> Reading:
         """Return what is held and what every claim could still make of it."""
+        if not self._open.get(instrument):
+            return Reading(held)
         multiplier = self._instruments[instrument].multiplier
         claims: dict[ClaimKey, tuple[Working, Decimal, Decimal]] = {}
         for working in self.of(instrument):

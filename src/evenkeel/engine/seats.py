@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from heapq import heapify, heappop, heapreplace
+from heapq import heapify, heapreplace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,8 @@ from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader, wake_tim
 from evenkeel.strategy.series import BarSeries, Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from evenkeel.domain.bar import AnyArray, Bars
     from evenkeel.domain.events import Split
     from evenkeel.domain.tape import Tape
@@ -71,6 +73,13 @@ class Seat:
             strategy.setup(strategy.bars)
         return frames
 
+    def calls(self, until: int) -> Iterator[tuple[int, Trader]]:
+        """Yield this strategy at each time it wants, up to `until`; for when it sits alone."""
+        times, strategy = self._times, self.strategy
+        while self._next < len(times) and (at := times[self._next]) <= until:
+            self._next += 1
+            yield at, strategy
+
     @property
     def next_at(self) -> int:
         """When this strategy wants to be called next."""
@@ -79,7 +88,7 @@ class Seat:
     def move_on(self) -> int:
         """Step behind the next wanted time; return the one after it."""
         self._next += 1
-        return self._times[self._next] if self._next < len(self._times) else NEVER
+        return self.next_at
 
 
 class Seats:
@@ -122,21 +131,20 @@ class Seats:
         self._queue = [(seat.next_at, number) for number, seat in enumerate(self.seats)]
         heapify(self._queue)
 
-    @property
-    def next_at(self) -> int:
-        """The next moment at which anybody wants to be called."""
-        return self._queue[0][0] if self._queue else NEVER
+    def calls(self, until: int) -> Iterator[tuple[int, Trader]]:
+        """Yield whose turn it is and when, up to `until`: by time, and then by seat.
 
-    def call_next(self) -> Trader:
-        """Return the strategy whose turn it is, and put it back in line for its next time."""
-        _, number = self._queue[0]
-        seat = self.seats[number]
-        following = seat.move_on()
-        if following == NEVER:
-            heappop(self._queue)
-        else:
-            heapreplace(self._queue, (following, number))
-        return seat.strategy
+        Whoever was yielded has had that turn: the iteration may be dropped at any point.
+        """
+        if len(self.seats) == 1:
+            yield from self.seats[0].calls(until)
+            return
+        queue = self._queue
+        while queue and queue[0][0] <= until:
+            at, number = queue[0]
+            seat = self.seats[number]
+            heapreplace(queue, (seat.move_on(), number))
+            yield at, seat.strategy
 
 
 def _on_scale(bars: Bars, splits: list[Split]) -> dict[str, AnyArray]:

@@ -248,6 +248,11 @@ class Book:
         )
 
     @property
+    def held(self) -> list[str]:
+        """The ids of everything of which the quantity is not zero."""
+        return list(self._held)
+
+    @property
     def positions(self) -> dict[str, Position]:
         """Everything of which the quantity is not zero, by instrument id."""
         return {name: self.position(name) for name in sorted(self._held)}

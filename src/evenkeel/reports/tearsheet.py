@@ -186,8 +186,8 @@ def exactly(value: Decimal | str) -> str:
         return value
     if not value.is_finite():
         return "unlimited"
-    whole, dot, rest = text(value).partition(".")
-    return f"{int(whole):,}{dot}{rest}".replace("-", "−")
+    whole, dot, rest = text(abs(value)).partition(".")
+    return f"{'−' if value < 0 else ''}{int(whole):,}{dot}{rest}"
 
 
 def day(at: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def plan(
         known = actions
     first_at = min(int(history.closed_at[0]) for history in histories)
     data = {
-        "sources": [str(Path(each.source).resolve()) for each in histories if each.source],
+        "sources": _files(bars),
         "instruments": [history.instrument.id for history in histories],
         "start": None if start is None else str(start),
         "end": None if end is None else str(end),
@@ -113,6 +114,19 @@ def plan(
         data=data,
         **wishes,
     )
+
+
+def _files(source: Source) -> list[str]:
+    """Return the whole paths of the files that are read, none for bars from memory."""
+    parts: Sequence[object]
+    if isinstance(source, str):
+        parts = [source] if Path(source).exists() else [part.strip() for part in source.split(",")]
+    elif isinstance(source, Mapping):
+        parts = list(source.values())
+    else:
+        parts = source if isinstance(source, list | tuple) else [source]
+    files = [Path(part).expanduser() for part in parts if isinstance(part, str | Path) and part]
+    return [str(file.resolve()) for file in files] if len(files) == len(parts) else []
 
 
 def execute(wanted: Request, *, jump: bool = True) -> Result:

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has gone (`… | head`): that is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a strategy may raise anything; nothing is swallowed
         from evenkeel.app.cli.blame import user_fault  # only who fails reads tracebacks
 
         sentence = user_fault(error)

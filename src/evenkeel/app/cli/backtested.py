@@ -44,8 +44,9 @@ def answer(asked: Asked) -> Answer:
     settings = _settings(asked)
     strategy = load_strategy(asked.strategy, parameters(asked.parameters))
     out = Path(asked.out) if asked.out is not None else None
-    for target in (settings.paths.runs, *([out] if out is not None else [])):
-        check_writable(target)
+    check_writable(settings.paths.runs)
+    if out is not None:
+        check_writable(out)
     result = backtest(
         strategy,
         asked.data,

@@ -1,8 +1,10 @@
 """Every command by its name, arguments and help. What each does stands in a module of its own."""
 
+# ruff: noqa: D301  a line of \b alone tells click to leave the lines below it as they stand
+
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -41,7 +43,7 @@ def run(given: list[str]) -> int:
         raise KeyboardInterrupt from None
     except wrong_usage as error:  # type: ignore[misc] # its class, whichever click typer brings
         raise UsageError(_sentence(error)) from error
-    return cast("int", code) if isinstance(code, int) else 0
+    return code if isinstance(code, int) else 0
 
 
 def _sentence(error: BaseException) -> str:

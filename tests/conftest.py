@@ -1,9 +1,25 @@
-"""What every test shares: Hypothesis tells the same story each time it is asked."""
+"""What every test shares: Hypothesis tells the same story each time, real data is found once."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("steady", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("search", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real market data, which is not part of the repository."""
+    folder = Path(os.environ.get("EVENKEEL_SHARED_DATA") or BESIDE)
+    if folder.is_dir():
+        return folder
+    absent = "the real market data is not here; EVENKEEL_SHARED_DATA can say where it is"
+    if os.environ.get("CI") == "true":
+        pytest.fail(absent)
+    return pytest.skip(absent)

@@ -141,7 +141,7 @@ def _read(mic: str) -> Sessions | None:
     if path is None or not mic.isalnum():
         return None
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             dates, closes = kept["dates"], kept["closes"]
             found = Sessions(str(kept["timezone"]), dates, closes, int(dates[-1]))
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):

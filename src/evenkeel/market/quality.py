@@ -86,9 +86,9 @@ def and_more(count: int) -> str:
 
 
 def moment(at: int) -> str:
-    """Return a time as text: the date alone when it is midnight."""
-    text = str(np.datetime64(at, "ns"))
-    return text[:10] if at % DAY == 0 else f"{text[:19]}Z"
+    """Return a time as text, as short as it can be: the date alone when it is midnight."""
+    day, _, clock = str(np.datetime64(at, "ns")).partition("T")
+    return day if at % DAY == 0 else f"{day}T{clock.rstrip('0').rstrip('.'):0<8}Z"
 
 
 # ---- findings ----

@@ -119,7 +119,7 @@ def test_the_holder_at_the_close_before_the_ex_date_gets_the_dividend():
 
 def test_a_fill_that_was_written_late_counts_from_where_it_was_written():
     happened = [fill(1, Side.BUY, 10, 10, on=2), fill(2, Side.SELL, 10, 10, on=1)]
-    found = curve(happened, {A: bars([10, 10, 12, 14])}, cash=D(100))
+    found = curve(happened, {A: bars([10, 11, 12, 14])}, cash=D(100))
     assert found.equity.tolist() == [100, 100, 100, 100]
 
 

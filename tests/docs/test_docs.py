@@ -1,0 +1,134 @@
+"""What the documentation shows works: its code runs, its commands answer, its links lead somewhere."""
+
+import re
+import sys
+from datetime import date, timedelta
+from math import isfinite, sin
+from pathlib import Path
+
+import pytest
+
+from evenkeel.app.cli import main
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+TUTORIAL = ROOT / "docs" / "first_strategy.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+DIFFER = 1
+"""The exit code of a parity that found a difference."""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, as a reader has one; what is imported from it is forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def blocks(page):
+    """Return a page's fenced blocks: language and text."""
+    return FENCE.findall(page.read_text(encoding="utf-8"))
+
+
+def write_prices(path):
+    """Write 400 daily bars that swing, so that averages cross."""
+    rows = ["date,open,high,low,close,volume"]
+    for number in range(400):
+        day = date(2020, 1, 1) + timedelta(days=number)
+        middle = 100 + 20 * sin(number / 25)
+        rows.append(
+            f"{day},{middle:.2f},{middle + 1:.2f},{middle - 1:.2f},{middle + 0.5:.2f},90000"
+        )
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def run_python(code, folder, name):
+    """Run a block as a reader would; one that opens with `# name.py` is first saved under it."""
+    saved = re.match(r"# (\w+\.py)\n", code)
+    if saved:
+        (folder / saved[1]).write_text(code, encoding="utf-8")
+    exec(compile(code, name, "exec"), {"__name__": name})  # noqa: S102 - our own pages
+
+
+def run_command(line, folder):
+    """Run a line such as `evenkeel why 1`; a placeholder stands for the newest run."""
+    newest = max((path.name for path in (folder / "runs").glob("*")), default="")
+    words = re.sub(r"<[^>]*>", newest, line).split()
+    assert words[0] == "evenkeel", line
+    return main(words[1:])
+
+
+def test_the_strategy_of_the_readme_trades_and_reports(folder, capsys):
+    write_prices(folder / "prices.csv")
+    codes = [code for language, code in blocks(README) if language == "python"]
+    assert codes
+    for code in codes:
+        run_python(code, folder, "readme")
+    sharpe, fills = capsys.readouterr().out.split()
+    assert isfinite(float(sharpe))
+    assert int(fills) > 0
+    assert "</html>" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_step_of_the_tutorial_works_in_its_order(folder):
+    """Commands end with 0; but the strategy that cheats is found out, as the page promises."""
+    steps = 0
+    for language, text in blocks(TUTORIAL):
+        if language == "python":
+            run_python(text, folder, "tutorial")
+            steps += 1
+            continue
+        for line in text.splitlines():
+            expected = DIFFER if " parity " in line else 0
+            assert run_command(line, folder) == expected, line
+            steps += 1
+    assert steps > 10
+    assert (folder / "first" / "report.html").is_file()
+
+
+def test_a_strategy_that_does_not_cheat_comes_out_equal(folder):
+    """The tutorial says so of `Dip`."""
+    for language, text in blocks(TUTORIAL):
+        if language == "python" and ("prices.csv" in text or text.startswith("# dip.py")):
+            run_python(text, folder, "tutorial")
+        if text.startswith("# dip.py"):
+            break
+    assert main(["backtest", "dip.py:Dip", "--data", "prices.csv", "--end", "2002-12-31"]) == 0
+    assert run_command("evenkeel parity <run>", folder) == 0
+
+
+def test_every_command_of_the_readme_explains_itself(capsys):
+    commands = re.findall(
+        r"^\| `evenkeel ([a-z- ]+?)(?: [A-Z-].*?)?`", README.read_text(), re.MULTILINE
+    )
+    assert len(commands) >= 10
+    for command in commands:
+        assert main([*command.split(), "--help"]) == 0, command
+        assert f"evenkeel {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_decisions_are_numbered_once_and_fit_on_a_page():
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert len(set(numbers)) == len(numbers)
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith(f"# {page.name[:4]} "), page.name
+        assert [
+            each for each in ("Context", "Choice", "Consequences") if f"\n## {each}" not in text
+        ] == []
+        assert len(text.splitlines()) <= 60, page.name

@@ -1,8 +1,8 @@
 """The demo: real prices, one strategy, traded twice; the journals are equal or it fails.
 
 The bars are bokeh_sampledata's `stocks.csv.gz` (Quandl WIKI prices, public domain): daily, as
-traded, 2000-03-01 to 2013-03-01. Splits are facts and stand below with their sources; ordinary
-cash dividends are left out, so the returns of those who hold IBM are a little too low.
+traded, 2000-03-01 to 2013-03-01. Splits and Microsoft's special dividend are facts and stand below
+with their sources; ordinary dividends are left out, so whoever holds IBM gains a little too little.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ from __future__ import annotations
 import csv
 import gzip
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from evenkeel.domain.errors import OutsideError, UsageError
-from evenkeel.domain.events import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evenkeel.app.parity import Parity
     from evenkeel.reports.result import Result
 
@@ -32,19 +28,21 @@ CASH = Decimal(100_000)
 MARKET_OF = {"AAPL": "XNAS", "FB": "XNAS", "GOOG": "XNAS", "IBM": "XNYS", "MSFT": "XNAS"}
 """ISO 10383 market of each ticker in the file."""
 
-SPLITS = (
-    # Apple, "Investor relations FAQ": 2 for 1, 21 June 2000 and 28 February 2005.
-    ("AAPL.XNAS", date(2000, 6, 21), Decimal(2)),
-    ("AAPL.XNAS", date(2005, 2, 28), Decimal(2)),
-    # Microsoft, "Stock split history": 2 for 1, trading split-adjusted from 18 February 2003.
-    ("MSFT.XNAS", date(2003, 2, 18), Decimal(2)),
+ACTIONS = (
+    # Apple's announcement of 2005-02-11 names both of its splits, 2 for 1 each.
+    ("AAPL.XNAS", date(2000, 6, 21), "split", Decimal(2)),
+    ("AAPL.XNAS", date(2005, 2, 28), "split", Decimal(2)),
+    # Microsoft's annual report for 2003 has the split, 2 for 1; the prices halve on this day.
+    ("MSFT.XNAS", date(2003, 2, 18), "split", Decimal(2)),
+    # Microsoft's announcement of 2004-07-20: once 3 dollars a share, of record on 2004-11-17.
+    ("MSFT.XNAS", date(2004, 11, 15), "dividend", Decimal(3)),
 )
-"""Every split of the five between 2000 and 2013: the first day at the new price, new for old.
+"""What happened to shares of the five beside ordinary dividends: ex-date, kind and value.
 
-Google's class C of 2014 and Apple's 7 for 1 of 2014 came later.
+A test holds them against the steps of the data's own adjusted closes.
 """
 
-LEFT_OUT = "ordinary cash dividends are left out"
+LEFT_OUT = "ordinary dividends are left out"
 
 CARD = {
     "order_quantity_max": "100000",
@@ -122,7 +120,7 @@ def write_prices(folder: Path) -> dict[str, Path]:
             f"{ticker}.{mic}": _write(folder / f"{ticker}.csv", HEADER, prices[ticker])
             for ticker, mic in MARKET_OF.items()
         }
-        rows = [[str(day), name, "split", str(new)] for name, day, new in SPLITS]
+        rows = [[str(day), name, kind, str(value)] for name, day, kind, value in ACTIONS]
         _write(folder / "actions.csv", ["date", "instrument", "kind", "value"], rows)
     except OSError as error:
         raise OutsideError(
@@ -143,13 +141,6 @@ def read_prices(source: Path) -> dict[str, list[list[str]]]:
         for ticker, *row in rows:
             found.setdefault(ticker, []).append(row)
     return found
-
-
-def splits() -> Iterator[Split]:
-    """Yield every split, due at midnight in New York on its first day at the new price."""
-    for name, day, new in SPLITS:
-        midnight = datetime.combine(day, time(), ZoneInfo("America/New_York"))
-        yield Split(name, int(midnight.timestamp()) * 1_000_000_000, new)
 
 
 def _installed() -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evenkeel.app.cli.shown import Answer, pairs, shown
 from evenkeel.app.cli.told import run_lines
-from evenkeel.app.demo import LEFT_OUT, SPLITS, demonstrate
+from evenkeel.app.demo import LEFT_OUT, demonstrate
 
 if TYPE_CHECKING:
     from evenkeel.app.demo import Demonstrated
@@ -29,7 +29,7 @@ def answer(out: str, *, serve: bool) -> Answer:
     body["report"] = str(done.report)
     lines = [
         "Five stocks at the prices of 2000 to 2013, once a month into the two that rose most.",
-        f"{len(SPLITS)} splits happen on their days; {LEFT_OUT}.",
+        f"Splits and a special dividend happen on their days; {LEFT_OUT}.",
         "",
         *run_lines(body),
         "",

@@ -21,7 +21,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--virtual-time-budget=10000",  # charts are drawn by a script, after the page has loaded
 )
-WIDTH, HEIGHT = 1440, 1330  # down to where the drawdown ends
+WIDTH, HEIGHT = 1440, 1275  # down to where the drawdown ends
 MISSING = """\
 No Chromium found (looked for {names} on PATH).
 Install one and run `make docs` again: `apt-get install chromium` on Debian,

@@ -5,6 +5,7 @@ import sys
 from datetime import date, timedelta
 from math import isfinite, sin
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
@@ -60,9 +61,12 @@ def run_python(code, folder, name):
 def run_command(line, folder):
     """Run a line such as `evenkeel why 1`; a placeholder stands for the newest run."""
     newest = max((path.name for path in (folder / "runs").glob("*")), default="")
-    words = re.sub(r"<[^>]*>", newest, line).split()
-    assert words[0] == "evenkeel", line
-    return main(words[1:])
+    command, *words = re.sub(r"<[^>]*>", newest, line).split()
+    if command == "cp":
+        copyfile(*words)
+        return 0
+    assert command == "evenkeel", line
+    return main(words)
 
 
 def test_the_strategy_of_the_readme_trades_and_reports(folder, capsys):
@@ -79,29 +83,20 @@ def test_the_strategy_of_the_readme_trades_and_reports(folder, capsys):
 
 def test_every_step_of_the_tutorial_works_in_its_order(folder):
     """Commands end with 0; but the strategy that cheats is found out, as the page promises."""
-    steps = 0
+    steps, cheats = 0, False
     for language, text in blocks(TUTORIAL):
         if language == "python":
             run_python(text, folder, "tutorial")
             steps += 1
             continue
         for line in text.splitlines():
-            expected = DIFFER if " parity " in line else 0
+            cheats = cheats or "Cheat" in line
+            expected = DIFFER if cheats and " parity " in line else 0
             assert run_command(line, folder) == expected, line
             steps += 1
+    assert cheats
     assert steps > 10
     assert (folder / "first" / "report.html").is_file()
-
-
-def test_a_strategy_that_does_not_cheat_comes_out_equal(folder):
-    """The tutorial says so of `Dip`."""
-    for language, text in blocks(TUTORIAL):
-        if language == "python" and ("prices.csv" in text or text.startswith("# dip.py")):
-            run_python(text, folder, "tutorial")
-        if text.startswith("# dip.py"):
-            break
-    assert main(["backtest", "dip.py:Dip", "--data", "prices.csv", "--end", "2002-12-31"]) == 0
-    assert run_command("evenkeel parity <run>", folder) == 0
 
 
 def test_every_command_of_the_readme_explains_itself(capsys):

@@ -113,3 +113,8 @@ def test_a_default_outside_its_own_law_is_found_when_it_is_used():
 
     with pytest.raises(StrategyError, match=r"Wrong.n must be a whole number from 1, was 0"):
         Wrong()
+
+
+def test_true_is_not_a_whole_number():
+    with pytest.raises(StrategyError, match=r"Wavier.extra must be a whole number, was True"):
+        Wavier(extra=True)

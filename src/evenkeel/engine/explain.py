@@ -15,6 +15,7 @@ from evenkeel.domain.events import (
     CancelRejected,
     CancelRequested,
     CashDividend,
+    Event,
     Halted,
     Noted,
     OrderAccepted,
@@ -72,19 +73,112 @@ def explain(
     Raises `JournalError` when the gate's answer on the way there is not the recorded one: then
     journal, limits and data do not belong together.
     """
+    replay: _Replay | None = None
     with localcontext(EXACT):
-        replay: _Replay | None = None
         for record in records:
             if isinstance(record, RunStarted):
                 replay = _Replay(record, bars)
-            elif replay is None:
+                continue
+            if replay is None:
                 raise JournalError("the journal does not begin with RunStarted; is it a journal?")
-            elif isinstance(record, Approved | Order | Refused):
+            if isinstance(record, Approved | Order | Refused):
                 order = record if isinstance(record, Order) else record.order
-                seen = replay.review(order, refused=isinstance(record, Refused))
+                verdict = replay.review(order, refused=isinstance(record, Refused))
                 if order.id == order_id:
-                    return seen()
-                replay.reserve()
+                    return replay.explain(verdict)
+                replay.reserve(verdict)
             else:
                 replay.take(record)
     return None
+
+
+class _Replay:
+    """The account as it was, record by record; the tape follows the records' times."""
+
+    def __init__(self, started: RunStarted, bars: Mapping[str, Bars]) -> None:
+        self._tape = Tape(bars.values())
+        self._limits = Limits.from_text(started.limits)
+        instruments = {name: history.instrument for name, history in bars.items()}
+        self.account = Account(started.cash, started.currency, instruments, self._tape)
+
+    def review(self, order: Order, *, refused: bool) -> Approved | Refused:
+        """Ask the gate again; `JournalError` when it answers otherwise than it did."""
+        self._advance(order.created_at)
+        verdict = gate.review(order, self.account, self._limits)
+        if isinstance(verdict, Refused) is not refused:
+            raise JournalError(
+                f"order {order.id} was {'refused' if refused else 'approved'}, and with the same "
+                "limits and bars the gate now says the opposite; journal and data do not belong "
+                "together, or another version wrote them"
+            )
+        return verdict
+
+    def explain(self, verdict: Approved | Refused) -> Explanation:
+        """Say everything that the gate sees of an order that it has just reviewed."""
+        order, account = verdict.order, self.account
+        return Explanation(
+            order=order,
+            at=verdict.at,
+            verdict=verdict,
+            checks=gate.explain(order, account, self._limits),
+            last=account.price(order.instrument),
+            reading=account.reading(order.instrument),
+            cash=account.book.cash,
+            equity=account.equity(),
+        )
+
+    def reserve(self, verdict: Approved | Refused) -> None:
+        """Count an approved order from the moment of its approval, as the engine did."""
+        if isinstance(verdict, Approved):
+            self.account.orders.approve(verdict, owner=0)
+
+    def take(self, record: Event | CancelRequested | Noted | RunEnded) -> None:
+        """Let a record happen to the account: what `Core.process` does, without strategies."""
+        self._advance(record.at)
+        book, orders = self.account.book, self.account.orders
+        match record:
+            case Fill():
+                if book.take(record):
+                    orders.fill(record)
+            case Split():
+                book.take(record)
+                orders.split(record)
+            case CashDividend():
+                book.take(record)
+            case OrderAccepted():
+                orders.move(record.order_id, OrderStatus.NEW)
+            case OrderCanceled():
+                orders.end(record.order_id, OrderStatus.CANCELED, record.filled)
+            case OrderExpired():
+                orders.end(record.order_id, OrderStatus.EXPIRED, record.filled)
+            case OrderRejected():
+                orders.end(record.order_id, OrderStatus.REJECTED, ZERO)
+                working = orders[record.order_id]
+                if working is not None and working.order.replaces is not None:
+                    self._works_on(working.order.replaces)
+            case OrderReplaced():
+                orders.end(record.replaces, OrderStatus.REPLACED, record.filled)
+                orders.move(record.order_id, OrderStatus.NEW)
+            case CancelRejected():
+                self._works_on(record.order_id)
+            case OrderUncertain():
+                orders.move(record.order_id, OrderStatus.UNKNOWN)
+            case CancelRequested():
+                orders.move(record.order_id, OrderStatus.PENDING_CANCEL)
+            case Halted():
+                self.account.halted = record.reason
+            case Resumed():
+                self.account.halted = None
+            case _:  # said and summed up: nothing has happened to the account
+                pass
+
+    def _works_on(self, order_id: int) -> None:
+        working = self.account.orders[order_id]
+        if working is not None:
+            works = OrderStatus.PARTIALLY_FILLED if working.filled else OrderStatus.NEW
+            self.account.orders.move(order_id, works)
+
+    def _advance(self, moment: int) -> None:
+        """Let time come to `moment`; a split is dated before the bar at which it is booked."""
+        if moment > self._tape.now:
+            self._tape.advance(moment)

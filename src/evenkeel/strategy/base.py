@@ -536,8 +536,8 @@ def wake_times(strategy: Trader, timelines: list[Times]) -> Times:
     """Return the bar times at which `strategy` wants to be called, sorted, each once."""
     wake = strategy._wake  # noqa: SLF001 - one mechanism in two halves
     if isinstance(wake, Series):
-        times: Times = np.asarray(wake.times)
-        return times[np.asarray(wake.values, dtype=bool)]
+        wanted: Times = np.asarray(wake.times)[np.asarray(wake.values, dtype=bool)]
+        return wanted
     if wake is not None:
         mask = np.asarray(wake, dtype=bool)
         if len(timelines) != 1 or mask.shape != timelines[0].shape:
@@ -545,7 +545,8 @@ def wake_times(strategy: Trader, timelines: list[Times]) -> Times:
                 f"{strategy.name}.wake_on needs one value per bar ({len(timelines[0])}), "
                 f"was {mask.shape}; for several instruments give a series"
             )
-        return timelines[0][mask]
+        masked: Times = timelines[0][mask]
+        return masked
     if len(timelines) == 1:
         return timelines[0]
     every: Times = np.unique(np.concatenate(timelines))

@@ -172,7 +172,10 @@ class _Arrow:
         return ["" if cell is None else str(cell) for cell in self._column(at).to_pylist()]
 
     def coded(self, at: int) -> tuple[tuple[str, ...], Times]:
-        encoded = self._column(at).combine_chunks().dictionary_encode("encode")
+        import pyarrow as pa
+
+        texts = self._column(at).cast(pa.string())  # of a dictionary: its values
+        encoded = texts.combine_chunks().dictionary_encode("encode")
         names = tuple("" if name is None else str(name) for name in encoded.dictionary.to_pylist())
         return names, encoded.indices.to_numpy().astype(np.int64)
 

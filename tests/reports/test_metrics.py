@@ -120,6 +120,11 @@ def test_two_exchanges_that_close_on_one_day_make_one_session():
     assert metrics.session_points(times, hours(16, 21, 40, 45)).tolist() == [0, 1, 3]
 
 
+def test_midnight_ends_the_day_that_it_follows():
+    times = hours(21, 24, 45, 48)
+    assert metrics.session_points(times, hours(21, 24, 45, 48)).tolist() == [0, 1, 3]
+
+
 def test_a_session_without_a_bar_counts_and_returns_nothing():
     assert metrics.session_points(hours(21, 69), hours(21, 45, 69)).tolist() == [0, 0, 1]
 

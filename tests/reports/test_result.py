@@ -5,11 +5,13 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from tests.reports.story import A, D, approved, bars, day, fill, order, refused, result
+from tests.reports.story import DAY, A, D, approved, bars, day, fill, order, refused, result
 
 from evenkeel.domain.bar import Finding
 from evenkeel.domain.errors import JournalError, OutsideError
@@ -66,6 +68,13 @@ def test_metrics_are_those_of_pandas():
     assert (figures["trades"], figures["sessions"], figures["win_rate"]) == (1, 5, 1.0)
     assert figures["exposure"] == pytest.approx(5 / 6)
     assert figures["turnover"] == pytest.approx((900 + 600) / 2 / equity.mean() * 252 / 5)
+
+
+def test_days_behind_an_instruments_end_are_no_sessions():
+    """It ended on day 1; the closes that only end its orders must not lengthen the other's year."""
+    ended = replace(bars([5, 5], name="E.XXXX"), session_closes=day(0) + np.arange(9) * DAY)
+    made = result([], bars([1, 2, 3], days=[0, 1, 7]), ended)
+    assert made.metrics["sessions"] == 2
 
 
 def test_before_costs_commission_and_slippage_are_given_back():

@@ -176,6 +176,19 @@ def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):
     assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (None, []),
+        ("a.csv", ["a.csv"]),
+        (["a.csv", "b.csv"], ["a.csv", "b.csv"]),
+        ({"files": ["a.csv", "b.csv"], "start": None}, ["files: a.csv, b.csv"]),
+    ],
+)
+def test_where_the_bars_came_from_is_named(data, named):
+    assert tearsheet.sources(data) == named
+
+
 # ---- months ------------------------------------------------------------------------------------
 
 
@@ -198,6 +211,14 @@ def test_a_month_runs_from_the_last_close_of_the_month_before():
     assert (year, months[1], months[2]) == (2000, pytest.approx(0.1), pytest.approx(0.1))
     assert math.isnan(months[0])
     assert total == pytest.approx(0.21)
+
+
+def test_a_bar_that_closed_at_midnight_belongs_to_the_month_before():
+    """These close at 21:00: three hours and 15 days after the first one March begins."""
+    made = bars([100, 110])
+    closed_at = made.closed_at + np.array([0, 15 * 24 + 3], dtype=np.int64) * 3_600 * 10**9
+    ((_, months, _),) = tearsheet.monthly(closed_at, made.close, start=100.0)
+    assert months[1] == pytest.approx(0.1)
 
 
 def test_what_follows_ruin_is_not_a_return():
@@ -251,7 +272,7 @@ def test_entries_and_exits_are_told_apart_over_a_split():
 def test_more_fills_than_can_be_marked_are_said(monkeypatch):
     monkeypatch.setattr(charts, "MOST_MARKS", 2)
     made = result([fill(n, BUY, 1, 1, on=n) for n in range(1, 5)], bars([1] * 6))
-    assert "The first 2 of 4 fills “buy” are marked." in charts.charts(made)[2].note
+    assert "Of 4 fills “buy” one in 2 is marked." in charts.charts(made)[2].note
 
 
 # ---- words -------------------------------------------------------------------------------------

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 MOST_POINTS = 5_000
 """How many points a line has at the most: more than a screen has columns."""
 
-MOST_MARKS = 2_000
-"""How many fills of one instrument are marked at the most."""
+MOST_MARKS = 500
+"""How many fills of one kind are marked on one price line at the most."""
 
 MOST_PRICES = 12
 """How many instruments get a price chart: those with the most fills."""
@@ -137,7 +137,7 @@ def _price(history: Bars, happened: list[Move], window: DataRange1d) -> Chart:
     _line(plot, history.closed_at, history.close, colour=FADED, width=1.1, name=name, form="0,0.00")
     groups = sides(happened)
     for kind, fills in groups.items():
-        _mark(plot, kind, fills[:MOST_MARKS])
+        _mark(plot, kind, fills[:: _step(fills)])
     splits = [move for move in happened if isinstance(move, Split)]
     if splits:
         plot.vspan(x=[split.at / 1e6 for split in splits], line_color=GRID, line_dash="dashed")
@@ -158,11 +158,16 @@ def _price_note(history: Bars, splits: list[Split], groups: dict[str, list[Fill]
         for s in splits
     ]
     said += [
-        f"The first {MOST_MARKS:,} of {len(fills):,} fills “{kind}” are marked."
+        f"Of {len(fills):,} fills “{kind}” one in {_step(fills):,} is marked."
         for kind, fills in groups.items()
-        if len(fills) > MOST_MARKS
+        if _step(fills) > 1
     ]
     return " ".join((*said, thinned(history.close))).strip()
+
+
+def _step(fills: list[Fill]) -> int:
+    """Return how many fills share one mark: marks are spread over the run, not its beginning."""
+    return -(-len(fills) // MOST_MARKS)
 
 
 def sides(happened: Iterable[Move]) -> dict[str, list[Fill]]:

@@ -29,7 +29,7 @@ def session_points(times: Times, closes: Times) -> Times:
     keeps its number of sessions. Bars behind the last close end a session of their own.
     """
     closes = closes[(closes >= times[0]) & (closes <= times[-1])]
-    days = closes // DAY
+    days = (closes - 1) // DAY  # midnight ends a day
     ends = closes[np.append(days[1:] != days[:-1], True)] if len(closes) else closes
     points = np.searchsorted(times, ends, side="right") - 1
     if not len(points) or points[0] != 0:

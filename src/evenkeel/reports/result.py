@@ -121,7 +121,13 @@ class Result:
     @cached_property
     def points(self) -> Times:
         """The positions in `curve` of the first bar and of every session's close."""
-        closes = np.unique(np.concatenate([h.session_closes for h in self.bars.values()]))
+        # What lies beyond an instrument's last bar is a guess that ends its orders, not a session.
+        sessions = [
+            closes[(closes >= history.closed_at[0]) & (closes <= history.closed_at[-1])]
+            for history in self.bars.values()
+            for closes in [history.session_closes]
+        ]
+        closes = np.unique(np.concatenate(sessions))
         return measure.session_points(self.curve.times, closes)
 
     @cached_property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,7 @@ def contents(result: Result) -> dict[str, Any]:
         "findings": result.findings,
         "not_drawn": max(0, len(result.bars) - MOST_PRICES),
         "note": summary["limits"]["note"],
+        "sources": sources(result.manifest.get("data")),
     }
 
 
@@ -128,7 +130,8 @@ def monthly(times: Times, equity: Column, *, start: float) -> list[tuple[int, li
     A month runs from the last equity of the month before (at first: `start`) to its own last, in
     UTC; so twelve months compound to their year, and years to the total.
     """
-    months = times.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+    moments = times - 1  # a bar that closed at midnight was made the day before
+    months = moments.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
     ends = np.flatnonzero(np.append(months[1:] != months[:-1], True))
     table: dict[int, list[float]] = {}
     totals: dict[int, float] = {}
@@ -153,6 +156,15 @@ def refused(refusals: list[Refused]) -> list[tuple[str, int, Refused]]:
         by_rule.setdefault(refusal.reason.value, []).append(refusal)
     rows = [(rule, len(found), found[0]) for rule, found in by_rule.items()]
     return sorted(rows, key=lambda row: -row[1])
+
+
+def sources(data: object) -> list[str]:
+    """Return what a manifest says of where bars came from: a text, a list, or `name: …` pairs."""
+    if isinstance(data, Mapping):
+        return [f"{key}: {', '.join(sources(value))}" for key, value in data.items() if value]
+    if isinstance(data, list | tuple):
+        return [str(source) for source in data]
+    return [] if data is None else [str(data)]
 
 
 # ---- how numbers are written -------------------------------------------------------------------

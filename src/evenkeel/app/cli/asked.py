@@ -60,7 +60,9 @@ def _decision(story: dict[str, Any]) -> list[str]:
         prices = "  ".join(f"{name} {bar[name]:g}" for name in ("open", "high", "low", "close"))
         rows.append(("bar", f"closed {bar['closed_at']}  {prices}{volume}"))
     equity = account["equity"]
-    held = f"{account['held']} held, {account['buying']} being bought, {account['selling']} being sold"
+    held = (
+        f"{account['held']} held, {account['buying']} being bought, {account['selling']} being sold"
+    )
     rows.append(("account", f"equity {_money(equity)}, cash {_money(account['cash'])}; {held}"))
     links = [
         f"{name} {order[name]}" for name in ("replaces", "parent", "oca_group") if name in order
@@ -71,7 +73,12 @@ def _decision(story: dict[str, Any]) -> list[str]:
 
 def _checks(checks: list[dict[str, Any]]) -> list[str]:
     rows = [
-        ("ok" if check["ok"] else "NO", check["rule"], _brief(check["limit"]), _brief(check["observed"]))
+        (
+            "ok" if check["ok"] else "NO",
+            check["rule"],
+            _brief(check["limit"]),
+            _brief(check["observed"]),
+        )
         for check in checks
     ]
     return table(("", "rule", "allows", "saw"), rows)

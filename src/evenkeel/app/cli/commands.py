@@ -15,14 +15,13 @@ app = typer.Typer(
     name="evenkeel",
     help="Backtest a strategy, paper-trade it, prove that both did the same, and ask why.",
     epilog="New here? `evenkeel demo` takes a few seconds and needs no network.",
-    no_args_is_help=True,
     rich_markup_mode=None,  # rich would cost 0.1 s before anything is done
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-runs_app = typer.Typer(help="The runs of this folder.", no_args_is_help=True, rich_markup_mode=None)
-audit_app = typer.Typer(help="Trust the journals.", no_args_is_help=True, rich_markup_mode=None)
+runs_app = typer.Typer(help="The runs of this folder.", rich_markup_mode=None)
+audit_app = typer.Typer(help="Trust the journals.", rich_markup_mode=None)
 app.add_typer(runs_app, name="runs")
 app.add_typer(audit_app, name="audit")
 
@@ -36,22 +35,37 @@ Run = Annotated[
 def run(given: list[str]) -> int:
     """Run one command of the line and return its exit code; wrong usage is a `UsageError`."""
     command = typer.main.get_command(app)
-    wrong_usage = typer.BadParameter.__mro__[1]  # the base of all that typer has to say
+    mistakes = next(each for each in typer.BadParameter.__mro__ if each.__name__ == CLICK_ERROR)
     try:
-        code = command.main(given, prog_name="evenkeel", standalone_mode=False)
+        code = command.main(_whole(given), prog_name="evenkeel", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except wrong_usage as error:  # type: ignore[misc] # its class, whichever click typer brings
+    except mistakes as error:  # type: ignore[misc] # mypy cannot see that it is an exception
         raise UsageError(_sentence(error)) from error
     return code if isinstance(code, int) else 0
 
 
+CLICK_ERROR = "ClickException"
+"""The base of all that is wrong with a command line; found by name, for typer brings its own."""
+
+
+def _whole(given: list[str]) -> list[str]:
+    """Return the command line with what may be left out: everything, or the path of a replay."""
+    if not given:
+        return ["--help"]
+    whole = []
+    for word, following in zip(given, [*given[1:], "--"], strict=True):
+        whole.append(word)
+        if word == "--replay" and following.startswith("--"):
+            whole.append("")
+    return whole
+
+
 def _sentence(error: BaseException) -> str:
-    said = getattr(error, "format_message", lambda: str(error))()
+    said = getattr(error, "format_message", error.__str__)()
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "evenkeel"
-    said = said.rstrip(".") or f"a command is missing after `{where}`"
-    return f"{said[0].lower()}{said[1:]}; `{where} --help` shows how"
+    return f"{said[:1].lower()}{said[1:].rstrip('.')}; `{where} --help` shows how"
 
 
 @app.command()
@@ -171,19 +185,26 @@ def paper(
     *,
     replay: Annotated[
         str | None,
-        typer.Option("--replay", metavar="PATH", help="Trade these recorded bars, one by one."),
+        typer.Option("--replay", metavar="[PATH]", help="Trade recorded bars; else the bot's own."),
+    ] = None,
+    actions: Annotated[
+        str | None,
+        typer.Option("--actions", metavar="FILE", help="Splits and dividends (CSV)."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Trade a bot on paper: through the gate, against the simulated venue, into the database.
 
+    Recorded bars come in one after the other; the runtime knows none before its time.
+
     \b
-    Example:
-      evenkeel paper bot.toml --replay AAPL.csv
+    Examples:
+      evenkeel paper bot.toml --replay
+      evenkeel paper bot.toml --replay AAPL.csv --actions splits.csv
     """
     from evenkeel.app.cli.on_paper import answer
 
-    return show(answer(bot, replay), as_json=as_json)
+    return show(answer(bot, replay, actions), as_json=as_json)
 
 
 @app.command()

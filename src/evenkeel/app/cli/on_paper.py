@@ -9,6 +9,7 @@ from evenkeel.app.backtest import plan
 from evenkeel.app.cli.shown import Answer
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.paper import paper
+from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import UsageError
 from evenkeel.ops.bot_file import load_bot
@@ -22,7 +23,7 @@ OWN_DATA = ""
 """What `--replay` without a path says: the bars that the bot's file names."""
 
 
-def answer(bot_file: str, replay: str | None) -> Answer:
+def answer(bot_file: str, replay: str | None, actions: str | None) -> Answer:
     """Trade a bot on recorded bars; `UsageError` without any, live feeds are still to come."""
     bot = load_bot(bot_file)
     if replay is None:
@@ -30,21 +31,26 @@ def answer(bot_file: str, replay: str | None) -> Answer:
             "live feeds come with the data providers of a later version; "
             f"trade recorded bars with `evenkeel paper {bot_file} --replay PATH`"
         )
-    database = load_settings().paths.database
+    paths = load_settings().paths
+    check_writable(paths.runs)
     wanted = plan(
         load_strategy(bot.strategy, bot.params),
         _sources(bot, replay),
         instrument=list(bot.instruments),
         stamp=bot.stamp,
+        actions=actions if actions is not None else (),
         cash=bot.cash,
         currency=bot.currency,
         costs=bot.costs,
         slippage=bot.slippage,
         limits=_limits(bot),
     )
-    body = {**paper(wanted, database).summary(), "bot": bot.name, "database": database}
-    again = f"evenkeel audit verify {database} --run {body['run_id']}"
-    return Answer(body, [*run_lines(body), "", f"  journal     {database}", "", f"Next: {again}"])
+    result = paper(wanted, paths.database)
+    save(result, paths.runs)  # a copy beside those of the backtests, for all who read runs
+    body = {**result.summary(), "bot": bot.name, "database": paths.database}
+    again = f"evenkeel audit verify {paths.database} --run {body['run_id']}"
+    lines = [f"  journal     {paths.database}", "", f"Next: evenkeel why 1; {again}"]
+    return Answer(body, [*run_lines(body), "", *lines])
 
 
 def _sources(bot: BotFile, replay: str) -> list[str | Path]:

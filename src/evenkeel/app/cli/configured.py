@@ -1,0 +1,28 @@
+"""`evenkeel show-config`: what holds here, and who said so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+from evenkeel.app.cli.shown import Answer, table
+from evenkeel.ops.settings import FILES, PREFIX, SECTIONS, load_settings
+
+PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^@]*(?=@)")
+"""The password of an address such as postgresql://user:password@host/name."""
+
+
+def answer() -> Answer:
+    """Return every setting with its value and source."""
+    settings = load_settings()
+    shown = {
+        f"{section}.{each.name}": PASSWORD.sub(
+            r"\1:***", str(getattr(getattr(settings, section), each.name))
+        )
+        for section, kind in SECTIONS.items()
+        for each in fields(kind)
+    }
+    body = {key: {"value": value, "source": settings.sources[key]} for key, value in shown.items()}
+    rows = [(key, value, settings.sources[key]) for key, value in shown.items()]
+    how = f"Change one in {FILES[0]}, or with {PREFIX}SECTION__KEY=value in the environment."
+    return Answer({"settings": body}, [*table(("setting", "value", "from"), rows), "", how])

@@ -1,0 +1,110 @@
+"""Splits and dividends from a file."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from evenkeel.domain.errors import DataError, UsageError
+from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.instrument import Instrument
+from evenkeel.market.actions import read_actions
+
+AAPL = Instrument("AAPL.XNAS")
+HEADER = "date,symbol,kind,value"
+
+
+def at(*moment):
+    return int(datetime(*moment, tzinfo=UTC).timestamp()) * 10**9
+
+
+def test_actions_come_out_exact_and_in_order(write):
+    """AAPL's 7:1 split and two dividends of 2014, as Apple announced them."""
+    path = write(
+        "2014-06-09,AAPL,split,7:1",
+        "2014-02-06,AAPL,dividend,3.05",
+        " 2014-05-08 , AAPL , Dividend , 3.29 ",
+        header=HEADER,
+    )
+    assert read_actions(path, [AAPL]) == [
+        CashDividend("AAPL.XNAS", at(2014, 2, 6, 5), Decimal("3.05")),
+        CashDividend("AAPL.XNAS", at(2014, 5, 8, 4), Decimal("3.29")),
+        Split("AAPL.XNAS", at(2014, 6, 9, 4), Decimal(7), Decimal(1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("market", "due"),
+    [
+        ("XNYS", at(2024, 3, 11, 4)),  # New York changed its clocks the day before
+        ("XTKS", at(2024, 3, 10, 15)),
+        ("XXXX", at(2024, 3, 11)),
+    ],
+)
+def test_an_action_is_due_at_midnight_where_it_trades(write, market, due):
+    path = write("2024-03-11,A,split,2", header=HEADER)
+    (action,) = read_actions(path, [Instrument(f"A.{market}")])
+    assert action.at == due
+
+
+@pytest.mark.parametrize(
+    ("value", "new", "old"),
+    [("2", 2, 1), ("2:1", 2, 1), ("3:2", 3, 2), ("1 : 10", 1, 10), ("0.5", "0.5", 1)],
+)
+def test_a_split_is_a_number_or_a_ratio(write, value, new, old):
+    path = write(f"2024-03-11,A.XXXX,split,{value}", header="Date,Instrument,KIND,Value")
+    (action,) = read_actions(str(path), [Instrument("A.XXXX")])
+    assert (action.new, action.old) == (Decimal(new), Decimal(old))
+
+
+def test_a_dividend_is_in_the_currency_of_its_instrument(write):
+    path = write("2024-05-17,SAP,dividend,2.20", header=HEADER)
+    (action,) = read_actions(path, [Instrument("SAP.XETR", currency="EUR")])
+    assert action.currency == "EUR"
+
+
+def test_rows_of_other_symbols_are_skipped(write):
+    path = write("2024-03-11,MSFT,split,2", "2024-03-11,AAPL.XLON,split,2", header=HEADER)
+    assert read_actions(path, [AAPL]) == []
+
+
+def test_a_list_is_sorted():
+    first, second = (Split("A.XXXX", moment, Decimal(2)) for moment in (1, 2))
+    assert read_actions([second, first], []) == [first, second]
+
+
+REFUSED = {
+    "no kind": ("date,symbol,value", "2024-03-11,A,2", " has no column kind; found date, symbol"),
+    "no symbol": ("date,kind,value", "2024-03-11,split,2", " has no column symbol"),
+    "nothing": ("", "", " has no column date, symbol, kind, value; found nothing"),
+    "another kind": (HEADER, "2024-03-11,A,splt,2", ", line 2: kind must be .* mean 'split'"),
+    "another date": (HEADER, "3/11/2024,A,split,2", ", line 2: date must be like 2024-01-31, was"),
+    "no number": (HEADER, "2024-03-11,A,split,two", ", line 2: value must be .*, was 'two'"),
+    "a half ratio": (HEADER, "2024-03-11,A,split,3:", ", line 2: value must be .*, was ''"),
+    "zero": (HEADER, "2024-03-11,A,dividend,0", ", line 2: value must be a number above 0"),
+    "NaN": (HEADER, "2024-03-11,A,dividend,nan", ", line 2: value must be a number above 0"),
+    "a short row": (HEADER, "2024-03-11,A,dividend", ", line 2: value must be .*, was ''"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_row_that_breaks_a_law_is_refused_with_its_line(write, case):
+    header, row, said = REFUSED[case]
+    path = write(row, header=header, name="actions.csv")
+    with pytest.raises(DataError, match=rf"^actions\.csv{said}"):
+        read_actions(path, [AAPL])
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        read_actions(tmp_path / "none.csv", [AAPL])
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"date,symbol,kind,value\n\xff\xfe\n")
+    with pytest.raises(DataError, match=r"^bad\.csv is not CSV in UTF-8"):
+        read_actions(bad, [AAPL])
+
+
+def test_an_unknown_market_is_refused(write):
+    path = write("2024-03-11,A,split,2", header=HEADER)
+    with pytest.raises(UsageError, match="no trading calendar"):
+        read_actions(path, [Instrument("A.XNYX")])

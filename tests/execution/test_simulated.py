@@ -97,6 +97,14 @@ def test_a_fill_says_everything_about_itself():
     assert fill.ambiguity is None
 
 
+@pytest.mark.parametrize(("low", "expected"), [(95.1, []), (95, [(1, 3, "95.0")])])
+def test_a_trail_stands_on_the_tick_against_the_trader(low, expected):
+    """100 less 4.8 is 95.2; the nearest tick below is 95."""
+    history = bars_of([FLAT, (99, 100, 98, 99), (99, 99, low, 99)], tick=D("0.5"))
+    trail = order(1, "SELL", 10, "TRAILING_STOP", stop="90", trail="4.8")
+    assert prices(play(venue(history), [trail])) == expected
+
+
 # ---- slippage --------------------------------------------------------------------------------
 
 
@@ -373,6 +381,22 @@ def test_a_stop_limit_child_is_triggered_inside_that_bar_and_fills_later():
     parent = order(1, "BUY", 10, "LIMIT", limit="98")
     history = bars_of([FLAT, (100, 101, 96, 97), (98, 99, 97.5, 98)])
     assert prices(play(venue(history), [parent, child])) == [(1, 2, "98"), (2, 3, "98.0")]
+
+
+def test_a_stop_that_its_parents_bar_does_not_reach_works_on():
+    said = play(
+        venue(bars_of([FLAT, (100, 101, 96, 100), (100, 101, 93, 94)])),
+        bracket(order(1, "BUY", 10, "LIMIT", limit="98")),
+    )
+    assert prices(said) == [(1, 2, "98"), (2, 3, "95")]
+    assert fills(said)[-1].ambiguity is None
+
+
+def test_a_stop_limit_that_its_parents_bar_does_not_reach_works_on():
+    child = order(2, "SELL", 10, "STOP_LIMIT", stop="95", limit="94", parent=1)
+    parent = order(1, "BUY", 10, "LIMIT", limit="98")
+    rows = [FLAT, (100, 101, 96, 100), (100, 101, 93, 94)]
+    assert prices(play(venue(bars_of(rows)), [parent, child])) == [(1, 2, "98"), (2, 3, "95")]
 
 
 def test_a_market_child_waits_for_the_next_bar():

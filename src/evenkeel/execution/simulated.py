@@ -432,7 +432,8 @@ class SimulatedBroker:
             return
         chance = self._chance(working, bars, bar, index)
         if chance is not None:
-            self._fill(chance, bars, bar, index, _left_alone(working, chance, index))
+            best = None if working.woken_in != index else _left_alone(working, chance, index)
+            self._fill(chance, bars, bar, index, best)
         if working.id in self._open:
             self._pass_over(working, index)
 
@@ -562,7 +563,7 @@ class SimulatedBroker:
         if leg.remaining == 0:
             self._remove(leg, None)
             if self._children:
-                self._wake(leg, chance, bar, index)
+                self._wake(leg, chance, index)
 
     def _take_volume(self, leg: _Working, bars: Bars, index: int) -> Decimal:
         """Return how much may fill: what is left of the share of this bar's volume."""
@@ -570,16 +571,14 @@ class SimulatedBroker:
             return leg.remaining
         volume = bars.volume.item(index)
         at, used = self._used.get(leg.instrument, (-1, ZERO))
-        if at != index:
-            used = ZERO
-        wanted = used + leg.remaining
         quantity = leg.remaining
+        wanted = used + quantity if at == index else quantity
         # Far below the cap, floats can say so; near it, decimals must.
         if float(wanted + bars.instrument.lot) * 1.000001 > self._share * volume:
             cap = round_down(self.volume_share * exact(volume), bars.instrument.lot)
-            quantity = min(quantity, cap - used)
+            quantity -= max(ZERO, wanted - cap)
         if quantity > 0:
-            self._used[leg.instrument] = index, used + quantity
+            self._used[leg.instrument] = index, wanted
         return quantity
 
     def _slipped(self, base: Decimal, leg: _Working, bar: Prices, tick: Decimal | None) -> Decimal:
@@ -590,8 +589,10 @@ class SimulatedBroker:
         if tick is not None:
             price = on_tick(price, tick, up=leg.buy)
         if leg.buy:
-            return max(base, exact(bar.high)) if float(price) > bar.high else max(base, price)
-        return min(base, exact(bar.low)) if float(price) < bar.low else min(base, price)
+            price = exact(bar.high) if float(price) > bar.high else price
+            return max(base, price)
+        price = exact(bar.low) if float(price) < bar.low else price
+        return min(base, price)
 
     def _reduce_group(self, leg: _Working, quantity: Decimal, at: int) -> None:
         """Take what one leg filled off the others; end them when it has filled completely."""
@@ -604,7 +605,7 @@ class SimulatedBroker:
             if leg.remaining == 0 or other.remaining == 0:
                 self._cancel(other, at, f"order {leg.id} of its group filled")
 
-    def _wake(self, parent: _Working, chance: _Chance, bar: Prices, index: int) -> None:
+    def _wake(self, parent: _Working, chance: _Chance, index: int) -> None:
         """Bring the children of a filled order to life, on the rest of its last bar."""
         at = parent.due_at
         for child in self._waiting(parent):

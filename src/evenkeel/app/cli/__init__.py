@@ -34,19 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(given, "interrupted; nothing more was done", INTERRUPTED)
     except BrokenPipeError:  # the reader has gone (`… | head`): that is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
         return 0
-    except Exception as error:  # noqa: BLE001 - a strategy may raise anything; nothing is swallowed
-        from evenkeel.app.cli.blame import user_fault  # only who fails reads tracebacks
+    except Exception as error:  # noqa: BLE001 - a strategy may raise anything; all of it is said
+        return _unexpected(given, error)
 
-        sentence = user_fault(error)
-        if sentence is not None:
-            return _fail(given, sentence, 2)
-        import traceback
 
-        traceback.print_exception(error)
-        what = f"{type(error).__name__}: {error}"
-        return _fail(given, f"a fault of Evenkeel, please report it ({what})", OUR_FAULT)
+def _unexpected(given: list[str], error: Exception) -> int:
+    from evenkeel.app.cli.blame import user_fault  # only who fails reads tracebacks
+
+    if (sentence := user_fault(error)) is not None:
+        return _fail(given, sentence, 2)
+    if isinstance(error, OSError):
+        return _fail(given, f"the system refused: {error}", 3)
+    import traceback
+
+    traceback.print_exception(error)
+    what = f"{type(error).__name__}: {error}"
+    return _fail(given, f"this is a fault of Evenkeel, please report it ({what})", OUR_FAULT)
 
 
 def _run(given: list[str]) -> int:

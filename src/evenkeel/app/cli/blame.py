@@ -31,5 +31,4 @@ def user_fault(error: Exception) -> str | None:
 def _is_theirs(filename: str) -> bool:
     if filename.startswith(EXAMPLES):
         return True
-    inside = filename.startswith((OURS, *INSTALLED, "<frozen"))
-    return not inside and not Path(filename).name.startswith("evenkeel")
+    return not filename.startswith((OURS, *INSTALLED, "<"))

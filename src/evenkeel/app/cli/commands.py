@@ -79,9 +79,9 @@ def demo(
     ] = "evenkeel-demo",
     as_json: AsJson = False,
 ) -> int:
-    """Trade real prices twice, as backtest and on paper, and prove that both did the same.
+    """Trade real prices twice and prove that both did the same.
 
-    Daily prices of AAPL, GOOG, IBM, MSFT and FB, 2000 to 2013, from an installed package; no
+    First as a backtest, then on paper. Daily prices of AAPL, GOOG, IBM, MSFT and FB, 2000 to 2013, from an installed package; no
     network is used. Leaves a report, the journals and the data to play with in DIR.
 
     \b
@@ -193,9 +193,9 @@ def paper(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Trade a bot on paper: through the gate, against the simulated venue, into the database.
+    """Trade a bot on paper, on recorded bars.
 
-    Recorded bars come in one after the other; the runtime knows none before its time.
+    Through the gate, against the simulated venue, into the database. Recorded bars come in one after the other; the runtime knows none before its time.
 
     \b
     Examples:
@@ -209,9 +209,9 @@ def paper(
 
 @app.command()
 def parity(run: Run = None, *, as_json: AsJson = False) -> int:
-    """Trade a run's bars again on paper, one by one, and compare the two journals.
+    """Trade a run again on paper and compare the journals.
 
-    Exit code 1 when they differ; the first difference is named.
+    Its bars come in one by one. Exit code 1 when they differ; the first difference is named.
 
     \b
     Example:
@@ -312,7 +312,7 @@ def verify(
 
 @app.command("show-config")
 def show_config(*, as_json: AsJson = False) -> int:
-    """Show every setting, its value and where the value came from; secrets stay hidden.
+    """Show every setting and where its value came from.
 
     \b
     Example:
@@ -325,7 +325,9 @@ def show_config(*, as_json: AsJson = False) -> int:
 
 @app.command()
 def doctor(*, as_json: AsJson = False) -> int:
-    """Check this installation, its folders, journals and database; exit code 1 on a fault.
+    """Check installation, folders, journals and database.
+
+    Changes nothing. Exit code 1 on a fault; each comes with its cure.
 
     \b
     Example:

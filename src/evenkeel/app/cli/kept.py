@@ -48,13 +48,7 @@ def report_answer(run: str | None, out: str | None) -> Answer:
     if page.is_dir():
         raise UsageError(f"--out {out} is a folder; name the file, such as {page / 'report.html'}")
     check_writable(page.parent)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = page.with_name(f".{page.name}.unfinished")
-    try:
-        load(str(folder), folder.parent).report(unfinished)
-        unfinished.replace(page)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    load(str(folder), folder.parent).report(page)
     body = {"run_id": folder.name, "report": str(page)}
     return Answer(body, [f"The report of {folder.name} is {shown(page)}; open it in a browser."])
 

@@ -11,7 +11,7 @@ from evenkeel.app.cli.told import run_lines
 from evenkeel.app.paper import paper
 from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
-from evenkeel.domain.errors import UsageError
+from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.ops.bot_file import load_bot
 from evenkeel.ops.settings import load_settings
 from evenkeel.risk.limits import Limits, load_limits
@@ -26,6 +26,8 @@ OWN_DATA = ""
 def answer(bot_file: str, replay: str | None, actions: str | None) -> Answer:
     """Trade a bot on recorded bars; `UsageError` without any, live feeds are still to come."""
     bot = load_bot(bot_file)
+    if bot.mode != "paper":
+        raise ConfigError(f'{bot_file}: [bot] has mode = "{bot.mode}"; here it must be "paper"')
     if replay is None:
         raise UsageError(
             "live feeds come with the data providers of a later version; "

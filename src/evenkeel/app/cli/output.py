@@ -18,6 +18,7 @@ def write_output(result: Result, out: Path) -> None:
 
     Files of other names in `out` stay. `OutsideError` when the disk does not take it.
     """
+    out = out.resolve()  # `.` has no name to put a sibling's beside
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         unfinished.mkdir(parents=True)

@@ -30,6 +30,7 @@ def show(answer: Answer, *, as_json: bool) -> int:
         Console(soft_wrap=True, markup=False, emoji=False).print("\n".join(answer.lines))
     else:
         print("\n".join(answer.lines))
+    sys.stdout.flush()  # a reader that has gone is noticed here, where it is no error
     return answer.exit_code
 
 

@@ -94,6 +94,11 @@ def test_a_byte_order_mark_windows_lines_and_blank_lines_do_no_harm(daily):
     same(one(other, instrument="A"), one(daily, instrument="A"))
 
 
+def test_a_thousand_blank_lines_do_no_harm(write):
+    path = write("2024-01-02,1,1,1,1,5", "2024-01-03,1,1,1,1,5", *[""] * 3_000)
+    assert len(one(path)) == 2
+
+
 def test_many_rows_are_read_as_few_are(write):
     """More rows than are held as text at once, with an error in the last."""
     lines = [f"{1_700_000_000 + 60 * n},1,2,1,{1 + n / 10_000},{n}" for n in range(5_000)]

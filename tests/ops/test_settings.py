@@ -103,6 +103,7 @@ REFUSED = {
     "a strange table": ("[zzz]", r":1: unknown table \[zzz\]; known are paths, account, backtest"),
     "a key at the top": ("cash = 5", r":1: unknown table \[cash\]"),
     "no table": ("account = 5", r":1: account must be a table, written \[account\]"),
+    "an inline table": ("\naccount = { cash = -1 }", r":2: account\.cash must be"),
     "no TOML": ("[account\n", r" is not TOML: .*line 1"),
 }
 

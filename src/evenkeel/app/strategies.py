@@ -89,6 +89,9 @@ def _file(path: Path) -> ModuleType:
         raise StrategyError(f"{path} cannot be read as a Python file")
     module = module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look a class's module up there
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:  # as for a script: it may import the files beside it
+        sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:

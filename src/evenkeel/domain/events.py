@@ -108,7 +108,10 @@ class OrderUncertain:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """From `at` on, `old` shares are `new` shares (2:1 is new=2, old=1)."""
+    """After `at`, `old` shares are `new` shares (2:1 is new=2, old=1).
+
+    A bar that closed at `at` or before traded the old shares, every later one the new.
+    """
 
     instrument: str
     at: int

@@ -97,14 +97,11 @@ class Tape:
         """When the last bar of any instrument closes, -1 when there is none."""
         return max([cursor.times[-1] if len(cursor.times) else -1 for cursor in self.cursors])
 
-    def first_bar_after(self, moment: int) -> int:
-        """Return the first bar time later than `moment`, `NEVER` when there is none."""
-        following = NEVER
-        for cursor in self.cursors:
-            position = bisect_right(cursor.times, moment, cursor.index + 1)
-            if position < len(cursor.times):
-                following = min(following, cursor.times[position])
-        return following
+    def first_bar_after(self, instrument_id: str, moment: int) -> int:
+        """Return the first bar time of an instrument later than `moment`, `NEVER` without one."""
+        times = self._cursor_of[instrument_id].times
+        position = bisect_right(times, moment)
+        return times[position] if position < len(times) else NEVER
 
     def cursor(self, instrument_id: str) -> Cursor:
         """Return the cursor that an instrument moves with."""

@@ -100,6 +100,7 @@ class Orders:
             if working is not None:
                 working.filled += fill.quantity
                 working.leaves = ZERO
+                working.move(OrderStatus.FILLED)
                 self._forget_if_done(working)
             return None
         working.filled += fill.quantity
@@ -127,19 +128,18 @@ class Orders:
     def split(self, split: Split) -> None:
         """Put the working orders of an instrument on its new scale, as venues do."""
         lot = self._instruments[split.instrument].lot
-        ratio = EXACT.divide(split.new, split.old)
         for working in self.of(split.instrument):
             order = working.order
             working.order = replace(
                 order,
-                quantity=round_down(order.quantity * ratio, lot),
+                quantity=round_down(_shares(order.quantity, split), lot),
                 limit_price=_scaled(order.limit_price, split),
                 stop_price=_scaled(order.stop_price, split),
                 trail_amount=_scaled(order.trail_amount, split),
             )
-            working.leaves = round_down(working.leaves * ratio, lot)
-            working.filled *= ratio
-            working.reserve_price = EXACT.divide(working.reserve_price * split.old, split.new)
+            working.leaves = round_down(_shares(working.leaves, split), lot)
+            working.filled = _shares(working.filled, split)
+            working.reserve_price = _price(working.reserve_price, split)
 
     # ---- what there is ----
 
@@ -233,8 +233,16 @@ class Orders:
             self.open_count -= 1
 
 
+def _shares(quantity: Decimal, split: Split) -> Decimal:
+    return EXACT.divide(EXACT.multiply(quantity, split.new), split.old)
+
+
+def _price(price: Decimal, split: Split) -> Decimal:
+    return EXACT.divide(EXACT.multiply(price, split.old), split.new)
+
+
 def _scaled(price: Decimal | None, split: Split) -> Decimal | None:
-    return None if price is None else EXACT.divide(price * split.old, split.new)
+    return None if price is None else _price(price, split)
 
 
 def _terms(order: Order) -> tuple[object, ...]:

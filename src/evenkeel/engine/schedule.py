@@ -7,10 +7,7 @@ those moments, and the core walks through it by itself. Early is allowed, late n
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
-
-from evenkeel.domain.tape import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,26 +25,34 @@ class LooksAhead(Protocol):
 
 
 class Schedule:
-    """The moments of a run, and the corporate actions that fall due at them."""
+    """The moments of a run, and the corporate actions that fall due at them.
+
+    A split or dividend takes effect with the first bar of its instrument that closes after it:
+    before that there is no price on the new scale, and nothing that could trade.
+    """
 
     def __init__(
         self, tape: Tape, actions: Iterable[CorporateAction], venue: LooksAhead | None
     ) -> None:
         """Go from bar to bar, or with a `venue` that looks ahead from event to event."""
         self._tape = tape
-        self._actions = deque(sorted(actions, key=lambda action: action.at))
+        self._actions = sorted(actions, key=lambda action: action.at)
         self._venue = venue
 
     def next_at(self) -> int:
         """Return the next moment that matters, `NEVER` when the tape has run out."""
         if self._venue is None:
             return self._tape.next_at
-        action_at = NEVER
-        if self._actions:
-            action_at = self._tape.first_bar_after(max(self._actions[0].at, self._tape.now))
-        return min(self._venue.next_event_at(), action_at)
+        moments = [self._tape.first_bar_after(each.instrument, each.at) for each in self._actions]
+        return min([self._venue.next_event_at(), *moments])
 
-    def actions_due(self) -> Iterable[CorporateAction]:
-        """Yield, once each, the corporate actions that took effect before the bar just shown."""
-        while self._actions and self._actions[0].at < self._tape.now:
-            yield self._actions.popleft()
+    def actions_due(self) -> list[CorporateAction]:
+        """Return, once each, the corporate actions that come before the bars just shown."""
+        due = [each for each in self._actions if self._in_effect(each)]
+        for action in due:
+            self._actions.remove(action)
+        return due
+
+    def _in_effect(self, action: CorporateAction) -> bool:
+        shown_at = self._tape.price_at(action.instrument)
+        return shown_at is not None and shown_at > action.at

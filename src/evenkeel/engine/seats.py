@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from heapq import heapify, heapreplace
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,11 @@ class Seat:
         self._times: memoryview = memoryview(b"")
         self._next = 0
 
-    def setup(self, tape: Tape, splits: dict[str, list[Split]]) -> None:
-        """Let the strategy compute its series over the history known now, on today's scale."""
+    def setup(self, tape: Tape, splits: dict[str, list[Split]], *, since: int) -> None:
+        """Let the strategy compute its series over the history known now, on today's scale.
+
+        It is called next at the first time it wants that is not before `since`.
+        """
         if not self._frames:
             self._frames = self._present(self.strategy, tape, splits, keep=False)
         else:
@@ -49,7 +52,7 @@ class Seat:
             self.strategy, [tape.bars[name].closed_at for name in timelines.values()]
         )
         self._times = np.ascontiguousarray(times).data
-        self._next = bisect_right(self._times, tape.now)
+        self._next = bisect_left(self._times, since)
 
     def _present(
         self, strategy: Trader, tape: Tape, splits: dict[str, list[Split]], *, keep: bool
@@ -67,10 +70,13 @@ class Seat:
         if isinstance(strategy, PortfolioStrategy):
             strategy.bars = bars
             strategy.setup(bars)
-        elif isinstance(strategy, Strategy):
+        else:
+            assert isinstance(strategy, Strategy), strategy  # `Seats` lets nobody else in
             (strategy.bars,) = bars.values()
             strategy.instrument = strategy.bars.instrument
             strategy.setup(strategy.bars)
+        for frame in frames.values():
+            frame.seal()
         return frames
 
     def calls(self, until: int) -> Iterator[tuple[int, Trader]]:
@@ -116,7 +122,7 @@ class Seats:
     def setup(self) -> None:
         """Run every strategy's setup and queue up the times they want."""
         for seat in self.seats:
-            seat.setup(self._tape, self._splits)
+            seat.setup(self._tape, self._splits, since=self._tape.now + 1)
         self._line_up()
 
     def split(self, split: Split) -> None:
@@ -124,7 +130,8 @@ class Seats:
         self._splits.setdefault(split.instrument, []).append(split)
         for seat in self.seats:
             if split.instrument in seat.instruments:
-                seat.setup(self._tape, self._splits)
+                # The bar at hand has not been shown to anybody yet: a split comes first.
+                seat.setup(self._tape, self._splits, since=self._tape.now)
         self._line_up()
 
     def _line_up(self) -> None:

@@ -366,6 +366,8 @@ class Trader:
         }
         stop = self._order(instrument, side.opposite, quantity, stop=stop_loss, **exits)
         target = self._order(instrument, side.opposite, quantity, limit=take_profit, **exits)
+        if stop is None or target is None:
+            self.cancel(entry, reason="its bracket was refused")  # no entry without its exits
         return entry, stop, target
 
 

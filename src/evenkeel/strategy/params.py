@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, TypeVar, cast
 
 from evenkeel.domain.errors import StrategyError, did_you_mean
@@ -45,11 +46,15 @@ class Param:
         low = self.bounds.get("ge", self.bounds.get("gt"))
         high = self.bounds.get("le", self.bounds.get("lt"))
         above = "above " if "gt" in self.bounds else "from "
-        below = "below " if "lt" in self.bounds else "to "
+        below = "below " if "lt" in self.bounds else ("to " if low is not None else "at most ")
         if low is not None:
             words += f" {above}{low}"
         if high is not None:
-            words += f" {below}{high}" if low is not None else f" at most {high}"
+            words += (
+                f" {below}{high}"
+                if low is not None
+                else f" {'below' if 'lt' in self.bounds else 'at most'} {high}"
+            )
         return words
 
     def check(self, value: object) -> bool | int | float | str:
@@ -116,6 +121,8 @@ def values_for(strategy: type, given: dict[str, Any]) -> dict[str, bool | int | 
 def _as(kind: type, value: object) -> Any:  # noqa: ANN401 - any of the four kinds
     if isinstance(value, kind) and (kind is not int or not isinstance(value, bool)):
         return value
+    if kind is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)  # numpy's whole numbers, as an optimiser hands them on
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, str):

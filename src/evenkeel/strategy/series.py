@@ -29,19 +29,26 @@ if TYPE_CHECKING:
 class Frame:
     """The series that one run of `setup` made on one timeline, in order of creation."""
 
-    __slots__ = ("_kept", "_made", "cursor")
+    __slots__ = ("_kept", "_made", "_sealed", "cursor")
 
     def __init__(self, cursor: Cursor, *, keep: bool = False) -> None:
         """Read through `cursor`; `keep` holds intermediate series alive for a successor."""
         self.cursor = cursor
         self._made: list[ref[Series]] = []
+        self._sealed = False
         self._kept: list[Series] | None = [] if keep else None
 
     def remember(self, series: Series) -> None:
-        """Note a new series."""
+        """Note a new series of `setup`; one that is made later lives for its moment only."""
+        if self._sealed:
+            return
         self._made.append(ref(series))
         if self._kept is not None:
             self._kept.append(series)
+
+    def seal(self) -> None:
+        """End `setup`."""
+        self._sealed = True
 
     def take_over(self, successor: Frame) -> None:
         """Give every living series the values that the same line of `setup` made this time."""

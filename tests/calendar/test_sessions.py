@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_a_warm_start_needs_neither_pandas_nor_the_calendar_library(own_cache):
 def test_the_file_names_market_and_library_version(own_cache):
     closes("XLON", "2020-01-01", "2020-01-31")
     (path,) = own_cache.iterdir()
-    assert path.name == f"sessions-XLON-{room.version('exchange_calendars')}.npz"
+    assert path.name == f"sessions-XLON-{version('exchange_calendars')}.npz"
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"not a zip file at all"])

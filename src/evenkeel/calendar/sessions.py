@@ -7,10 +7,8 @@ imports neither pandas nor `exchange_calendars`. A cache that cannot be written 
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -118,7 +116,9 @@ def _ask_library(mic: str) -> Sessions:
 
 
 def _as_sessions(calendar: Any) -> Sessions:  # noqa: ANN401 - the library carries no types
-    closes = calendar.closes.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
+    closes = (
+        calendar.closes.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
+    )
     dates = calendar.closes.index.to_numpy().astype("datetime64[D]").astype(np.int64)
     # The library was asked through its default end, and the last session is at or before it.
     return Sessions(str(calendar.tz), dates, closes, int(dates[-1]))
@@ -128,6 +128,8 @@ def _as_sessions(calendar: Any) -> Sessions:  # noqa: ANN401 - the library carri
 
 
 def _cache_file(mic: str) -> Path | None:
+    from importlib.metadata import version  # a run without a market never asks for it
+
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         folder = Path(base) if base else Path.home() / ".cache"
@@ -150,6 +152,8 @@ def _read(mic: str) -> Sessions | None:
 
 
 def _write(mic: str, found: Sessions) -> None:
+    import tempfile  # only a cold start writes
+
     path = _cache_file(mic)
     if path is None:
         return

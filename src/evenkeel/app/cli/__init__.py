@@ -8,7 +8,6 @@ Nothing heavy is imported before the command that needs it runs.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,9 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(given, str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail(given, "interrupted; nothing more was done", INTERRUPTED)
-    except BrokenPipeError:  # the reader has gone (`… | head`): that is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-        return 0
     except Exception as error:  # noqa: BLE001 - a strategy may raise anything; all of it is said
         return _unexpected(given, error)
 

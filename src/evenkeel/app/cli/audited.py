@@ -41,7 +41,8 @@ def _all(journals: list[tuple[str, str]], where: str, *, database: bool = False)
         for name, _, verdict in verdicts
     ]
     found = [{"journal": path, "run": name, **_body(verdict)} for name, path, verdict in verdicts]
-    total = f"{len(journals)} journals, {bad or 'none'} of them bad."
+    count = f"{len(journals)} journal{'s' * (len(journals) > 1)}"
+    total = f"{count}, {bad or 'none'} of them bad."
     return Answer(
         {"ok": not bad, "journals": found},
         [*table(("", "run", "records", "problem"), rows, right="records"), "", total],

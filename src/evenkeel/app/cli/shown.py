@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,15 @@ class Answer:
 
 def show(answer: Answer, *, as_json: bool) -> int:
     """Print an answer and return its exit code."""
+    try:
+        _print(answer, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has gone (`… | head`): the answer stays what it is
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+    return answer.exit_code
+
+
+def _print(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         _print_json(answer.body)
     elif sys.stdout.isatty():
@@ -30,8 +40,6 @@ def show(answer: Answer, *, as_json: bool) -> int:
         Console(soft_wrap=True, markup=False, emoji=False).print("\n".join(answer.lines))
     else:
         print("\n".join(answer.lines))
-    sys.stdout.flush()  # a reader that has gone is noticed here, where it is no error
-    return answer.exit_code
 
 
 def print_error(sentence: str, exit_code: int, *, as_json: bool) -> None:

@@ -1,0 +1,397 @@
+"""What a person or a script at the command line can count on."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evenkeel.app.cli import main
+from evenkeel.journal.verify import verify
+
+CROSS = "evenkeel.strategy.examples.sma_cross:SmaCross"
+COMMAND = Path(sys.executable).parent / "evenkeel"
+CARD = {
+    "order_quantity_max": 100_000,
+    "order_notional_max": 1_000_000,
+    "price_collar_max": 0.2,
+    "price_age_max_seconds": 864_000,
+    "position_quantity_max": 100_000,
+    "gross_exposure_max": 1_000_000,
+    "net_exposure_max": 1_000_000,
+    "concentration_max": 1,
+    "buying_power_multiple": 1,
+    "orders_per_second_max": 20,
+    "orders_per_day_max": 100,
+    "duplicate_window_seconds": 0,
+    "open_orders_max": 20,
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder with a file of prices that go up and down in waves."""
+    monkeypatch.chdir(tmp_path)
+    rows = ["date,open,high,low,close,volume"]
+    for day in range(400):
+        price = 100 + 20 * math.sin(day / 20)
+        month, date = divmod(day % 336, 28)
+        stamp = f"{2020 + day // 336}-{month + 1:02}-{date + 1:02}"
+        rows.append(f"{stamp},{price:.2f},{price + 1:.2f},{price - 1:.2f},{price:.2f},1000000")
+    Path("WAVE.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def ask(here, capsys):
+    """Run a command; return its exit code, what it printed and what it complained of."""
+
+    def run(*words):
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def made(ask):
+    """The JSON of one backtest that was just run."""
+    code, out, err = ask("backtest", CROSS, "--data", "WAVE.csv", "--set", "slow=30", "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def bot(**changes):
+    """A bot's file as text, with a whole limit card."""
+    card = "\n".join(f"{name} = {value}" for name, value in CARD.items())
+    text = f"""
+        [bot]
+        name = "trend"
+        mode = "{changes.get("mode", "paper")}"
+        [account]
+        cash = 100000
+        currency = "USD"
+        [strategy]
+        path = "{CROSS}"
+        params = {{ slow = 30 }}
+        [limits]
+        {card}
+        [data]
+        paths = ["WAVE.csv"]
+        instruments = ["WAVE"]
+        [execution]
+        costs = "ibkr-fixed"
+        slippage = "bps:1"
+    """
+    return "\n".join(line.strip() for line in text.splitlines())
+
+
+# ---- help ----
+
+
+def commands():
+    """Every command, as words."""
+    named = ["demo", "backtest", "paper", "parity", "report", "why", "show-config", "doctor"]
+    return [[name] for name in named] + [["runs", "list"], ["audit", "verify"]]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_shows_an_example_and_knows_json(ask, words):
+    code, out, _ = ask(*words, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"evenkeel {' '.join(words)}" in out.partition("Example")[2]
+    assert "--json" in out
+
+
+def test_no_command_at_all_shows_what_there_is(ask):
+    code, out, _ = ask()
+    assert code == 0
+    assert "backtest" in out
+
+
+def test_every_command_has_room_for_its_first_line(ask):
+    """A sentence that is cut off explains nothing."""
+    assert "..." not in ask("--help")[1].partition("Commands:")[2]
+
+
+# ---- backtest ----
+
+
+def test_a_backtest_says_in_json_what_it_did(made):
+    named = "run_id strategy params instruments start end bars equity_start equity_end metrics"
+    more = "orders refused_by_reason fills costs ambiguous_bars journal wall_seconds"
+    assert set(f"{named} {more}".split()) <= set(made)
+    assert made["params"] == {"fast": 20, "slow": 30}
+    assert made["bars"] == 400
+    assert made["orders"]["sent"] == made["fills"] > 0
+    assert {"records", "head_hash", "path"} <= set(made["journal"])
+
+
+def test_a_backtest_leaves_a_journal_that_verifies(made):
+    journal = Path(made["journal"]["path"])
+    verdict = verify(journal.parent)
+    assert verdict.ok
+    assert (verdict.records, verdict.head) == (
+        made["journal"]["records"],
+        made["journal"]["head_hash"],
+    )
+
+
+def test_stepping_and_jumping_leave_the_same_journal(ask, made):
+    words = ("backtest", CROSS, "--data", "WAVE.csv", "--set", "slow=30", "--json", "--no-jump")
+    stepped = json.loads(ask(*words)[1])
+    assert stepped["journal"]["head_hash"] == made["journal"]["head_hash"]
+
+
+def test_people_read_the_figures_that_machines_read(ask, made):
+    code, out, _ = ask("backtest", CROSS, "--data", "WAVE.csv", "--set", "slow=30")
+    assert code == 0
+    assert f"{made['equity_end']:,.2f}" in out
+    assert f"{made['metrics']['total_return']:+.2%}" in out
+    assert "permissive for research" in out
+    assert "Next: evenkeel report" in out
+
+
+def test_out_holds_the_page_and_tables_that_agree_with_the_journal(ask, here):
+    words = ("backtest", CROSS, "--data", "WAVE.csv", "--set", "slow=30", "--json")
+    body = json.loads(ask(*words, "--out", "deep/out")[1])
+    out = here / "deep" / "out"
+    names = {"report.html", "equity.csv", "fills.csv", "orders.csv", "trades.csv"}
+    assert {path.name for path in out.iterdir()} == names
+    assert [path.name for path in out.parent.iterdir()] == ["out"], "nothing unfinished stays"
+    with (out / "fills.csv").open() as file:
+        fills = list(csv.DictReader(file))
+    assert len(fills) == body["fills"]
+    paid = sum(float(fill["commission"]) for fill in fills)
+    assert paid == pytest.approx(body["costs"]["commission"])
+    signed = sum(
+        float(fill["quantity"]) * float(fill["price"]) * (1 if fill["side"] == "SELL" else -1)
+        for fill in fills
+    )
+    if len(fills) % 2 == 0:  # everything was sold again: the rest is cash
+        assert 100_000 + signed - paid == pytest.approx(body["equity_end"])
+
+
+def test_out_may_be_this_folder_and_leaves_other_files_alone(ask, here):
+    Path("notes.txt").write_text("mine")
+    assert ask("backtest", CROSS, "--data", "WAVE.csv", "--out", ".")[0] == 0
+    assert (here / "report.html").stat().st_size > 10_000
+    assert Path("notes.txt").read_text() == "mine"
+
+
+def test_flags_win_over_settings(ask, monkeypatch):
+    monkeypatch.setenv("EVENKEEL__ACCOUNT__CASH", "5000")
+    monkeypatch.setenv("EVENKEEL__BACKTEST__COSTS", "zero")
+    words = ("backtest", CROSS, "--data", "WAVE.csv", "--json")
+    body = json.loads(ask(*words)[1])
+    assert (body["equity_start"], body["costs"]["commission"]) == (5000, 0)
+    assert json.loads(ask(*words, "--cash", "7000")[1])["equity_start"] == 7000
+
+
+def test_splits_from_a_file_happen(ask):
+    Path("actions.csv").write_text("date,symbol,kind,value\n2020-06-01,WAVE,split,2\n")
+    words = ("backtest", CROSS, "--data", "WAVE.csv", "--actions", "actions.csv", "--json")
+    body = json.loads(ask(*words)[1])
+    assert b'"Split"' in Path(body["journal"]["path"]).read_bytes()
+
+
+def test_runs_are_kept_where_the_settings_say(ask, here):
+    Path("evenkeel.toml").write_text('[paths]\nruns = "elsewhere"\n')
+    body = json.loads(ask("backtest", CROSS, "--data", "WAVE.csv", "--json")[1])
+    assert (here / "elsewhere" / body["run_id"] / "journal.log").is_file()
+    assert not (here / "runs").exists()
+
+
+# ---- what was kept ----
+
+
+def test_runs_are_listed_the_newest_first(ask, made):
+    assert ask("runs", "list")[1].count("smacross") == 1
+    second = json.loads(ask("backtest", CROSS, "--data", "WAVE.csv", "--json")[1])
+    listed = json.loads(ask("runs", "list", "--json")[1])["runs"]
+    assert [run["run_id"] for run in listed] == [second["run_id"], made["run_id"]]
+
+
+def test_no_runs_is_an_answer_too(ask):
+    code, out, _ = ask("runs", "list")
+    assert code == 0
+    assert "No runs" in out
+    assert json.loads(ask("runs", "list", "--json")[1]) == {"runs": []}
+
+
+def test_a_run_is_reported_beside_its_journal_or_elsewhere(ask, made):
+    code, out, _ = ask("report")
+    assert code == 0
+    page = Path(made["journal"]["path"]).with_name("report.html")
+    assert made["run_id"] in page.read_text()
+    assert str(page) in out
+    body = json.loads(ask("report", made["run_id"], "--out", "p/page.html", "--json")[1])
+    assert body == {"run_id": made["run_id"], "report": "p/page.html"}
+    assert Path("p/page.html").is_file()
+
+
+def test_a_run_equals_its_bars_traded_again_on_paper(ask, made):
+    body = json.loads(ask("parity", made["run_id"], "--json")[1])
+    assert body["equal"]
+    assert body["records"] == made["journal"]["records"]
+    assert body["head_hash"] == made["journal"]["head_hash"]
+    code, out, _ = ask("parity")
+    assert code == 0
+    assert out.startswith("Equal")
+
+
+def test_a_strategy_that_knows_the_future_is_found_out(ask):
+    Path("peek.py").write_text(
+        "import evenkeel as ek\n"
+        "import numpy as np\n"
+        "class Peek(ek.Strategy):\n"
+        "    def setup(self, bars):\n"
+        "        close = np.asarray(bars.close)\n"
+        "        self.wake_on(close >= close.max())\n"  # the highest of all: who can know?
+        "    def on_bar(self):\n"
+        "        self.buy(1)\n"
+    )
+    assert ask("backtest", "peek.py:Peek", "--data", "WAVE.csv")[0] == 0
+    code, out, _ = ask("parity")
+    assert code == 1
+    assert out.startswith("Different from record 2 on.")
+    body = json.loads(ask("parity", "--json")[1])
+    assert body["first_difference"]["sequence"] == 2
+    assert not body["equal"]
+
+
+def test_a_run_whose_data_has_changed_is_not_read(ask, made):
+    changed = Path("WAVE.csv").read_text().replace("1000000", "1000001")
+    Path("WAVE.csv").write_text(changed)
+    code, _, err = ask("parity")
+    assert code == 1
+    assert "put the original file back" in err
+
+
+# ---- audit ----
+
+
+def test_a_sound_journal_is_sound_by_every_name(ask, made):
+    folder = Path(made["journal"]["path"]).parent
+    for words in ([], [made["run_id"]], [made["run_id"][:12]], [folder], [folder / "journal.log"]):
+        code, out, _ = ask("audit", "verify", *words, "--json")
+        assert code == 0, words
+        assert json.loads(out)["ok"]
+    assert "1 journal, none of them bad." in ask("audit", "verify")[1]
+    assert ask("audit", "verify", folder)[1].startswith("Sound")
+
+
+def test_a_bad_record_is_named_and_the_answer_is_no(ask, made):
+    journal = Path(made["journal"]["path"])
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[4] = lines[4].replace(b"WAVE", b"WAVY")
+    journal.write_bytes(b"".join(lines))
+    code, out, _ = ask("audit", "verify", made["run_id"])
+    assert code == 1
+    assert out.startswith("NOT sound: record 5")
+    code, out, _ = ask("audit", "verify", "--json")
+    assert code == 1
+    assert json.loads(out)["journals"][0]["first_bad"] == 5
+    assert "1 of them bad" in ask("audit", "verify")[1]
+
+
+# ---- paper ----
+
+
+def test_a_bot_trades_recorded_bars_on_paper_as_its_backtest_does(ask, made):
+    Path("bot.toml").write_text(bot())
+    body = json.loads(ask("paper", "bot.toml", "--replay", "--json")[1])
+    assert body["mode"] == "paper"
+    assert body["fills"] == made["fills"]
+    assert body["equity_end"] == made["equity_end"]
+    assert ask("audit", "verify", "sqlite:///evenkeel.db")[0] == 0
+    assert ask("parity", body["run_id"])[0] == 0
+    code, out, _ = ask("paper", "bot.toml", "--replay", "WAVE.csv")
+    assert code == 0
+    assert "evenkeel audit verify" in out
+    code, out, _ = ask("audit", "verify", "evenkeel.db")
+    assert code == 0
+    assert "2 journals, none of them bad." in out
+    code, out, _ = ask("audit", "verify", "evenkeel.db", "--run", body["run_id"], "--json")
+    assert json.loads(out)["head_hash"] == body["journal"]["head_hash"]
+
+
+def test_splits_happen_on_paper_too(ask):
+    Path("bot.toml").write_text(bot())
+    Path("actions.csv").write_text("date,symbol,kind,value\n2020-06-01,WAVE,split,2\n")
+    words = ("paper", "bot.toml", "--replay", "--actions", "actions.csv", "--json")
+    run = json.loads(ask(*words)[1])["run_id"]
+    assert b'"Split"' in Path("runs", run, "journal.log").read_bytes()
+    assert ask("parity")[0] == 0
+
+
+# ---- settings and check-up ----
+
+
+def test_settings_are_shown_with_where_they_come_from(ask, monkeypatch):
+    Path("evenkeel.toml").write_text('[paths]\nruns = "kept"\n')
+    monkeypatch.setenv("EVENKEEL__PATHS__DATABASE", "postgresql://ann:secret@host/db")
+    code, out, _ = ask("show-config")
+    assert code == 0
+    assert "secret" not in out
+    shown = json.loads(ask("show-config", "--json")[1])["settings"]
+    assert shown["paths.runs"] == {"value": "kept", "source": "evenkeel.toml:2"}
+    assert shown["paths.database"]["value"] == "postgresql://ann:***@host/db"
+    assert shown["paths.database"]["source"] == "EVENKEEL__PATHS__DATABASE"
+    assert shown["backtest.costs"] == {"value": "ibkr-fixed", "source": "default"}
+
+
+# ---- the command itself ----
+
+
+def test_the_installed_command_answers_with_its_exit_code(here):
+    words = [COMMAND, "backtest", CROSS, "--data", "WAVE.csv", "--json"]
+    done = subprocess.run(words, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["fills"] > 0
+    done = subprocess.run([COMMAND, "why", "x"], capture_output=True, check=False, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+
+
+def test_a_reader_that_goes_away_is_no_error(here):
+    """`evenkeel … | head` must not end in a traceback."""
+    running = subprocess.Popen(
+        [COMMAND, "backtest", CROSS, "--data", "WAVE.csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    running.stdout.close()
+    complaint = running.stderr.read()
+    running.stderr.close()
+    assert (running.wait(), complaint) == (0, b"")
+
+
+HEAVY = {
+    "alembic",
+    "bokeh",
+    "exchange_calendars",
+    "jinja2",
+    "pandas",
+    "pyarrow",
+    "rich",
+    "sqlalchemy",
+}
+
+
+def test_a_plain_backtest_imports_nothing_heavy(here):
+    """(typer brings pydantic; rich is for a terminal.)"""
+    script = (
+        "import sys; from evenkeel.app.cli import main; "
+        f"main(['backtest', {CROSS!r}, '--data', 'WAVE.csv']); "
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

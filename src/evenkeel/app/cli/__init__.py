@@ -16,9 +16,6 @@ from evenkeel.domain.errors import EvenkeelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERRUPTED = 130
-"""What a shell expects of a command that Ctrl-C has ended."""
-
 OUR_FAULT = 70
 """sysexits.h calls it EX_SOFTWARE: no script should take it for an answer."""
 
@@ -31,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EvenkeelError as error:
         return _fail(given, str(error), error.exit_code)
     except KeyboardInterrupt:
+        from evenkeel.app.cli.shown import INTERRUPTED
+
         return _fail(given, "interrupted; nothing more was done", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - a strategy may raise anything; all of it is said
         return _unexpected(given, error)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from evenkeel.app.cli.shown import show
+from evenkeel.app.cli.shown import INTERRUPTED, show
 from evenkeel.domain.errors import UsageError
 
 app = typer.Typer(
@@ -42,6 +42,8 @@ def run(given: list[str]) -> int:
         raise KeyboardInterrupt from None
     except mistakes as error:  # type: ignore[misc] # mypy cannot see that it is an exception
         raise UsageError(_sentence(error)) from error
+    if code == INTERRUPTED:  # newer ones make an exit code of Ctrl-C themselves
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 

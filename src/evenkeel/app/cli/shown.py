@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+INTERRUPTED = 130
+"""What a shell expects of a command that Ctrl-C has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

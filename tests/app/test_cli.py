@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evenkeel.app.cli import main
+from evenkeel.app.runs import load
 from evenkeel.journal.verify import verify
 
 CROSS = "evenkeel.strategy.examples.sma_cross:SmaCross"
@@ -271,6 +272,11 @@ def test_a_run_whose_data_has_changed_is_not_read(ask, made):
     code, _, err = ask("parity")
     assert code == 1
     assert "put the original file back" in err
+
+
+def test_a_run_read_back_says_what_it_said_when_it_was_made(made):
+    again = load(made["run_id"], "runs").summary()
+    assert {**again, "journal": made["journal"]} == made
 
 
 # ---- audit ----

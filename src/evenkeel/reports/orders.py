@@ -61,7 +61,7 @@ class OrderLife:
     refusal: Refused | None = None
 
 
-def lives(records: Iterable[Record]) -> list[OrderLife]:
+def lives(records: Iterable[Record | Order]) -> list[OrderLife]:
     """Return every order of the journal, in the order in which the gate saw them."""
     found: list[OrderLife] = []
     by_id: dict[int, OrderLife] = {}
@@ -74,10 +74,11 @@ def lives(records: Iterable[Record]) -> list[OrderLife]:
                 for name, said in record.instruments.items()
                 if "lot" in said
             }
-        elif isinstance(record, Approved):
-            life = OrderLife(record.order, OrderStatus.PENDING_NEW.value, record.order.quantity)
+        elif isinstance(record, Approved | Order):  # an approval read back is the order alone
+            order = record if isinstance(record, Order) else record.order
+            life = OrderLife(order, OrderStatus.PENDING_NEW.value, order.quantity)
             found.append(life)
-            by_id[record.order.id] = life
+            by_id[order.id] = life
         elif isinstance(record, Refused):
             found.append(_refused(record))
         elif isinstance(record, Split):

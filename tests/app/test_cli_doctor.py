@@ -1,0 +1,121 @@
+"""The doctor finds what is wrong, says how to cure it, and changes nothing."""
+
+import json
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from evenkeel.app import doctor
+from evenkeel.app.cli import main
+from evenkeel.storage.engine import open_engine
+from evenkeel.storage.migrate import upgrade
+
+CROSS = "evenkeel.strategy.examples.sma_cross:SmaCross"
+
+
+@pytest.fixture
+def examine(tmp_path, monkeypatch, capsys):
+    """See the doctor; return the exit code and the checks by name."""
+    monkeypatch.chdir(tmp_path)
+
+    def ask():
+        before = sorted(tmp_path.rglob("*"))
+        code = main(["doctor", "--json"])
+        body = json.loads(capsys.readouterr().out)
+        assert sorted(tmp_path.rglob("*")) == before, "looking changes nothing"
+        assert body["ok"] is (code == 0)
+        return code, {check["name"]: check for check in body["checks"]}
+
+    return ask
+
+
+def test_a_sound_installation_is_fit_to_trade(examine, capsys):
+    code, checks = examine()
+    assert code == 0
+    assert {check["state"] for check in checks.values()} <= {"ok", "warning"}
+    assert "numpy" in checks["libraries"]["found"]
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.endswith("Fit to trade.\n")
+
+
+def test_a_wrong_setting_is_a_fault_and_the_rest_is_still_looked_at(examine, capsys):
+    Path("evenkeel.toml").write_text("[paths]\nrun = 'x'\n")
+    code, checks = examine()
+    assert code == 1
+    assert "evenkeel.toml:2" in checks["settings"]["found"]
+    assert checks["python"]["state"] == "ok"
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "→ correct it" in out
+    assert out.endswith("1 to cure before trading.\n")
+
+
+def test_settings_say_where_they_are(examine):
+    Path("evenkeel.toml").write_text("[account]\ncash = 5\n")
+    assert examine()[1]["settings"]["found"] == "1 set, from evenkeel.toml"
+
+
+def test_a_runs_folder_that_cannot_be_is_a_fault(examine):
+    Path("runs").write_text("a file")
+    code, checks = examine()
+    assert code == 1
+    assert "not a folder" in checks["runs folder"]["found"]
+
+
+def test_a_database_is_at_its_version_or_a_fault(examine):
+    assert "will make" in examine()[1]["database"]["found"]
+    engine = open_engine("sqlite:///evenkeel.db")
+    upgrade(engine)
+    engine.dispose()
+    assert "at version 0001" in examine()[1]["database"]["found"]
+    Path("evenkeel.db").write_bytes(b"this is no database, whatever its name says")
+    assert examine()[1]["database"]["state"] == "fault"
+
+
+def test_a_database_that_is_empty_is_a_fault_with_its_cure(examine):
+    open_engine("sqlite:///evenkeel.db").dispose()
+    check = examine()[1]["database"]
+    assert check["state"] == "fault"
+    assert "evenkeel db upgrade" in check["found"]
+
+
+def test_a_journal_that_was_changed_is_a_fault(examine, capsys):
+    rows = [f"2020-01-{day:02},10,11,9,10,100" for day in range(2, 20)]
+    Path("x.csv").write_text("\n".join(["date,open,high,low,close,volume", *rows]))
+    assert main(["backtest", CROSS, "--data", "x.csv", "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["run_id"]
+    assert examine()[1]["journals"]["found"] == "1 of the 1 newest verify"
+    journal = Path("runs", run, "journal.log")
+    journal.write_bytes(journal.read_bytes().replace(b"SmaCross", b"SmbCross"))
+    code, checks = examine()
+    assert code == 1
+    assert checks[f"journal of {run}"]["state"] == "fault"
+    journal.unlink()
+    assert "cannot read" in examine()[1][f"journal of {run}"]["found"]
+
+
+@pytest.mark.parametrize(("free", "state"), [(2**40, "ok"), (2**29, "warning"), (2**20, "fault")])
+def test_a_disk_without_room_is_found_before_the_journal_finds_it(
+    examine, monkeypatch, free, state
+):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
+    assert examine()[1]["disk"]["state"] == state
+
+
+def test_a_library_that_is_missing_is_a_fault_and_an_extra_a_warning(examine, monkeypatch):
+    found = doctor.version
+
+    def without_numpy(name):
+        if name == "numpy":
+            raise PackageNotFoundError
+        return found(name)
+
+    monkeypatch.setattr(doctor, "version", without_numpy)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    code, checks = examine()
+    assert code == 1
+    assert checks["numpy"]["cure"] == "pip install numpy"
+    assert checks["extra demo"]["state"] == "warning"
+    assert "evenkeel[demo]" in checks["extra demo"]["cure"]

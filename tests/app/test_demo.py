@@ -1,0 +1,133 @@
+"""The demo keeps its word on real prices: equal journals, honest splits, figures that agree."""
+
+import csv
+import json
+import re
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from evenkeel.app.cli import main
+from evenkeel.app.demo import ACTIONS, CARD, MARKET_OF, read_prices
+from evenkeel.journal.verify import verify
+from evenkeel.risk.limits import Limits
+
+bokeh_sampledata = pytest.importorskip("bokeh_sampledata", reason="the extra [demo]")
+
+
+@pytest.fixture(scope="module")
+def prices():
+    return read_prices(Path(bokeh_sampledata.__file__).parent / "_data" / "stocks.csv.gz")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Run the demo once for all tests: its folder, and what it said in JSON."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        lines = []
+        patch.setattr("evenkeel.app.cli.shown.print", lines.append, raising=False)
+        assert main(["demo", "--no-serve", "--json"]) == 0
+    return folder / "evenkeel-demo", json.loads("\n".join(lines))
+
+
+def test_what_happened_to_the_shares_is_what_the_prices_show(prices):
+    """The source's own adjusted closes step by more than 2 % on these days, and on no others."""
+    steps = {}
+    for ticker, rows in prices.items():
+        ratios = [(row[0], float(row[6]) / float(row[4])) for row in rows]
+        for (_, before), (day, after) in pairwise(ratios):
+            if abs(after / before - 1) > 0.02:
+                steps[f"{ticker}.{MARKET_OF[ticker]}", date.fromisoformat(day)] = after / before
+    closes = {(t, row[0]): float(row[4]) for t, rows in prices.items() for row in rows}
+    expected = {}
+    for name, day, kind, value in ACTIONS:
+        close = closes[name.partition(".")[0], str(day)]
+        cash = value + Decimal("0.08")  # the ordinary dividend of that quarter went ex with it
+        expected[name, day] = float(value) if kind == "split" else (close + float(cash)) / close
+    assert steps == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_limit_card_is_complete():
+    assert not Limits.from_text(CARD).permissive
+
+
+def test_backtest_and_paper_leave_equal_journals_that_verify(shown):
+    folder, body = shown
+    same = body["parity"]
+    assert same["equal"]
+    assert same["records"] == body["journal"]["records"] > 500
+    assert same["head_hash"] == body["journal"]["head_hash"]
+    tested = verify(folder / "runs" / body["run_id"])
+    traded = verify(folder / "evenkeel.db", same["paper_run_id"])
+    assert tested.ok
+    assert traded.ok
+    assert tested.head == traded.head == same["head_hash"]
+
+
+def test_every_split_and_dividend_reached_the_journal(shown):
+    folder, body = shown
+    lines = (folder / "runs" / body["run_id"] / "journal.log").read_bytes().splitlines()
+    kinds = [json.loads(line.partition(b" ")[2])["kind"] for line in lines]
+    assert kinds.count("Split") == 3
+    assert kinds.count("CashDividend") == 1
+
+
+def test_the_prices_are_left_to_play_with(shown, prices):
+    folder, _ = shown
+    with (folder / "data" / "FB.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["date", "open", "high", "low", "close", "volume", "adj_close"]
+    assert rows[1:] == prices["FB"]
+
+
+def test_the_page_says_what_the_summary_says(shown):
+    folder, body = shown
+    page = (folder / "report.html").read_text()
+    assert body["run_id"] in page
+    assert f"{abs(body['metrics']['total_return']):.2%}".rstrip("%") in page
+
+
+def test_trading_takes_less_than_five_seconds(shown):
+    assert shown[1]["trading_seconds"] < 5
+
+
+def test_people_are_told_what_came_out_and_what_to_do_next(tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path / "d")]) == 0
+    out = capsys.readouterr().out
+    assert "ordinary dividends are left out" in out
+    assert "The journals are equal" in out
+    assert re.search(r"open +file:///\S+/d/report.html", out)
+    following = out.partition("What to do next:")[2]
+    assert "evenkeel why 1 --run" in following
+    assert "evenkeel audit verify" in following
+    assert "evenkeel backtest my.py:SmaCross --data" in following
+    for command in re.findall(r"evenkeel ((?:why|audit).*)", following):
+        assert main(command.split()) == 0, command
+
+
+def test_journals_that_differ_are_said_to_differ(tmp_path, capsys, monkeypatch):
+    from evenkeel.app import parity
+
+    monkeypatch.setattr(parity, "compare", lambda a, b: parity.Parity(False, 3, "", 4, "a", None))
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert "DIFFER from record 4" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_a_file_is_refused_before_anything_is_done(tmp_path, capsys):
+    (tmp_path / "d").write_text("mine")
+    assert main(["demo", "--out", str(tmp_path / "d")]) == 2
+    assert "not a folder" in capsys.readouterr().err
+
+
+def test_a_disk_that_fails_is_the_outside(tmp_path, capsys, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("evenkeel.app.demo._write", full)
+    assert main(["demo", "--out", str(tmp_path / "d")]) == 3
+    assert "No space left on device" in capsys.readouterr().err

@@ -143,9 +143,9 @@ class Seats:
 
         Whoever was yielded has had that turn: the iteration may be dropped at any point.
         """
-        if len(self.seats) == 1:
-            yield from self.seats[0].calls(until)
-            return
+        return self.seats[0].calls(until) if len(self.seats) == 1 else self._take_turns(until)
+
+    def _take_turns(self, until: int) -> Iterator[tuple[int, Trader]]:
         queue = self._queue
         while queue and queue[0][0] <= until:
             at, number = queue[0]

@@ -133,50 +133,37 @@ class _Replay:
             self.account.orders.approve(verdict, owner=0)
 
     def take(self, record: Event | CancelRequested | Noted | RunEnded) -> None:
-        """Let a record happen to the account: what `Core.process` does, without strategies."""
+        """Let a record happen to the account, as far as the gate can see it.
+
+        Between its approval and its end an order's status changes nothing that a rule reads.
+        """
         self._advance(record.at)
         book, orders = self.account.book, self.account.orders
         match record:
             case Fill():
-                if book.take(record):
-                    orders.fill(record)
+                book.take(record)  # a journal has every fill once
+                orders.fill(record)
             case Split():
                 book.take(record)
                 orders.split(record)
             case CashDividend():
                 book.take(record)
-            case OrderAccepted():
-                orders.move(record.order_id, OrderStatus.NEW)
             case OrderCanceled():
                 orders.end(record.order_id, OrderStatus.CANCELED, record.filled)
             case OrderExpired():
                 orders.end(record.order_id, OrderStatus.EXPIRED, record.filled)
             case OrderRejected():
                 orders.end(record.order_id, OrderStatus.REJECTED, ZERO)
-                working = orders[record.order_id]
-                if working is not None and working.order.replaces is not None:
-                    self._works_on(working.order.replaces)
             case OrderReplaced():
                 orders.end(record.replaces, OrderStatus.REPLACED, record.filled)
-                orders.move(record.order_id, OrderStatus.NEW)
-            case CancelRejected():
-                self._works_on(record.order_id)
-            case OrderUncertain():
-                orders.move(record.order_id, OrderStatus.UNKNOWN)
-            case CancelRequested():
-                orders.move(record.order_id, OrderStatus.PENDING_CANCEL)
             case Halted():
                 self.account.halted = record.reason
             case Resumed():
                 self.account.halted = None
-            case _:  # said and summed up: nothing has happened to the account
-                pass
-
-    def _works_on(self, order_id: int) -> None:
-        working = self.account.orders[order_id]
-        if working is not None:
-            works = OrderStatus.PARTIALLY_FILLED if working.filled else OrderStatus.NEW
-            self.account.orders.move(order_id, works)
+            case OrderAccepted() | OrderUncertain() | CancelRequested() | CancelRejected():
+                pass  # a status
+            case Noted() | RunEnded():
+                pass  # words
 
     def _advance(self, moment: int) -> None:
         """Let time come to `moment`; a split is dated before the bar at which it is booked."""

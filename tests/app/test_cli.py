@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from evenkeel.app.cli import main
+from evenkeel.app.cli.told import run_lines
 from evenkeel.app.runs import load
 from evenkeel.journal.verify import verify
 
@@ -156,6 +158,22 @@ def test_people_read_the_figures_that_machines_read(ask, made):
     assert f"{made['metrics']['total_return']:+.2%}" in out
     assert "permissive for research" in out
     assert "Next: evenkeel report" in out
+
+
+def test_a_terminal_shows_the_same_words_in_colour(ask, made, monkeypatch):
+    plain = ask("show-config")[1]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = ask("show-config")[1]
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain != coloured
+
+
+def test_bars_that_could_have_filled_better_are_said(made):
+    assert not any("could have filled better" in line for line in run_lines(made))
+    told = run_lines({**made, "ambiguous_bars": 2, "ambiguity_worth": 1234.5})
+    assert any(
+        line.endswith("2 bars could have filled better, by 1,234.50 in all") for line in told
+    )
 
 
 def test_out_holds_the_page_and_tables_that_agree_with_the_journal(ask, here):
@@ -325,6 +343,16 @@ def test_a_bot_trades_recorded_bars_on_paper_as_its_backtest_does(ask, made):
     assert "2 journals, none of them bad." in out
     code, out, _ = ask("audit", "verify", "evenkeel.db", "--run", body["run_id"], "--json")
     assert json.loads(out)["head_hash"] == body["journal"]["head_hash"]
+
+
+def test_a_bots_limit_card_may_be_a_file_of_its_own(ask, made):
+    Path("card.toml").write_text("\n".join(f"{name} = {value}" for name, value in CARD.items()))
+    head, _, rest = bot().partition("[limits]")
+    Path("bot.toml").write_text(
+        f'{head}[limits]\nfile = "card.toml"\n[data]{rest.split("[data]")[1]}'
+    )
+    body = json.loads(ask("paper", "bot.toml", "--replay", "--json")[1])
+    assert body["fills"] == made["fills"]
 
 
 def test_splits_happen_on_paper_too(ask):

@@ -6,9 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
 from evenkeel.app.cli import main
 from evenkeel.app.cli.backtested import parameters
+from evenkeel.app.cli.blame import user_fault
 from evenkeel.domain.errors import HaltedError, OutsideError, UsageError
 
 CROSS = "evenkeel.strategy.examples.sma_cross:SmaCross"
@@ -290,6 +292,17 @@ def test_a_file_that_raises_when_it_is_read_is_named(refuse):
     assert "line 1" in refuse("backtest", "mine.py:Mine", "--data", "good.csv")
 
 
+def test_a_package_that_is_not_python_is_named(refuse, monkeypatch, here):
+    monkeypatch.syspath_prepend(here)
+    written("crooked.py", "import evenkeel", "class Mine(:")
+    sentence = refuse("backtest", "crooked:Mine", "--data", "good.csv")
+    assert "crooked.py:2: SyntaxError: invalid syntax" in sentence
+
+
+def test_an_error_that_passed_no_line_of_the_user_is_ours():
+    assert user_fault(RuntimeError("impossible")) is None
+
+
 def test_an_example_of_ours_is_a_strategy_like_any_other(refuse, monkeypatch):
     from evenkeel.strategy.examples import sma_cross
 
@@ -345,6 +358,15 @@ def test_ctrl_c_is_130(here, capsys):
     assert main(["backtest", "mine.py:Mine", "--data", "good.csv"]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert not Path("runs").exists()
+
+
+def test_ctrl_c_is_130_with_an_older_typer_too(here, capsys, monkeypatch):
+    class Old:
+        def main(self, *args, **options):
+            raise typer.Abort
+
+    monkeypatch.setattr("typer.main.get_command", lambda app: Old())
+    assert main(["doctor"]) == 130
 
 
 def test_out_that_fails_half_way_leaves_nothing(refuse, monkeypatch):

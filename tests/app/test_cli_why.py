@@ -110,6 +110,16 @@ def test_an_order_that_never_filled_says_so(tell):
     assert "It never filled" in text
 
 
+def test_an_order_before_the_first_bar_has_no_bar_to_show(tell, capsys):
+    Path("mine.py").write_text(MINE.replace("self.seen = 0", "self.seen = 5; self.buy(1)"))
+    assert main(["backtest", "mine.py:Mine", "--data", "x.csv"]) == 0
+    capsys.readouterr()
+    assert main(["why", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "refused by price_stale" in out
+    assert "closed" not in out
+
+
 def test_an_order_that_does_not_exist_is_said_to_not_exist(tell, capsys):
     assert main(["why", "9"]) == 2
     assert "its orders are 1 to 4" in capsys.readouterr().err

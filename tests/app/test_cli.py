@@ -232,6 +232,7 @@ def test_runs_are_kept_where_the_settings_say(ask, here):
 def test_runs_are_listed_the_newest_first(ask, made):
     assert ask("runs", "list")[1].count("smacross") == 1
     second = json.loads(ask("backtest", CROSS, "--data", "WAVE.csv", "--json")[1])
+    assert "2 runs in runs begin with '2'" in ask("report", "2")[2]
     listed = json.loads(ask("runs", "list", "--json")[1])["runs"]
     assert [run["run_id"] for run in listed] == [second["run_id"], made["run_id"]]
 

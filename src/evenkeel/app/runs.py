@@ -92,8 +92,9 @@ def find(run: str | None, runs: str | Path) -> Path:
         return list(known.values())[-1]
     matches = [folder for name, folder in known.items() if name.startswith(run)]
     if len(matches) != 1:
-        what = "no run" if not matches else f"{len(matches)} runs"
-        raise UsageError(f"{what} {run!r} in {runs}{did_you_mean(run, known)}")
+        if matches:
+            raise UsageError(f"{len(matches)} runs in {runs} begin with {run!r}; write more of it")
+        raise UsageError(f"there is no run {run!r} in {runs}{did_you_mean(run, known)}")
     return matches[0]
 
 

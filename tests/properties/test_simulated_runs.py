@@ -95,7 +95,7 @@ def test_cash_and_positions_are_conserved_at_every_record(stream, seed, actions)
             case _:
                 continue
         legs = book.post(record)
-        assert sum(leg.amount for leg in legs) == 0
+        assert sum(Fraction(leg.amount) for leg in legs) == 0
         assert sum(map(Fraction, book.balances().values())) == 0
         assert Fraction(book.cash) == cash
         assert {name: Fraction(book.quantity(name)) for name in held} == held

@@ -28,13 +28,15 @@ class UnrulyVenue(ScriptedBroker):
 
     It fills what it likes when it likes, at the last price. `truth` is the position as it really
     is, `reach` how far it could still go if everything on the book filled in the worst order.
+    From `quiet_at` on it trades no more, so that everything is told in the end.
     """
 
-    def __init__(self, tape: Tape, seed: int) -> None:
+    def __init__(self, tape: Tape, seed: int, quiet_at: int) -> None:
         super().__init__(tape)
         self.book = Book()
         self.truth: dict[str, Decimal] = dict.fromkeys(tape.bars, ZERO)
         self._dice = Random(seed)
+        self._quiet_at = quiet_at
         self._seen_at = -1
         self._fills = 0
         self._told: dict[int, Decimal] = {}  # what the account has heard of each chain's fills
@@ -81,7 +83,7 @@ class UnrulyVenue(ScriptedBroker):
             self._say(CancelRejected(order_id, self.tape.now, "it is not there"))
 
     def events(self) -> list[VenueEvent]:
-        if self.tape.now > self._seen_at:
+        if self._seen_at < self.tape.now < self._quiet_at:
             self._seen_at = self.tape.now
             self._trade()
         said = super().events()

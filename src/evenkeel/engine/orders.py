@@ -63,6 +63,7 @@ class Orders:
         self._instruments = instruments
         self._all: dict[int, Working] = {}
         self._open: dict[str, dict[int, Working]] = {}
+        self._shared: set[ClaimKey] = set()
         self._approved_at: list[int] = []
         self._approved: list[Order] = []
         self.open_count = 0
@@ -85,6 +86,8 @@ class Orders:
         """Reserve an order from the moment of intent."""
         order = approved.order
         working = Working(approved, owner, self._claim(order))
+        if working.claim != order.id:
+            self._shared.add(working.claim)
         self._all[order.id] = working
         self._open.setdefault(order.instrument, {})[order.id] = working
         self._approved_at.append(approved.at)
@@ -96,7 +99,8 @@ class Orders:
     def fill(self, fill: Fill) -> Working | None:
         """Count a fill; None when the order is unknown or could not have filled that much."""
         working = self._all.get(fill.order_id)
-        if working is None or fill.quantity > working.leaves:
+        members = [] if working is None else self._members(working)
+        if working is None or fill.quantity > _could_fill(working, members):
             if working is not None:
                 working.filled += fill.quantity
                 working.leaves = ZERO
@@ -104,8 +108,10 @@ class Orders:
                 self._forget_if_done(working)
             return None
         working.filled += fill.quantity
-        for member in self._members(working):
-            member.leaves = max(member.leaves - fill.quantity, ZERO)
+        for member in members:
+            # What another one has filled by its end, and not told yet, comes whatever fills here.
+            if member is working or member.status not in TERMINAL:
+                member.leaves = max(member.leaves - fill.quantity, ZERO)
         filled = not working.leaves and working.status not in TERMINAL
         working.move(OrderStatus.FILLED if filled else OrderStatus.PARTIALLY_FILLED)
         self._forget_if_done(working)
@@ -204,12 +210,14 @@ class Orders:
         return order.id
 
     def _members(self, working: Working) -> list[Working]:
-        if isinstance(working.claim, int) and working.order.replaces is None:
-            pending = working.status is OrderStatus.PENDING_REPLACE
-            replaced = working.status is OrderStatus.REPLACED
-            if not pending and not replaced:
-                return [working]
-        return [each for each in self.of(working.order.instrument) if each.claim == working.claim]
+        """Return an order, and whoever shares its claim and could still fill."""
+        if working.claim not in self._shared:
+            return [working]
+        others = self.of(working.order.instrument)
+        return [
+            working,
+            *(each for each in others if each.claim == working.claim and each is not working),
+        ]
 
     def _sleeps_under(self, parent: int) -> bool:
         above = self._all.get(parent)
@@ -231,6 +239,14 @@ class Orders:
         if working.done and working.order.id in open_orders:
             del open_orders[working.order.id]
             self.open_count -= 1
+
+
+def _could_fill(working: Working, members: list[Working]) -> Decimal:
+    """Return the most that one more fill can be: fills of its claim may arrive in any order."""
+    if working.status in TERMINAL:
+        return working.leaves
+    own = working.order.quantity - working.filled
+    return max(working.leaves, min(own, max(each.leaves for each in members)))
 
 
 def _shares(quantity: Decimal, split: Split) -> Decimal:

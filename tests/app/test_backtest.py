@@ -1,0 +1,110 @@
+"""`ek.backtest`: what it takes, what it fills in, and what it refuses in one sentence."""
+
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+from tests.app.test_runs import CSV
+from tests.engine.market import HOUR, X, bars
+
+import evenkeel as ek
+from evenkeel.app.setup import instrument_of, request
+from evenkeel.domain.errors import ConfigError, StrategyError, UsageError
+from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.instrument import Instrument
+from evenkeel.strategy.examples.sma_cross import SmaCross
+
+PATH = "evenkeel.strategy.examples.sma_cross:SmaCross"
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "wave.csv"
+    path.write_text(CSV)
+    return path
+
+
+def lines(result):
+    """A journal, to compare as a whole."""
+    return list(result.journal.lines())
+
+
+def test_a_class_an_instance_and_a_path_run_the_same(file):
+    """And so do a path, its text and a frame of the same rows under the same name."""
+    first = lines(ek.backtest(SmaCross, file))
+    assert lines(ek.backtest(SmaCross(), str(file))) == first
+    assert lines(ek.backtest(PATH, [file])) == first
+    assert lines(ek.backtest(PATH, {"WAVE": pd.read_csv(file)})) == first
+    assert lines(ek.backtest(PATH, file, jump=False)) == first
+
+
+def test_the_defaults_are_what_the_docs_say(file):
+    """100,000 dollars, IBKR's fixed prices, one basis point, permissive limits."""
+    started = ek.backtest(SmaCross, file).started
+    assert (started.cash, started.currency) == (100_000, "USD")
+    assert (started.costs, started.slippage) == ("ibkr-fixed", "bps:1")
+    assert started.settings == {"volume_share": "0.1", "touch": "at"}
+    assert ek.backtest(SmaCross, file).permissive
+
+
+def test_only_the_days_asked_for_are_read(file):
+    """Both ends are part of it, and the manifest remembers them."""
+    result = ek.backtest(SmaCross, file, start="2024-02-01", end="2024-02-20")
+    (history,) = result.bars.values()
+    assert len(history) == 20
+    assert result.manifest["data"]["start"] == "2024-02-01"
+
+
+def test_actions_come_from_a_file_or_as_objects(file, tmp_path):
+    """Those from before the first bar concern nobody."""
+    actions = tmp_path / "actions.csv"
+    actions.write_text(
+        "date,symbol,kind,value\n2023-12-01,WAVE,split,5\n2024-02-05,WAVE,split,2\n"
+        "2024-02-06,WAVE,dividend,0.5\n"
+    )
+    result = ek.backtest(SmaCross, file, actions=actions)
+    found = [each for each in result.records if isinstance(each, Split | CashDividend)]
+    assert [type(each) for each in found] == [Split, CashDividend]
+    assert lines(ek.backtest(SmaCross, file, actions=found)) == lines(result)
+    assert result.manifest["data"]["actions"] == str(actions.resolve())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"cash": "much"}, ConfigError, "cash must be a number"),
+        ({"cash": -1}, ConfigError, "cash must be a positive amount"),
+        ({"cash": "NaN"}, ConfigError, "cash must be a positive amount"),
+        ({"touch": "near"}, UsageError, "touch must be"),
+        ({"currency": "EUR"}, UsageError, "conversion is not there yet"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_one_sentence(file, options, error, words):
+    """What is wrong, and with which value."""
+    with pytest.raises(error, match=words):
+        ek.backtest(SmaCross, file, **options)
+
+
+def test_what_is_no_strategy_is_refused(file):
+    """A class of something else."""
+    with pytest.raises(StrategyError, match="is not a strategy"):
+        ek.backtest(dict, file)
+
+
+def test_touch_and_share_of_volume_are_written_down():
+    """They change fills, so the journal's first record has them."""
+    wanted = request(SmaCross(), [bars(10, 10)], touch="through", volume_share=0.25)
+    assert wanted.started().settings == {"volume_share": "0.25", "touch": "through"}
+
+
+def test_an_instrument_can_be_made_again_from_the_first_record():
+    """Currency, tick, lot and multiplier; a tick that is not declared stays so."""
+    declared = {"tick": Decimal("0.25"), "lot": Decimal(2), "multiplier": Decimal(50)}
+    for facts in (declared, {}):
+        wanted = request(SmaCross(), [bars(10, 10, **facts)])
+        assert instrument_of(X, wanted.started().instruments[X]) == Instrument(X, **facts)
+
+
+def test_the_first_record_is_stamped_with_the_first_bar():
+    """Not with the time on the wall: the journal is the same tomorrow."""
+    assert request(SmaCross(), [bars(10, 10, start=3)]).started().at == 3 * HOUR

@@ -2,7 +2,7 @@
 
 The normal run takes a part of the grid. EVENKEEL_FULL_PARITY=1 runs all of it (4 examples x 10
 real data sets x 20 parameter sets): a bar-by-bar replay computes every series anew on each bar,
-which makes the whole grid a matter of many minutes and not one of every `make test`.
+so the whole grid takes minutes, too long for every `make test`.
 """
 
 import os

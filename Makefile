@@ -30,7 +30,7 @@ demo: $(VENV)/.demo ## Run a backtest on bundled prices: no keys, no network, no
 
 test: check ## Run `make check`, then every test, and hold the coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --numprocesses auto
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --fail-under=100 --include='$(EXACT)'
@@ -55,7 +55,7 @@ docs: $(VENV)/.dev ## Draw the pictures of the documentation again
 pins: ## Choose new versions of every dependency and write constraints.txt
 	$(MAKE) --no-print-directory VENV=.venv-pins .venv-pins/.made
 	.venv-pins/bin/python -m pip --disable-pip-version-check install --quiet --no-compile \
-	    --editable '.[dev,demo,backtrader]' hatchling editables
+	    --editable '.[dev,all]' hatchling editables
 	{ echo '# Every dependency, direct and indirect, of every extra and of the build.'; \
 	  echo '# Made by `make pins`; do not edit. Review the licences of what is new.'; \
 	  .venv-pins/bin/python -m pip freeze --exclude-editable; } > constraints.new
@@ -83,5 +83,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo 'Installing into $(VENV) …'
-	@$(INSTALL) --constraint constraints.txt --editable '.[dev,demo,backtrader]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[dev,all]'
 	@touch $@ $(VENV)/.demo

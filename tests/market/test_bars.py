@@ -273,10 +273,19 @@ def test_a_frame_is_read_as_its_file_is(daily, frame):
         frame.assign(date=frame["date"].dt.as_unit("ns").astype("int64")),
         frame.assign(volume=frame["volume"].astype("Int64")),
         frame.assign(date="x").set_index(pd.DatetimeIndex(frame["date"])),
+        frame.assign(date="x").set_index(pd.PeriodIndex(frame["date"], freq="D")),
+        frame.assign(date=frame["date"].astype(str)).set_index("date"),
     ):
         bars = one(made, instrument="A")
         same(bars, expected)
         assert bars.source == ""
+
+
+def test_an_index_of_symbols_and_days_makes_instruments(frame):
+    both = pd.concat([frame.assign(symbol=name) for name in ("A", "B")])
+    bars = read_bars(both.set_index(["symbol", "date"]))
+    assert ids(bars) == ["A.XXXX", "B.XXXX"]
+    same(bars[0], one(frame, instrument="A"))
 
 
 def test_a_frame_stays_its_owners(frame):
@@ -302,6 +311,7 @@ def test_a_frame_is_refused_as_a_file_is(frame):
         (frame.assign(date=["2024-01-02", "soon", "", ""]), r"row 2: date is not a time: 'soon'"),
         (frame.assign(symbol=["A", "A", None, "A"]), r"row 3: symbol '' must not be empty"),
         (pd.DataFrame(), r"has no column date or timestamp, open"),
+        (pd.concat({"A": frame}, axis=1), r"has columns of 2 levels; take one instrument out"),
     ):
         with pytest.raises(DataError, match=said):
             read_bars(made)
@@ -372,6 +382,13 @@ def test_parquet_is_refused_as_a_file_is(tmp_path, table):
         read_bars(parquet(tmp_path, table, date=days))
     with pytest.raises(DataError, match=r"^a\.parquet, row 4: close 0 must be above 0"):
         read_bars(parquet(tmp_path, table, close=pa.array([1.0, 1, 1, 0])))
+    with pytest.raises(DataError, match=r"^a\.parquet, row 4: close .* is not a finite"):
+        read_bars(parquet(tmp_path, table, close=pa.array([1.0, 1, 1, None])))
+    with pytest.raises(DataError, match=r"close holds list.*, which cannot be read as float64"):
+        read_bars(parquet(tmp_path, table, close=pa.array([[1.0]] * 4)))
+    far = pa.array([2**40] * 4, pa.timestamp("s"))
+    with pytest.raises(DataError, match=r"row 1: time is in no year of market data"):
+        read_bars(parquet(tmp_path, table, date=far))
 
 
 # ---- what reading costs ----

@@ -134,6 +134,21 @@ TABLE = {
         ("1704182400,1,1,1,1,1", "2024-01-03,1,1,1,1,1"),
         r", line 3: date is not a time",
     ),
+    "a year before all markets": (
+        HEADER,
+        ("1599-01-02,1,1,1,1,1", "1599-01-03,1,1,1,1,1"),
+        r", line 2: date must be in the years 1800 to 2199, was '1599-01-02' \(and 1 more row\)",
+    ),
+    "a count that leads out of all years": (
+        HEADER,
+        ("1704182400,1,1,1,1,1", "99999999999999999999,1,1,1,1,1"),
+        r", line 3: date must be in the years 1800 to 2199, was '99999999999999999999'",
+    ),
+    "row numbers for times": (
+        HEADER,
+        ("1,1,1,1,1,1", "2,1,1,1,1,1"),
+        r", line 2: date is too small for a time since 1970: 1; a row number is no time",
+    ),
     "a second header": (HEADER, (*GOOD, HEADER), r", line 4: open is not a number: 'open'"),
     "too few fields": (
         HEADER,

@@ -1,8 +1,4 @@
-"""What the columns of a table mean, and what the writing in its time column says.
-
-A time is read as written or refused: nothing is guessed that the file itself does not prove.
-Times without a zone are UTC.
-"""
+"""What the columns of a table mean, by their names, and which of their cells are numbers."""
 
 from __future__ import annotations
 
@@ -65,6 +61,10 @@ class BadCellError(ValueError):
         """Keep the place and the law that it broke."""
         super().__init__(law)
         self.row, self.column, self.value, self.law = row, column, value, law
+
+    def further(self, rows: int) -> BadCellError:
+        """Return the same error, counted from `rows` further up."""
+        return BadCellError(self.row + rows, self.column, self.value, self.law)
 
 
 def recognise(header: Sequence[str], label: str) -> Layout:
@@ -134,177 +134,3 @@ def _number(text: str, row: int, column: str) -> float:
     except ValueError:
         pass
     raise BadCellError(row, column, text, law)
-
-
-# ---- times ----
-
-_ISO = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(?: ?(?:Z|z|UTC|[+-]\d\d:?\d\d))?"
-)
-_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d):?(\d\d):?(\d\d)?)?")
-_EPOCH = re.compile(r"-?\d+(?:\.0*)?")
-_LOCAL = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(.*)")
-_YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})(.*)")
-_ZONE = re.compile(r" ?(Z|z|UTC|[+-]\d\d:?\d\d)$")
-
-
-def times(texts: Sequence[str], column: str) -> tuple[Times, Times]:
-    """Return wall times and UTC instants, nanoseconds; `BadCellError` at the first unreadable one.
-
-    The first cell decides how the whole column is written.
-    """
-    if texts[0] != texts[0].strip():
-        texts = [text.strip() for text in texts]
-    sample = texts[0]
-    if _ISO.fullmatch(sample):
-        return _iso(texts, column)
-    if _COMPACT.fullmatch(sample) and "1900" < sample[:4] < "2200" and len(sample) != 10:
-        return _iso(_rewrite(texts, column, _COMPACT, _from_compact), column)
-    if _EPOCH.fullmatch(sample):
-        stamps = _epoch(texts, column)
-        return stamps, stamps
-    if _YEAR_FIRST.fullmatch(sample):
-        return _iso(_rewrite(texts, column, _YEAR_FIRST, _from_year_first), column)
-    if _LOCAL.fullmatch(sample):
-        return _iso(_rewrite(texts, column, _LOCAL, _order_of(texts, column)), column)
-    raise BadCellError(0, column, sample, _unreadable(sample))
-
-
-def _unreadable(text: str) -> str:
-    if not text:
-        return "is empty"
-    return f"is not a time: {text!r}; write it as 2024-01-31 or 2024-01-31T15:30:00Z"
-
-
-def _iso(texts: Sequence[str], column: str) -> tuple[Times, Times]:
-    bodies, zones = _alike(texts) or _apart(texts, column)
-    wall = _moments(bodies, column)
-    east = {zone: _offset(zone) for zone in set(zones)}
-    if not any(east.values()):
-        return wall, wall
-    return wall, wall - np.array([east[zone] for zone in zones], np.int64)
-
-
-def _alike(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]] | None:
-    """Split off the zones when all cells are written alike; None to look at each one.
-
-    A million cells at once: numpy refuses what is no time, if it is sure to see no zone.
-    """
-    found = _ZONE.search(texts[0])
-    size = len(found.group()) if found else 0
-    zones = [text[-size:] for text in texts] if size else [""]
-    bodies = [text[:-size] for text in texts] if size else texts
-    if not all(_ZONE.fullmatch(zone) for zone in set(zones) if size):
-        return None
-    if len(set(map(len, bodies))) > 1:
-        return None
-    written = "".join(bodies)
-    plain = written.count("-") == 2 * len(texts) and not re.search("[^-T 0-9:.]", written)
-    return (bodies, zones) if plain else None
-
-
-def _apart(texts: Sequence[str], column: str) -> tuple[Sequence[str], Sequence[str]]:
-    bodies, zones = [], []
-    for row, text in enumerate(texts):
-        if not _ISO.fullmatch(text):
-            raise BadCellError(row, column, text, _unreadable(text))
-        found = _ZONE.search(text)
-        zones.append(found.group() if found else "")
-        body = text[: found.start()] if found else text
-        bodies.append(body.replace(",", "."))  # ISO 8601 allows a comma before fractions
-    return bodies, zones
-
-
-def _offset(zone: str) -> int:
-    """Return nanoseconds east of Greenwich."""
-    zone = zone.strip()
-    if zone in {"", "Z", "z", "UTC"}:
-        return 0
-    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-    return (minutes if zone[0] == "+" else -minutes) * 60_000_000_000
-
-
-def _moments(texts: Sequence[str], column: str) -> Times:
-    try:
-        return np.array(texts, dtype="datetime64[ns]").astype(np.int64)
-    except ValueError:
-        for row, text in enumerate(texts):
-            try:
-                np.datetime64(text, "ns")
-            except ValueError:
-                law = f"is not a day or time that exists: {text!r}"
-                raise BadCellError(row, column, text, law) from None
-        raise
-
-
-def _rewrite(
-    texts: Sequence[str],
-    column: str,
-    pattern: re.Pattern[str],
-    as_iso: Callable[[re.Match[str]], str],
-) -> list[str]:
-    written = []
-    for row, text in enumerate(texts):
-        found = pattern.fullmatch(text)
-        if found is None:
-            raise BadCellError(row, column, text, _unreadable(text))
-        written.append(as_iso(found))
-    return written
-
-
-def _from_compact(found: re.Match[str]) -> str:
-    year, month, day, hour, minute, second = found.groups()
-    clock = f"T{hour}:{minute}:{second or '00'}" if hour else ""
-    return f"{year}-{month}-{day}{clock}"
-
-
-def _from_year_first(found: re.Match[str]) -> str:
-    year, month, day, rest = found.groups()
-    return f"{year}-{month:0>2}-{day:0>2}{_clock(rest)}"
-
-
-def _clock(rest: str) -> str:
-    rest = rest.strip()
-    return f"T{rest:0>{5 if rest.count(':') == 1 else 8}}" if rest else ""
-
-
-def _order_of(texts: Sequence[str], column: str) -> Callable[[re.Match[str]], str]:
-    """Return the reading of `a/b/yyyy` that the column proves: one field is above 12 somewhere."""
-    proofs = {"first": False, "second": False}
-    for text in texts:
-        found = _LOCAL.fullmatch(text)
-        if found is not None:
-            proofs["first"] |= int(found.group(1)) > 12
-            proofs["second"] |= int(found.group(2)) > 12
-    if proofs["first"] == proofs["second"]:
-        law = f"may be day/month or month/day: {texts[0]!r}; write dates as 2024-01-31"
-        raise BadCellError(0, column, texts[0], law)
-    month, day = (2, 1) if proofs["first"] else (1, 2)
-
-    def as_iso(found: re.Match[str]) -> str:
-        return f"{found[3]}-{found[month]:0>2}-{found[day]:0>2}{_clock(found[4])}"
-
-    return as_iso
-
-
-def _epoch(texts: Sequence[str], column: str) -> Times:
-    try:
-        counts = np.fromiter(map(int, texts), np.int64, len(texts))
-    except ValueError:
-        counts = np.array([_whole(text, row, column) for row, text in enumerate(texts)], np.int64)
-    return epoch_ns(counts)
-
-
-def _whole(text: str, row: int, column: str) -> int:
-    if not _EPOCH.fullmatch(text):
-        raise BadCellError(row, column, text, _unreadable(text))
-    return int(text.partition(".")[0])
-
-
-def epoch_ns(counts: Times) -> Times:
-    """Return counts since 1970 as nanoseconds; their size tells s, ms, µs and ns apart."""
-    size = int(np.abs(counts).max())
-    for limit, unit in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):
-        if size < limit:
-            return counts * unit
-    return counts

@@ -19,10 +19,10 @@ from evenkeel.market.columns import (
     Table,
     numbers,
     recognise,
-    times,
     volumes,
 )
 from evenkeel.market.quality import and_more
+from evenkeel.market.times import TimeColumn
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -39,8 +39,8 @@ CHUNK = 1_000
 class _Columns:
     """The columns of a file while it is read."""
 
+    time: TimeColumn
     count: int = 0
-    time: list[str] = field(default_factory=list)
     numbers: dict[str, list[Column]] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     coded: list[int] = field(default_factory=list)
@@ -71,7 +71,7 @@ def _read(file: TextIO, path: Path) -> Table:
     if not header:
         raise DataError(f"{path.name} is empty; it needs a header line and at least 2 rows")
     layout = recognise(header, path.name)
-    columns = _Columns()
+    columns = _Columns(TimeColumn(" ".join(header[at].strip() for at in layout.time) or "time"))
     try:
         while rows := list(islice(reader, CHUNK)):
             if [] in rows:
@@ -79,11 +79,10 @@ def _read(file: TextIO, path: Path) -> Table:
             _take(columns, rows, layout, len(header))
         if not columns.count:
             raise DataError(f"{path.name} has a header and no rows; at least 2 are needed")
-        name = " ".join(header[at].strip() for at in layout.time) or "time"
-        wall, stamps = times(columns.time, name)
+        wall, stamps = columns.time.finish()
     except BadCellError as error:
-        raise _refusal(error, path, layout, header) from None
-    joined = {name: np.concatenate(parts) for name, parts in columns.numbers.items()}
+        raise _refusal(error, path, layout, header, columns.time) from None
+    joined = {name: _joined(columns.numbers.pop(name)) for name in list(columns.numbers)}
     return Table(
         path.name,
         wall,
@@ -94,6 +93,13 @@ def _read(file: TextIO, path: Path) -> Table:
         np.array(columns.coded, np.int64) if layout.symbol is not None else None,
         lambda row: f"line {_line(path, row)}",
     )
+
+
+def _joined(parts: list[Column]) -> Column:
+    """Return the pieces as one column, and let go of them."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _reader(file: TextIO) -> Reader:
@@ -122,12 +128,12 @@ def _take(columns: _Columns, rows: list[list[str]], layout: Layout, width: int) 
         if layout.volume is not None:
             columns.numbers.setdefault("volume", []).append(volumes(by_column[layout.volume]))
     except BadCellError as error:
-        raise BadCellError(first + error.row, error.column, error.value, error.law) from None
+        raise error.further(first) from None
     if len(layout.time) == 1:
-        columns.time.extend(by_column[layout.time[0]])
+        columns.time.take(by_column[layout.time[0]])
     else:
         day, clock = (by_column[at] for at in layout.time)
-        columns.time.extend(map("{} {}".format, day, clock))
+        columns.time.take(list(map("{} {}".format, day, clock)))
     if layout.symbol is not None:
         codes = columns.codes
         columns.coded.extend(
@@ -152,25 +158,28 @@ def _line(path: Path, row: int) -> int:
     return next(islice(_numbered(path), row, None))[0]
 
 
-def _refusal(error: BadCellError, path: Path, layout: Layout, header: list[str]) -> DataError:
+def _refusal(
+    error: BadCellError, path: Path, layout: Layout, header: list[str], time: TimeColumn
+) -> DataError:
     rows = islice(_numbered(path), error.row, None)
     line, _ = next(rows)
-    more = and_more(sum(_is_bad(row, error, layout, len(header)) for _, row in rows))
+    more = and_more(sum(_is_bad(row, error, layout, len(header), time) for _, row in rows))
     what = f"{error.column} {error.law}" if error.column else error.law
     return DataError(f"{path.name}, line {line}: {what}{more}")
 
 
-def _is_bad(row: list[str], error: BadCellError, layout: Layout, width: int) -> bool:
+def _is_bad(
+    row: list[str], error: BadCellError, layout: Layout, width: int, time: TimeColumn
+) -> bool:
     """Tell whether another row has the same trouble in the same column."""
     if not error.column or len(row) != width:
         return not error.column and len(row) != width
     places = dict(zip(PRICES, layout.prices, strict=True)) | {"volume": layout.volume}
+    if error.column not in places:
+        return time.refuses(" ".join(row[at] for at in layout.time))
+    cell = row[places[error.column] or 0]
     try:
-        if error.column in places:
-            cell = row[places[error.column] or 0]
-            volumes([cell]) if error.column == "volume" else numbers([cell], error.column)
-        else:
-            times([" ".join(row[at] for at in layout.time)], error.column)
+        volumes([cell]) if error.column == "volume" else numbers([cell], error.column)
     except BadCellError:
         return True
     return False

@@ -11,17 +11,18 @@ import numpy as np
 
 from evenkeel.domain.errors import DataError
 from evenkeel.market.columns import (
+    DATES,
     DAY,
     PRICES,
+    TIMES,
     BadCellError,
     Layout,
     Table,
-    epoch_ns,
     numbers,
     recognise,
-    times,
     volumes,
 )
+from evenkeel.market.times import LARGEST, epoch_ns, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,18 +67,23 @@ def read_frame(frame: pd.DataFrame, label: str) -> Table:
     """Return the table of a DataFrame: columns in any case, times in a column or the index."""
     import pandas as pd
 
+    if frame.columns.nlevels > 1:
+        raise DataError(
+            f"{label} has columns of {frame.columns.nlevels} levels; take one instrument out of it,"
+            f" such as frame.xs('AAPL', axis=1, level=1), or give a dict of frames"
+        )
+    if frame.index.nlevels > 1:
+        frame = frame.reset_index()
     columns = [frame.iloc[:, at] for at in range(frame.shape[1])]
     names = [str(name) for name in frame.columns]
-    if isinstance(frame.index, pd.DatetimeIndex):
+    index = frame.index.to_timestamp() if isinstance(frame.index, pd.PeriodIndex) else frame.index
+    if not pd.api.types.is_numeric_dtype(index.dtype):
         # The index is the time: a column of that kind beside it would only compete.
-        kept = [at for at, name in enumerate(names) if name.casefold() not in _TIME_NAMES]
-        columns = [frame.index.to_series(), *(columns[at] for at in kept)]
+        kept = [at for at, name in enumerate(names) if name.casefold() not in {*DATES, *TIMES}]
+        columns = [index.to_series(), *(columns[at] for at in kept)]
         names = ["timestamp", *(names[at] for at in kept)]
     layout = recognise(names, label)
     return _table(_Pandas(columns), names, layout, label)
-
-
-_TIME_NAMES = {"date", "day", "time", "datetime", "timestamp", "ts", "date_time"}
 
 
 def _positions(layout: Layout) -> list[int]:
@@ -120,17 +126,12 @@ def _whole(counts: Times, name: str) -> tuple[Times, Times]:
     """Read whole numbers as times: 20240131, or counts since 1970."""
     if counts.min() > 19_000_000 and counts.max() < 22_000_000:
         return times([str(count) for count in counts], name)
-    stamps = epoch_ns(counts)
+    stamps = epoch_ns(counts, name)
     return stamps, stamps
 
 
-def _refuse_null(absent: AnyArray, name: str) -> None:
-    if absent.any():
-        raise BadCellError(int(absent.argmax()), name, None, "is empty")
-
-
 class _Arrow:
-    """Columns of a pyarrow table."""
+    """Columns of a pyarrow table. Its own way into numpy would load pandas; DLPack does not."""
 
     def __init__(self, content: Any, names: list[str]) -> None:  # noqa: ANN401 - pyarrow carries no types
         self.content, self.names = content, names
@@ -139,52 +140,71 @@ class _Arrow:
         return int(self.content.num_rows)
 
     def _column(self, at: int) -> Any:  # noqa: ANN401
-        return self.content.column(self.names[at])
+        return self.content.column(self.names[at]).combine_chunks()
 
     def moments(self, at: int, name: str) -> tuple[Times, Times]:
-        import pyarrow as pa
-        from pyarrow import compute, types
+        from pyarrow import types
 
         column = self._column(at)
-        _refuse_null(column.is_null().to_numpy(), name)
+        if column.null_count:
+            raise BadCellError(column.to_pylist().index(None), name, None, "is empty")
         if types.is_date(column.type):
-            days = column.cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64) * DAY
+            days = _array(_cast(_cast(column, "date32", name), "int32", name)) * np.int64(DAY)
             return days, days
         if types.is_integer(column.type):
-            return _whole(column.to_numpy().astype(np.int64), name)
+            return _whole(_array(_cast(column, "int64", name)), name)
         if not types.is_timestamp(column.type):
             return times(self.texts(at), name)
         stamps = _nanoseconds(column)
         if column.type.tz in {None, "UTC", "Z", "+00:00"}:
             return stamps, stamps
+        from pyarrow import compute  # slow to load, and few files have a zone of their own
+
         return _nanoseconds(compute.local_timestamp(column)), stamps
 
     def floats(self, at: int, name: str) -> Column:
-        import pyarrow as pa
         from pyarrow import types
 
         column = self._column(at)
         if types.is_string(column.type) or types.is_large_string(column.type):
             return _numbers(self.texts(at), name)
-        return column.cast(pa.float64(), safe=False).to_numpy()  # type: ignore[no-any-return]
+        floats = _cast(column, "float64", name)
+        return _array(floats.fill_null(np.nan) if floats.null_count else floats)
 
     def texts(self, at: int) -> Sequence[str]:
         return ["" if cell is None else str(cell) for cell in self._column(at).to_pylist()]
 
     def coded(self, at: int) -> tuple[tuple[str, ...], Times]:
-        import pyarrow as pa
-
-        texts = self._column(at).cast(pa.string())  # of a dictionary: its values
-        encoded = texts.combine_chunks().dictionary_encode("encode")
+        texts = _cast(self._column(at), "string", self.names[at])  # of a dictionary: its values
+        encoded = texts.dictionary_encode("encode")
         names = tuple("" if name is None else str(name) for name in encoded.dictionary.to_pylist())
-        return names, encoded.indices.to_numpy().astype(np.int64)
+        return names, _array(encoded.indices).astype(np.int64)
+
+
+def _cast(column: Any, kind: str, name: str) -> Any:  # noqa: ANN401
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.type_for_alias(kind), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        law = f"holds {column.type}, which cannot be read as {kind}"
+        raise BadCellError(0, name, None, law) from None
+
+
+def _array(column: Any) -> AnyArray:  # noqa: ANN401
+    return np.from_dlpack(column)
 
 
 def _nanoseconds(column: Any) -> Times:  # noqa: ANN401
     import pyarrow as pa
 
+    days = column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(pa.int64())
+    seconds = _array(days)
+    outside = np.abs(seconds) >= LARGEST // 10**9
+    if outside.any():
+        raise BadCellError(int(outside.argmax()), "time", None, "is in no year of market data")
     nanoseconds = column.cast(pa.timestamp("ns", column.type.tz), safe=False)
-    return nanoseconds.cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]
+    return _array(nanoseconds.cast(pa.int64()))
 
 
 class _Pandas:
@@ -200,7 +220,9 @@ class _Pandas:
         import pandas as pd
 
         column = self.columns[at]
-        _refuse_null(column.isna().to_numpy(), name)
+        absent = column.isna().to_numpy()
+        if absent.any():
+            raise BadCellError(int(absent.argmax()), name, None, "is empty")
         if pd.api.types.is_integer_dtype(column.dtype):
             return _whole(column.to_numpy(np.int64), name)
         if column.dtype.kind != "M":

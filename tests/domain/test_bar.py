@@ -1,9 +1,8 @@
 """Bars are parallel columns; a part of them is a view, and their digest is their identity."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.domain.history import history
 
 from evenkeel.domain.bar import Finding

@@ -1,9 +1,9 @@
 """Asked again, the gate says of every order what it said in the run, whatever happened before."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.engine.market import HOUR, X, Y, bars, card, play, scripted
 from tests.fakes.scripted_broker import late, on_time
 

@@ -1,9 +1,9 @@
 """What one run writes down and does: every order's way through core, gate, venue and book."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.engine.market import HOUR, X, Y, bars, card, held, kinds, play, scripted
 from tests.fakes.scripted_broker import a_fill, on_time
 

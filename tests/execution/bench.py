@@ -1,9 +1,9 @@
 """A tape of a few bars, an order in one line, and a venue that is asked at every bar."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
+from msgspec.structs import replace
 
 from evenkeel.domain.bar import Bars
 from evenkeel.domain.fill import Fill

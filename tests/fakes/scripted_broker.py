@@ -1,7 +1,9 @@
 """A venue that says what a test tells it to say, as badly timed as venues can be."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from evenkeel.domain.events import CorporateAction, OrderAccepted, OrderCanceled, VenueEvent
 from evenkeel.domain.fill import Fill

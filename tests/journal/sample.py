@@ -1,11 +1,11 @@
 """Records to test with: one short run that has every kind, and any record that can be."""
 
-from dataclasses import replace
 from decimal import Decimal
 from types import UnionType
 from typing import Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from evenkeel.domain.events import (
     CancelRejected,

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.journal.sample import ORDER, a_run, any_record, respelled, two_of_a_kind
 
 from evenkeel.domain.events import CancelRequested, OrderAccepted, OrderCanceled

@@ -1,10 +1,10 @@
 """A journal gives back what was written, and the book that it led to."""
 
-from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 from tests.journal.sample import STARTED, a_run, any_record, book_of
 
 from evenkeel.domain.errors import JournalError
@@ -31,8 +31,8 @@ def test_what_is_read_back_is_what_was_written(record):
         record = record.order
     assert back == record
     assert type(back) is type(record)
-    for field in fields(record):
-        assert type(getattr(back, field.name)) is type(getattr(record, field.name))
+    for name in record.__struct_fields__:
+        assert type(getattr(back, name)) is type(getattr(record, name))
 
 
 def test_an_approval_comes_back_as_its_order():

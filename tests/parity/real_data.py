@@ -1,10 +1,11 @@
 """Ten real data sets, each cut to what a bar-by-bar replay can go through in a test."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from evenkeel.domain.bar import Bars
 from evenkeel.market.csv_files import read_bars

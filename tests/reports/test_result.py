@@ -5,12 +5,12 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 from tests.reports.story import DAY, A, D, approved, bars, day, fill, order, refused, result
 
 from evenkeel.domain.bar import Finding

@@ -2,12 +2,12 @@
 
 import random
 from collections import Counter
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.risk.account import SECOND, ZERO, Account, Book, account, order
 
 from evenkeel.domain.money import EXACT
@@ -222,11 +222,11 @@ def judge(new, portfolio: Account, limits):
     for name in NAMES:
         one = portfolio.reading(name)
         if name == new.instrument and sign == 1:
-            one = replace(one, buying=held.buying + more)
-            one = replace(one, buying_value=held.buying_value + more_value)
+            both = (held.buying + more, held.buying_value + more_value)
+            one = replace(one, buying=both[0], buying_value=both[1])
         elif name == new.instrument:
-            one = replace(one, selling=held.selling + more)
-            one = replace(one, selling_value=held.selling_value + more_value)
+            both = (held.selling + more, held.selling_value + more_value)
+            one = replace(one, selling=both[0], selling_value=both[1])
         price = Fraction(portfolio.prices[name])
         up = max(Fraction(one.buying_value), Fraction(one.buying) * price)
         down = max(Fraction(one.selling_value), Fraction(one.selling) * price)

@@ -1,1 +1,1 @@
-"""The nouns. Frozen, standard library only; every other room imports these and none of each other."""
+"""The nouns. Frozen; they import the standard library and msgspec; every other room imports these and none of each other."""

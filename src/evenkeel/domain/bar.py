@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:  # numpy is named here for the type checker only: the nouns import nothing
     from typing import Any, TypeAlias
@@ -20,8 +22,7 @@ if TYPE_CHECKING:  # numpy is named here for the type checker only: the nouns im
     AnyArray: TypeAlias = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True, gc=False):
     """Something suspicious in the data that does not make it unusable; counted and shown.
 
     `code` is a short stable name (`zero-volume`, `closed-day`, `spike`, `gap`), `count` how many
@@ -35,8 +36,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bars:
+class Bars(Struct, frozen=True, eq=False):
     """Completed bars of one instrument, oldest first, as parallel read-only numpy columns.
 
     `closed_at` (int64, UTC nanoseconds, strictly increasing) is when a bar became knowable; for a

@@ -9,17 +9,17 @@ a new member must still touch. Times are UTC nanoseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.money import ZERO
 from evenkeel.domain.verdict import Approved, Refused
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True, gc=False):
     """The first record: everything that the rest follows from.
 
     `tape` is the SHA-256 of each instrument's bars. The mode (backtest, paper) and the run's id
@@ -39,16 +39,14 @@ class RunStarted:
     settings: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class OrderAccepted:
+class OrderAccepted(Struct, frozen=True, gc=False):
     """The venue works the order (FIX: ExecType New)."""
 
     order_id: int
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRejected:
+class OrderRejected(Struct, frozen=True, gc=False):
     """The venue will not work the order (or the replacement: then the old one works on)."""
 
     order_id: int
@@ -56,8 +54,7 @@ class OrderRejected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OrderCanceled:
+class OrderCanceled(Struct, frozen=True, gc=False):
     """The order is off the market. `filled` is what it filled in all (FIX 14, CumQty).
 
     A fill that is part of `filled` and has not reached us yet still counts as exposure.
@@ -69,8 +66,7 @@ class OrderCanceled:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderExpired:
+class OrderExpired(Struct, frozen=True, gc=False):
     """The order's time in force ran out. `filled` as in `OrderCanceled`."""
 
     order_id: int
@@ -78,8 +74,7 @@ class OrderExpired:
     filled: Decimal = ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class OrderReplaced:
+class OrderReplaced(Struct, frozen=True, gc=False):
     """`order_id` (the new order) has taken the place of `replaces`, which `filled` this much."""
 
     order_id: int
@@ -88,8 +83,7 @@ class OrderReplaced:
     filled: Decimal = ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRejected:
+class CancelRejected(Struct, frozen=True, gc=False):
     """The cancel was too late, or the order is not known; the order's own state stands."""
 
     order_id: int
@@ -97,8 +91,7 @@ class CancelRejected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OrderUncertain:
+class OrderUncertain(Struct, frozen=True, gc=False):
     """Nobody can say what became of the order: it turns UNKNOWN and counts in full."""
 
     order_id: int
@@ -106,8 +99,7 @@ class OrderUncertain:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True, gc=False):
     """After `at`, `old` shares are `new` shares (2:1 is new=2, old=1).
 
     A bar that closed at `at` or before traded the old shares, every later one the new.
@@ -119,8 +111,7 @@ class Split:
     old: Decimal = Decimal(1)
 
 
-@dataclass(frozen=True, slots=True)
-class CashDividend:
+class CashDividend(Struct, frozen=True, gc=False):
     """Whoever holds at the close before `at` (the ex-date) gets `amount` a share; shorts pay."""
 
     instrument: str
@@ -129,8 +120,7 @@ class CashDividend:
     currency: str = "USD"
 
 
-@dataclass(frozen=True, slots=True)
-class Halted:
+class Halted(Struct, frozen=True, gc=False):
     """Nothing is approved again until somebody resumes. `by` is a person or a rule."""
 
     at: int
@@ -138,8 +128,7 @@ class Halted:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(Struct, frozen=True, gc=False):
     """A person took the halt back."""
 
     at: int
@@ -147,8 +136,7 @@ class Resumed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(Struct, frozen=True, gc=False):
     """Somebody wants the order off the market; it may still fill until the venue confirms."""
 
     order_id: int
@@ -157,8 +145,7 @@ class CancelRequested:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True, gc=False):
     """A line that the strategy logged."""
 
     at: int
@@ -166,8 +153,7 @@ class Noted:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+class RunEnded(Struct, frozen=True, gc=False):
     """The last record. `state` is the hash of the portfolio that the records lead to."""
 
     at: int

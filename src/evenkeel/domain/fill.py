@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from evenkeel.domain.money import ZERO
 from evenkeel.domain.order import Side
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Struct, frozen=True, gc=False):
     """One execution, as the venue reports it.
 
     `id` is the venue's execution id (FIX 17): a second report with the same id is the same fill.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.money import ONE
@@ -12,8 +13,7 @@ NO_MARKET = "XXXX"
 """ISO 10383's code for "no market": the MIC of an instrument that came from a bare file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(Struct, frozen=True, gc=False):
     """One tradable thing, named `SYMBOL.MIC` (MIC as in ISO 10383: `AAPL.XNAS`).
 
     `tick` is the smallest step of a price, None when not declared: then prices are taken as they

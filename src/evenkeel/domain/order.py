@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Side(Enum):
@@ -80,8 +81,7 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 """From each state, the states that can follow. Anything else is a mistake of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True, gc=False):
     """What a strategy wants done, already on the instrument's grid of ticks and lots.
 
     `id` counts the orders of a run from 1 and is never reused; the client order id that a venue

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from evenkeel.domain.money import ZERO
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.order import Order
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, gc=False):
     """One instrument of the portfolio, with everything that may still happen to it.
 
     `held` is the signed quantity of booked fills. `buying` and `selling` are the quantities that

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+
+from msgspec import Struct
 
 from evenkeel.domain.order import Order
 
@@ -33,8 +34,7 @@ class Reason(Enum):
     OPEN_ORDERS = "open_orders_max"
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(Struct, frozen=True, gc=False):
     """Permission to send one order. Made by the gate alone; a tidy test sees to it.
 
     `reserve_price` is the price at which the order counts against the limits until it is done:
@@ -46,8 +46,7 @@ class Approved:
     reserve_price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True, gc=False):
     """An order that may not be sent: the rule, what the rule allows, and what was observed."""
 
     order: Order

@@ -8,8 +8,9 @@ order and its replacement, and the legs of one OCA group decided at one moment.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
 
 from evenkeel.domain.money import EXACT, ZERO, round_down
 from evenkeel.domain.order import TERMINAL, TRANSITIONS, Order, OrderStatus, Side

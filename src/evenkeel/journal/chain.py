@@ -4,7 +4,7 @@
 
 The hash is that of the bytes after the space, so that a reader needs nothing but bytes and
 SHA-256. Records count from 1; the first one's `previous` is 64 zeros. In a body, fields stand in
-the order of their dataclass; an amount is a string without exponent or trailing zeros, a time
+the order of their class; an amount is a string without exponent or trailing zeros, a time
 an integer (UTC nanoseconds), an enum its value; what is None is left out; the keys of a mapping
 are sorted. Where a field may hold an amount or words, words are `{"text": "…"}`.
 """
@@ -12,10 +12,9 @@ are sorted. Where a field may hold an amount or words, words are `{"text": "…"
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
@@ -26,18 +25,17 @@ from evenkeel.domain.verdict import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
 
 GENESIS = "0" * 64
 """The `previous` of record 1."""
 
-KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Record)}
+KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Record)}
 """Every record class by the name that it has in a journal."""
 
-_FIELDS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {
-    kind: (names, attrgetter(*names))
-    for kind in (*KINDS.values(), Order)
-    for names in [tuple(field.name for field in fields(kind))]
+_NOUNS: list[type[Any]] = [*KINDS.values(), Order]
+
+_FIELDS: dict[type[Any], tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {
+    kind: (names, attrgetter(*names)) for kind in _NOUNS for names in [kind.__struct_fields__]
 }
 
 _encode = msgspec.json.Encoder().encode

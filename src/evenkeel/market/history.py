@@ -5,11 +5,12 @@ A daily bar closes with its exchange's session; without a market, at the last se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec.structs import replace
 
 from evenkeel.calendar.sessions import exchange_timezone, sessions
 from evenkeel.domain.bar import Bars

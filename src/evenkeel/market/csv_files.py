@@ -62,7 +62,7 @@ def read_bars(
             f"stamp must be 'start' or 'end', was {stamp!r}{did_you_mean(stamp, ('start', 'end'))}"
         )
     parts, wanted = _request(source, instrument)
-    tables = [_read(part) for part in parts]
+    tables = [read_table(part) for part in parts]
     bars = [
         replace(
             history(table, rows, named, start=start, end=end, stamp=stamp),
@@ -147,7 +147,11 @@ def _refuse_repeated(ids: Sequence[str]) -> None:
 # ---- the file ----
 
 
-def _read(part: One) -> Table:
+def read_table(part: One) -> Table:
+    """Return a .csv, .csv.gz or .parquet file, or a DataFrame, as a table that nobody has judged.
+
+    Raises `DataError` when it is absent, of another kind, or cannot be read.
+    """
     if not isinstance(part, str | Path):
         if not hasattr(part, "iloc"):
             raise UsageError(

@@ -48,16 +48,18 @@ def history(
     start: Bound,
     end: Bound,
     stamp: str,
+    length: int | None = None,
 ) -> Bars:
     """Return the bars of one instrument from the `rows` of a table (None: all of them).
 
-    Raises `DataError` when a row between `start` and `end` breaks a law, or fewer than 2 remain.
+    `length` is how long a bar lasts in nanoseconds (a day: one session), where the source says
+    so; otherwise the times show it. Raises `DataError` when a row between `start` and `end` breaks a law, or fewer than 2 remain.
     """
     who = f"{table.label} ({instrument.symbol})" if table.names else table.label
     where = np.arange(len(table.wall)) if rows is None else rows
-    daily = not (table.wall[where] % DAY).any()
+    daily = not (table.wall[where] % DAY).any() if length is None else length == DAY
     written = (table.wall if daily else table.stamps)[where]
-    length = DAY if daily else bar_interval(written, who)
+    length = DAY if daily else length or bar_interval(written, who)
     began = written if daily or stamp == "start" else written - length
     closed = _daily_closes(began, instrument.mic)[0] if daily else began + length
     kept = _inside(began, closed, instrument.mic, daily=daily, start=start, end=end)
@@ -75,6 +77,11 @@ def history(
     refuse_unusable(columns)
     line = timeline(began[kept], closed[kept], instrument.mic, daily=daily)
     return _bars(columns, line, instrument)
+
+
+def closing_times(began: Times, length: int, mic: str) -> Times:
+    """Return when bars of `length` that began at `began` became knowable: a day's at its close."""
+    return _daily_closes(began, mic)[0] if length == DAY else began + length
 
 
 def bar_interval(stamps: Times, who: str) -> int:
@@ -111,6 +118,8 @@ def _daily_closes(days: Times, mic: str) -> tuple[Times, Flags]:
     """Return when each day's bar closed, and which days were no session of the exchange."""
     if mic == NO_MARKET:
         return days + (DAY - SECOND), np.zeros(len(days), np.bool_)
+    if not len(days):
+        return days, np.zeros(0, np.bool_)
     numbers = days // DAY
     known = sessions(mic, _day(int(numbers.min())), _day(int(numbers.max())))
     if not len(known.dates):

@@ -14,7 +14,7 @@ from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
 from evenkeel.journal.log import MemoryJournal
 from evenkeel.market.csv_files import read_bars
-from evenkeel.ops.clock import now_ns
+from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.reports.result import Result
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _files(source: Source) -> list[str]:
 
 def execute(wanted: Request, *, jump: bool = True) -> Result:
     """Run a request over its whole tape."""
-    started_at = now_ns()
+    started_at = SYSTEM_CLOCK.now_ns()
     tape = Tape(wanted.bars)
     venue = wanted.venue(tape)
     journal = MemoryJournal()

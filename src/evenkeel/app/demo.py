@@ -85,12 +85,12 @@ def demonstrate(folder: Path) -> Demonstrated:
     from evenkeel.app.parity import compare
     from evenkeel.app.runs import check_writable, save
     from evenkeel.app.strategies import load_strategy
-    from evenkeel.ops.clock import now_ns
+    from evenkeel.ops.clock import SYSTEM_CLOCK
     from evenkeel.risk.limits import Limits
 
     check_writable(folder)
     files = write_prices(folder / "data")
-    began = now_ns()
+    began = SYSTEM_CLOCK.now_ns()
     wanted = plan(
         load_strategy(STRATEGY),
         dict(files),
@@ -102,7 +102,7 @@ def demonstrate(folder: Path) -> Demonstrated:
     database = f"sqlite:///{(folder / 'evenkeel.db').resolve()}"
     traded = paper(wanted, database)
     same = compare(tested.journal.lines(), traded.journal.lines())
-    seconds = (now_ns() - began) / 1e9
+    seconds = (SYSTEM_CLOCK.now_ns() - began) / 1e9
     save(tested, folder / "runs")
     report = tested.report(folder / "report.html")
     return Demonstrated(tested, traded, same, folder, report, database, seconds)

@@ -16,7 +16,7 @@ from evenkeel.domain.errors import ConfigError
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
-from evenkeel.ops.clock import now_ns
+from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.reports.result import Result
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def paper(wanted: Request, database: str, *, segment: int | None = None) -> Resu
             "paper trading needs a complete limit card; Limits.permissive_for_research() is for "
             "backtests only"
         )
-    started_at = now_ns()
+    started_at = SYSTEM_CLOCK.now_ns()
     run_id = new_run_id(wanted, started_at)
     journal = DatabaseJournal.begin(
         open_engine(database),

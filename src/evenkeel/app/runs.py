@@ -13,7 +13,7 @@ from evenkeel.app.setup import Request, instrument_of
 from evenkeel.app.strategies import where
 from evenkeel.domain.errors import JournalError, OutsideError, UsageError, did_you_mean
 from evenkeel.journal.log import RUN_FILE, MemoryJournal, read_lines, write_run_file
-from evenkeel.ops.clock import now_ns
+from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.reports.result import Result
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def new_run_id(wanted: Request, started_at: int) -> str:
 
 def manifest(wanted: Request, run_id: str, mode: str, started_at: int) -> dict[str, Any]:
     """Return what the journal does not say about a run; every time is ISO 8601, UTC."""
-    ended_at = now_ns()
+    ended_at = SYSTEM_CLOCK.now_ns()
     return {
         "run_id": run_id,
         "mode": mode,

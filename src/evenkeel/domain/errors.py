@@ -1,33 +1,42 @@
 """Everything that can go wrong on purpose, as one tree.
 
+                              exit  stops   what a person reads
     EvenkeelError
-    ├── UsageError            2  the request or a file is wrong; nothing was done
-    │   ├── DataError         2  market data that cannot be used (says which row of which file)
-    │   ├── ConfigError       2  a setting or limit card (says key, file and line)
-    │   └── StrategyError     2  a strategy's code or parameter
-    ├── VerdictError          1  the answer is no: a check was made and failed
-    │   └── JournalError      1  a journal that does not verify or replay
-    ├── OutsideError          3  the outside world failed: disk, database, network, broker
-    └── HaltedError           4  risk has halted trading
+    ├── UsageError            2     run     what was asked for cannot be; how to ask rightly
+    │   ├── DataError         2     run     which row of which file cannot be used, and why
+    │   ├── ConfigError       2     run     key, file and line (or variable), its law, the value
+    │   ├── StrategyError     2     run     which strategy, and what it got wrong
+    │   └── VaultError        2     run     the vault does not open, or a secret is not in it
+    ├── VerdictError          1     run     the answer is no: which check failed, and on what
+    │   └── JournalError      1     run     which record does not verify or replay
+    ├── OutsideError          3     run     what outside failed: disk, database, network, broker
+    │   └── TransientError    3     call    the same, and that it was tried again in vain
+    └── HaltedError           4     trades  which limit halted trading, and who may resume it
 
-The number is the exit code of the command line. Every one of them stops the engine when it is
-raised inside it; what does not stop the engine is a value (`Refused`, `Finding`), not an error.
+`exit` is the exit code of the command line. `stops` is what ends when one of them is raised:
+the whole run (engine included), the one call that may be made again (`ops/retry` does, within
+bounds; what it gives up on has then failed as an OutsideError does), or new orders while the
+engine runs on. What stops nothing is a value (`Refused`, `Finding`), not an error.
 A message is one sentence: what, where, what to do.
 """
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+Stops: TypeAlias = Literal["run", "call", "trades"]
+"""What ends when an error is raised: the run, the one call, or the making of orders."""
 
 
 class EvenkeelError(Exception):
     """Root of every error that this package raises on purpose."""
 
     exit_code: ClassVar[int] = 3
+    stops: ClassVar[Stops] = "run"
 
 
 class UsageError(EvenkeelError):
@@ -48,6 +57,10 @@ class StrategyError(UsageError):
     """A strategy cannot be loaded, has a wrong parameter, or broke a rule of the API."""
 
 
+class VaultError(UsageError):
+    """The vault does not open with this key, is damaged, or has no such secret."""
+
+
 class VerdictError(EvenkeelError):
     """A check was made and the answer is no."""
 
@@ -64,10 +77,24 @@ class OutsideError(EvenkeelError):
     exit_code = 3
 
 
+class TransientError(OutsideError):
+    """The world outside failed, and may answer when it is asked again; `ops/retry` knows how often.
+
+    `retry_after` is how long it asked us to wait, in seconds; None when it did not say.
+    """
+
+    stops = "call"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class HaltedError(EvenkeelError):
     """Trading is halted by risk."""
 
     exit_code = 4
+    stops = "trades"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Protocol
 
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.journal.chain import GENESIS, links
+from evenkeel.ops.atomic_file import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,33 +77,13 @@ class MemoryJournal:
 
 def write_run_file(path: Path, lines: Iterable[bytes]) -> None:
     """Write lines to `path`, whole and durable, or leave what was there; `OutsideError` if not."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            with unfinished.open("wb") as file:
-                file.writelines(line + b"\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        replace_file(path, (line + b"\n" for line in lines))
     except OSError as error:
         raise OutsideError(
             f"cannot write the journal {path}: {error.strerror}; "
             "check that the folder exists, is writable and has room"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable too: it is written in the folder, not in the file."""
-    if os.name == "nt":  # pragma: no cover  # Windows opens no folder, and needs no sync of one
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_lines(path: Path) -> Iterator[bytes]:

@@ -38,8 +38,3 @@ class SystemClock:
 
 SYSTEM_CLOCK = SystemClock()
 """What `app` hands down, and what a caller gets who names no other clock."""
-
-
-def now_ns() -> int:
-    """Return the present moment in UTC nanoseconds since 1970."""
-    return time.time_ns()

@@ -1,0 +1,1 @@
+"""Secrets at rest: encrypted, bound to their names, and never read without a record of it."""

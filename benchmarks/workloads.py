@@ -1,25 +1,39 @@
-"""What is measured: one strategy, made-up bars, and the bare loop that everything is held against."""
+"""What is measured: one strategy, made-up bars, and one way of trading them, the same for everyone.
+
+The strategy owns ten shares while its average over 20 bars is above the one over 50, by market
+orders that fill at the next bar's open and pay 0.1 % commission. A fixed quantity keeps the work
+the same from the first bar to the last: a share of equity would shrink to nothing under the costs
+of a million bars, and every engine would round it in its own way.
+"""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import evenkeel as ek
+from evenkeel.app.backtest import execute
+from evenkeel.app.setup import Request, request
 from evenkeel.domain.bar import Bars
 from evenkeel.domain.instrument import Instrument
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evenkeel.reports.result import Result
+    from evenkeel.strategy.base import Trader
     from evenkeel.strategy.series import BarSeries
 
 MINUTE = 60_000_000_000
 DAY = 1_440 * MINUTE
+CASH = 1_000_000
+QUANTITY = 10
+COMMISSION = 0.001
 
 
 class Cross(ek.Strategy):
-    """Own the instrument while its fast average is above its slow one."""
+    """Own ten shares while the fast average is above the slow one."""
 
     fast: int = ek.param(20, ge=2)
     slow: int = ek.param(50, ge=3)
@@ -33,55 +47,70 @@ class Cross(ek.Strategy):
             self.wake_on(self.up | self.down)
 
     def on_bar(self) -> None:
-        """Hold half of equity above, nothing below."""
+        """Buy where the fast average rises through the slow one, sell where it falls."""
         if self.up[0]:
-            self.target_weight(0.5)
+            self.buy(QUANTITY)
         elif self.down[0]:
             self.close()
 
 
-def minutes(count: int, *, seed: int = 1) -> Bars:
+class Busy(ek.Strategy):
+    """Buy on one bar and sell on the next, all the way: an order on every bar."""
+
+    def on_start(self) -> None:
+        """Begin by buying."""
+        self.long = False
+
+    def on_bar(self) -> None:
+        """Place one market order."""
+        if self.long:
+            self.sell(QUANTITY)
+        else:
+            self.buy(QUANTITY)
+        self.long = not self.long
+
+
+def minutes(count: int, *, seed: int = 1, name: str = "WALK.XXXX") -> Bars:
     """Return `count` one-minute bars of a seeded random walk, around the clock."""
-    random = np.random.default_rng(seed)
-    close = 100 * np.exp(np.cumsum(random.normal(0, 1e-4, count)))
-    opened = np.concatenate((close[:1], close[:-1]))
     closed_at = 1_500_000_000_000_000_000 + MINUTE * np.arange(1, count + 1)
-    days = np.arange(closed_at[0] // DAY + 1, closed_at[-1] // DAY + 3) * DAY
+    return walk(closed_at, step=1e-4, seed=seed, name=name)
+
+
+def days(count: int, *, seed: int = 1, name: str = "WALK.XXXX") -> Bars:
+    """Return `count` daily bars of a seeded random walk, a bar on every day."""
+    closed_at = 946_684_800_000_000_000 + DAY * np.arange(1, count + 1)
+    return walk(closed_at, step=1e-2, seed=seed, name=name)
+
+
+def walk(closed_at: np.ndarray, *, step: float, seed: int, name: str) -> Bars:
+    """Return bars at these times; `step` is the standard deviation of a bar's return."""
+    random = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(random.normal(0, step, len(closed_at))))
+    opened = np.concatenate((close[:1], close[:-1]))
+    closes = np.arange(closed_at[0] // DAY + 1, closed_at[-1] // DAY + 3) * DAY
     return Bars(
-        Instrument("WALK.XXXX"),
+        Instrument(name),
         closed_at,
         opened,
-        np.maximum(opened, close) * 1.0001,
-        np.minimum(opened, close) * 0.9999,
+        np.maximum(opened, close) * (1 + step / 2),
+        np.minimum(opened, close) * (1 - step / 2),
         close,
-        np.full(count, 1e7),
-        days,
+        np.full(len(closed_at), 1e7),
+        closes,
     )
 
 
-class Bare:
-    """The reference P: a method per bar that reads two averages and buys or sells, unchecked."""
-
-    def __init__(self, fast: list[float], slow: list[float]) -> None:
-        """Hold the two averages as lists, which Python reads fastest."""
-        self.fast, self.slow = fast, slow
-        self.quantity = 0
-
-    def on_bar(self, index: int) -> None:
-        """Read both averages, and act on them."""
-        if self.fast[index] > self.slow[index]:
-            if not self.quantity:
-                self.quantity = 1
-        elif self.quantity:
-            self.quantity = 0
+def size_of(bars: Sequence[Bars]) -> int:
+    """Return the bytes of the arrays that hold some bars."""
+    columns = ("closed_at", "open", "high", "low", "close", "volume")
+    return sum(getattr(each, column).nbytes for each in bars for column in columns)
 
 
-def bare_loop(bars: Bars, *, fast: int = 20, slow: int = 50) -> float:
-    """Return the seconds that the reference loop P takes over the same bars."""
-    sums = np.concatenate(([0.0], np.cumsum(bars.close)))
-    averages = [((sums[n:] - sums[:-n]) / n)[slow - n :].tolist() for n in (fast, slow)]
-    strategy = Bare(*averages)
-    begun = time.perf_counter()
-    for index in range(len(averages[0])):
-        strategy.on_bar(index)
-    return time.perf_counter() - begun
+def wanted(strategy: Trader, bars: Sequence[Bars]) -> Request:
+    """Return the request that every workload makes: 0.1 % commission, no slippage."""
+    return request(strategy, bars, cash=CASH, costs="bps:10", slippage="none")
+
+
+def traded(strategy: Trader, bars: Sequence[Bars]) -> Result:
+    """Run a strategy over bars with the whole gate, exact books and every record kept."""
+    return execute(wanted(strategy, bars))

@@ -20,7 +20,7 @@ ZERO = Decimal(0)
 
 def order(id=1, instrument="A.XNAS", side="BUY", quantity=10, kind="MARKET", **fields):
     """An order in few words; prices may be given as text or int."""
-    for name in ("limit_price", "stop_price", "trail_amount"):
+    for name in ("limit_price", "stop_price", "trail_amount", "trail_percent"):
         if name in fields:
             fields[name] = Decimal(fields[name])
     fields.setdefault("created_at", NOON)

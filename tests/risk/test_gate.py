@@ -42,7 +42,7 @@ def test_every_rule_answers_for_an_instrument_that_nobody_knows():
     _, checks = both(new, account(), STRICT)
     failed = {check.reason: check.observed for check in checks if not check.ok}
     assert failed[Reason.QUANTITY_INVALID] == "unknown instrument"
-    assert failed[Reason.PRICE_INVALID] == "unknown instrument"
+    assert failed[Reason.TERMS_INVALID] == "unknown instrument"
     assert failed[Reason.ORDER_NOTIONAL] == "unknown instrument Z.XNAS"
     assert failed[Reason.PRICE_COLLAR] == "no price"
     assert failed[Reason.CONCENTRATION] == "unknown instrument Z.XNAS"

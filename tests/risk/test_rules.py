@@ -7,6 +7,7 @@ from tests.risk.account import DAY, NOON, SECOND, account, order
 
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.money import EXACT
+from evenkeel.domain.order import TimeInForce
 from evenkeel.domain.verdict import Approved, Reason
 from evenkeel.risk import gate
 from evenkeel.risk.limits import UNITS, Limits
@@ -147,26 +148,65 @@ PRICES = {
     "STOP": {"stop_price": 101},
     "STOP_LIMIT": {"limit_price": 102, "stop_price": 101},
     "TRAILING_STOP": {"stop_price": 101, "trail_amount": 1},
+    "MARKET_ON_OPEN": {},
+    "MARKET_ON_CLOSE": {},
+    "LIMIT_ON_CLOSE": {"limit_price": 99},
 }
+TIFS = {"MARKET_ON_OPEN": "OPG", "MARKET_ON_CLOSE": "DAY", "LIMIT_ON_CLOSE": "DAY"}
 
 
 @pytest.mark.parametrize("kind", PRICES)
 def test_an_order_has_exactly_the_prices_of_its_type(kind):
-    wanted = PRICES[kind]
-    assert refusal(order(kind=kind, **wanted), account()) is None
-    for name in ("limit_price", "stop_price", "trail_amount"):
+    wanted, tif = PRICES[kind], TimeInForce(TIFS.get(kind, "GTC"))
+    assert refusal(order(kind=kind, tif=tif, **wanted), account()) is None
+    for name in ("limit_price", "stop_price", "trail_amount", "trail_percent"):
         others = {key: value for key, value in wanted.items() if key != name}
         wrong = others if name in wanted else wanted | {name: 100}
-        verdict = review(order(kind=kind, **wrong), account(), card())
-        assert verdict.reason is Reason.PRICE_INVALID
+        verdict = review(order(kind=kind, tif=tif, **wrong), account(), card())
+        assert verdict.reason is Reason.TERMS_INVALID
+
+
+def test_a_trail_is_an_amount_or_a_percentage_below_a_hundred():
+    trail = {"kind": "TRAILING_STOP", "stop_price": 99}
+    assert refusal(order(**trail, trail_percent="2.5"), account()) is None
+    assert refusal(order(**trail, trail_percent=100), account()) is Reason.TERMS_INVALID
+    assert refusal(order(**trail, trail_percent=0), account()) is Reason.TERMS_INVALID
+    both = review(order(**trail, trail_percent=5, trail_amount=5), account(), card())
+    assert both.limit == ("stop_price and trail_amount, or stop_price and trail_percent, positive")
+
+
+# FIX 4.4: "At the opening" and "immediate" say when, a stop says whether: they exclude each other.
+@pytest.mark.parametrize(
+    ("kind", "fits"),
+    [
+        ("MARKET", "DAY GTC GTD IOC FOK"),
+        ("LIMIT", "DAY GTC GTD IOC FOK OPG"),
+        ("STOP", "DAY GTC GTD"),
+        ("STOP_LIMIT", "DAY GTC GTD"),
+        ("TRAILING_STOP", "DAY GTC GTD"),
+        ("MARKET_ON_OPEN", "OPG"),
+        ("MARKET_ON_CLOSE", "DAY"),
+        ("LIMIT_ON_CLOSE", "DAY"),
+    ],
+)
+def test_a_type_has_only_the_times_in_force_that_mean_something(kind, fits):
+    for tif in TimeInForce:
+        verdict = review(order(kind=kind, tif=tif, **PRICES[kind]), account(), card())
+        if tif.value in fits.split():
+            assert isinstance(verdict, Approved)
+        else:
+            assert verdict.reason is Reason.TERMS_INVALID
+            assert verdict.limit == f"tif {' or '.join(sorted(fits.split()))} for {kind}"
+            assert verdict.observed == f"tif {tif.value}"
 
 
 @pytest.mark.parametrize("kind", PRICES)
 @pytest.mark.parametrize("price", [0, -1, "NaN", "sNaN", "Infinity", "-Infinity"])
 def test_every_price_is_finite_and_positive(kind, price):
     for name in PRICES[kind]:
-        wrong = order(kind=kind, **PRICES[kind] | {name: price})
-        assert refusal(wrong, account()) is Reason.PRICE_INVALID
+        tif = TimeInForce(TIFS.get(kind, "GTC"))
+        wrong = order(kind=kind, tif=tif, **PRICES[kind] | {name: price})
+        assert refusal(wrong, account()) is Reason.TERMS_INVALID
 
 
 @pytest.mark.parametrize(
@@ -174,11 +214,11 @@ def test_every_price_is_finite_and_positive(kind, price):
     [
         ("A.XNAS", "100.123456", None),  # no tick declared
         ("B.XNAS", "100.01", None),
-        ("B.XNAS", "100.011", Reason.PRICE_INVALID),
+        ("B.XNAS", "100.011", Reason.TERMS_INVALID),
         ("C.XCME", "100.05", None),
-        ("C.XCME", "100.04", Reason.PRICE_INVALID),
-        ("C.XCME", "100.06", Reason.PRICE_INVALID),
-        ("B.XNAS", "1E+90", Reason.PRICE_INVALID),  # not computable
+        ("C.XCME", "100.04", Reason.TERMS_INVALID),
+        ("C.XCME", "100.06", Reason.TERMS_INVALID),
+        ("B.XNAS", "1E+90", Reason.TERMS_INVALID),  # not computable
     ],
 )
 @pytest.mark.parametrize(("kind", "name"), [("LIMIT", "limit_price"), ("STOP", "stop_price")])
@@ -415,10 +455,14 @@ def test_a_sale_beyond_what_is_held_is_a_short():
         ("STOP_LIMIT", "SELL", {"stop_price": 90, "limit_price": 88}, 100),
         ("TRAILING_STOP", "BUY", {"stop_price": 105, "trail_amount": 5}, 105),
         ("TRAILING_STOP", "SELL", {"stop_price": 95, "trail_amount": 5}, 100),
+        ("TRAILING_STOP", "BUY", {"stop_price": 105, "trail_percent": 5}, 105),
+        ("MARKET_ON_OPEN", "BUY", {}, 100),
+        ("MARKET_ON_CLOSE", "SELL", {}, 100),
+        ("LIMIT_ON_CLOSE", "BUY", {"limit_price": 110}, 110),
     ],
 )
 def test_the_reserve_price_is_the_highest_that_may_be_owed(kind, side, prices, expected):
-    new = order(kind=kind, side=side, **prices)
+    new = order(kind=kind, side=side, tif=TimeInForce(TIFS.get(kind, "GTC")), **prices)
     assert reserve_price(new, Decimal(100)) == expected
     verdict = review(new, account(), card())
     assert verdict == Approved(new, NOON, Decimal(expected))

@@ -21,20 +21,55 @@ class Side(Enum):
 
 
 class OrderType(Enum):
-    """How an order fills (FIX 40); the rules are in DESIGN section 4."""
+    """How an order fills (FIX 40); the rules are in DESIGN section 4.
+
+    The last three trade in a session's opening or closing auction only. A limit on open is a
+    `LIMIT` with the time in force `OPG`.
+    """
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
     TRAILING_STOP = "TRAILING_STOP"
+    MARKET_ON_OPEN = "MARKET_ON_OPEN"
+    MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
+    LIMIT_ON_CLOSE = "LIMIT_ON_CLOSE"
 
 
 class TimeInForce(Enum):
-    """How long an order works (FIX 59)."""
+    """How long an order works (FIX 59).
+
+        DAY   until the close of its session     GTC   until it is canceled
+        GTD   until `expires_at`                 OPG   at the next opening of a session only
+        IOC   at the first chance to fill, once: the rest is canceled
+        FOK   at the first chance to fill, once, and all of it or nothing
+
+    On bars the first chance to fill is the open of the next bar.
+    """
 
     DAY = "DAY"
     GTC = "GTC"
+    GTD = "GTD"
+    IOC = "IOC"
+    FOK = "FOK"
+    OPG = "OPG"
+
+
+_FOREVER = frozenset((TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD))
+_AT_CLOSE = frozenset((TimeInForce.DAY,))
+
+TIMES_IN_FORCE: dict[OrderType, frozenset[TimeInForce]] = {
+    OrderType.MARKET: _FOREVER | {TimeInForce.IOC, TimeInForce.FOK},
+    OrderType.LIMIT: frozenset(TimeInForce),
+    OrderType.STOP: _FOREVER,
+    OrderType.STOP_LIMIT: _FOREVER,
+    OrderType.TRAILING_STOP: _FOREVER,
+    OrderType.MARKET_ON_OPEN: frozenset((TimeInForce.OPG,)),
+    OrderType.MARKET_ON_CLOSE: _AT_CLOSE,
+    OrderType.LIMIT_ON_CLOSE: _AT_CLOSE,
+}
+"""For each type the times in force that mean something: a stop waits, so it cannot be immediate."""
 
 
 class OrderStatus(Enum):
@@ -88,8 +123,9 @@ class Order(Struct, frozen=True, gc=False):
     sees is `<run id>-<id>`. `created_at` is the closing time of the bar that was decided on (UTC
     nanoseconds); the order can fill on later bars only. `quantity` is positive. `limit_price`,
     `stop_price` and `trail_amount` are in the instrument's currency; each is set exactly for the
-    types that need it (a trailing stop's `stop_price` is where its trail starts).
-    `expires_at` ends a DAY order. `replaces` names the order that this one takes the place of;
+    types that need it (a trailing stop's `stop_price` is where its trail starts, and it has either
+    a `trail_amount` or a `trail_percent`: 5 trails by 5 % of the price that leads it).
+    `expires_at` ends a DAY or GTD order, and is when an order on close trades. `replaces` names the order that this one takes the place of;
     its quantity is then what may still fill in all, beside what the replaced one has filled.
     `parent` names the order whose complete fill brings this one to life; orders with the same
     `oca_group` (named by the first order's id) cancel each other: when one fills, the rest end.
@@ -106,6 +142,7 @@ class Order(Struct, frozen=True, gc=False):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
     tif: TimeInForce = TimeInForce.GTC
     expires_at: int | None = None
     replaces: int | None = None

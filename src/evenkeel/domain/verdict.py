@@ -18,7 +18,7 @@ class Reason(Enum):
     INSTRUMENT_NOT_TRADABLE = "instrument_not_tradable"
     PRICE_STALE = "price_stale"
     QUANTITY_INVALID = "quantity_invalid"
-    PRICE_INVALID = "price_invalid"
+    TERMS_INVALID = "terms_invalid"
     REPLACED_ORDER_NOT_WORKING = "replaced_order_not_working"
     ORDER_QUANTITY = "order_quantity_max"
     ORDER_NOTIONAL = "order_notional_max"

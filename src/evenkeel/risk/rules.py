@@ -27,7 +27,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, TypeAlias
 
 from evenkeel.domain.money import INFINITY, ONE, ZERO, text
-from evenkeel.domain.order import Order, OrderType, Side
+from evenkeel.domain.order import TIMES_IN_FORCE, Order, OrderType, Side, TimeInForce
 from evenkeel.domain.portfolio import Portfolio
 from evenkeel.domain.verdict import Reason
 from evenkeel.risk.limits import UNLIMITED, Limits
@@ -54,10 +54,11 @@ class Check:
 # Looked up once: a member of an Enum costs more to reach than most rules cost to read.
 _BUY = Side.BUY
 _MARKET = OrderType.MARKET
+_GTC = TimeInForce.GTC
 
 _NOT_LIMITED: Measured = (UNLIMITED, "not measured", True)
 _NOT_HALTED: Measured = ("not halted", "not halted", True)
-_VALID_PRICES: Measured = ("valid prices", "valid prices", True)
+_VALID_TERMS: Measured = ("valid terms", "valid terms", True)
 _UNKNOWN = "unknown instrument"
 _NO_PRICE = "no price"
 
@@ -116,38 +117,51 @@ def quantity_is_valid(order: Order, portfolio: Portfolio, limits: Limits) -> Mea
     return f"a positive multiple of {lot}", str(quantity), False
 
 
-def prices_are_valid(order: Order, portfolio: Portfolio, limits: Limits) -> Measured:
-    """Each price is there exactly when the type needs it, finite, positive and on the tick."""
+def terms_are_valid(order: Order, portfolio: Portfolio, limits: Limits) -> Measured:
+    """The type can have this time in force and has its prices: finite, positive, on the tick."""
     limit, stop, trail = order.limit_price, order.stop_price, order.trail_amount
-    given = (limit is not None, stop is not None, trail is not None)
-    if order.type is _MARKET and given == _NONE_GIVEN:
-        return _VALID_PRICES
+    percent = order.trail_percent
+    given = (limit is not None, stop is not None, trail is not None, percent is not None)
+    if order.type is _MARKET and order.tif is _GTC and given == _NONE_GIVEN:
+        return _VALID_TERMS
+    if order.tif not in TIMES_IN_FORCE[order.type]:
+        known = " or ".join(sorted(tif.value for tif in TIMES_IN_FORCE[order.type]))
+        return f"tif {known} for {order.type.value}", f"tif {order.tif.value}", False
     instrument = portfolio.instrument(order.instrument)
     if instrument is None:
         return "prices on the tick", _UNKNOWN, False
     tick = instrument.tick
     # A trail is a distance, not a price: the stop that follows from it is put on the tick.
     if (
-        given == _PRICES[order.type]
+        given in _PRICES[order.type]
         and _is_price(limit, tick)
         and _is_price(stop, tick)
         and _is_price(trail, None)
+        and _is_price(percent, None)
+        and (percent is None or percent < _HUNDRED)
     ):
-        return _VALID_PRICES
-    names = ("limit_price", "stop_price", "trail_amount")
-    wanted = " and ".join(compress(names, _PRICES[order.type])) or "no price"
+        return _VALID_TERMS
+    names = ("limit_price", "stop_price", "trail_amount", "trail_percent")
+    choices = [" and ".join(compress(names, choice)) for choice in _PRICES[order.type]]
+    wanted = ", or ".join(choices) or "no price"
     law = f"{wanted}, positive" + (f", on the tick {tick}" if tick is not None else "")
     observed = (f"{name} {getattr(order, name)}" for name in compress(names, given))
     return law, ", ".join(observed) or _NO_PRICE, False
 
 
-_NONE_GIVEN = (False, False, False)
-_PRICES: dict[OrderType, tuple[bool, bool, bool]] = {  # limit, stop, trail
-    OrderType.MARKET: _NONE_GIVEN,
-    OrderType.LIMIT: (True, False, False),
-    OrderType.STOP: (False, True, False),
-    OrderType.STOP_LIMIT: (True, True, False),
-    OrderType.TRAILING_STOP: (False, True, True),
+_HUNDRED = Decimal(100)
+_NONE_GIVEN = (False, False, False, False)
+_LIMIT_GIVEN = (True, False, False, False)
+_PRICES: dict[OrderType, tuple[tuple[bool, bool, bool, bool], ...]] = {
+    # limit, stop, trail amount, trail percent
+    OrderType.MARKET: (_NONE_GIVEN,),
+    OrderType.LIMIT: (_LIMIT_GIVEN,),
+    OrderType.STOP: ((False, True, False, False),),
+    OrderType.STOP_LIMIT: ((True, True, False, False),),
+    OrderType.TRAILING_STOP: ((False, True, True, False), (False, True, False, True)),
+    OrderType.MARKET_ON_OPEN: (_NONE_GIVEN,),
+    OrderType.MARKET_ON_CLOSE: (_NONE_GIVEN,),
+    OrderType.LIMIT_ON_CLOSE: (_LIMIT_GIVEN,),
 }
 
 
@@ -305,7 +319,7 @@ RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.INSTRUMENT_NOT_TRADABLE, instrument_is_tradable),
     (Reason.PRICE_STALE, price_is_fresh),
     (Reason.QUANTITY_INVALID, quantity_is_valid),
-    (Reason.PRICE_INVALID, prices_are_valid),
+    (Reason.TERMS_INVALID, terms_are_valid),
     (Reason.REPLACED_ORDER_NOT_WORKING, replaced_order_is_working),
     (Reason.ORDER_QUANTITY, order_quantity_within_max),
     (Reason.ORDER_NOTIONAL, order_notional_within_max),
@@ -329,8 +343,9 @@ RULES: tuple[tuple[Reason, Rule], ...] = (
 def reserve_price(order: Order, last: Decimal) -> Decimal:
     """Return the highest of the last price and the order's own limit and stop.
 
-        MARKET          last
-        LIMIT           last or limit: a buy pays up to its limit, a sell is short from its limit
+        MARKET          last; so on open and on close
+        LIMIT           last or limit: a buy pays up to its limit, a sell is short from its limit;
+                        so on close
         STOP            last or stop: a buy triggers there or above; a sell at or below, so last
         STOP_LIMIT      last, stop or limit
         TRAILING_STOP   last or stop: where the trail starts; a buy's only falls from there

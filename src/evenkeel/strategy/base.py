@@ -568,13 +568,12 @@ def _amount(what: str, value: Number) -> Decimal:
 
 
 def _tif(value: str | TimeInForce) -> TimeInForce:
-    if isinstance(value, TimeInForce):
-        return value
-    try:
-        return TimeInForce(value.upper())
-    except ValueError as error:
-        known = ", ".join(each.value for each in TimeInForce)
-        raise StrategyError(f"tif must be one of {known}, was {value!r}") from error
+    known = (TimeInForce.DAY, TimeInForce.GTC)
+    for each in known:
+        if value is each or (isinstance(value, str) and value.upper() == each.value):
+            return each
+    names = ", ".join(each.value for each in known)
+    raise StrategyError(f"tif must be one of {names}, was {value!r}")
 
 
 def _side(value: str | Side) -> Side:

@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from evenkeel.ops import secret
+
 settings.register_profile("steady", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("search", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests(monkeypatch):
+    """A process knows its secrets for good, to keep them out of its log; a test knows its own."""
+    monkeypatch.setattr(secret, "_revealable", set())
+
 
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -10,6 +10,7 @@ import pytest
 
 from evenkeel.domain.errors import ConfigError
 from evenkeel.ops.settings import Settings, load_settings
+from evenkeel.ops.toml_file import TomlFile
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +156,12 @@ def test_nothing_configured_costs_nothing(tmp_path):
         [sys.executable, "-c", CHEAP, tmp_path], capture_output=True, check=True, text=True
     )
     assert not done.stdout.strip()
+
+
+def test_a_key_that_is_not_in_a_file_stands_in_the_file(tmp_path, write):
+    write("[account]\ncash = 1\n")
+    file = TomlFile(tmp_path / "evenkeel.toml")
+    assert (file.place("account.currency"), file.place("paths.runs")) == (
+        "evenkeel.toml:1",
+        "evenkeel.toml",
+    )

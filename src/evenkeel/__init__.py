@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.events import CashDividend, Split
     from evenkeel.domain.instrument import Instrument
     from evenkeel.execution.costs import BasisPoints, IbkrFixed, Zero
-    from evenkeel.execution.fill_model import BasisPointsSlippage, NoSlippage
+    from evenkeel.execution.slippage import BasisPointsSlippage, NoSlippage
     from evenkeel.reports.result import Result
     from evenkeel.risk.limits import Limits
     from evenkeel.strategy.base import PortfolioStrategy, Strategy
@@ -43,7 +43,7 @@ _ROOMS = {
     "evenkeel.domain.events": ("CashDividend", "Split"),
     "evenkeel.domain.instrument": ("Instrument",),
     "evenkeel.execution.costs": ("BasisPoints", "IbkrFixed", "Zero"),
-    "evenkeel.execution.fill_model": ("BasisPointsSlippage", "NoSlippage"),
+    "evenkeel.execution.slippage": ("BasisPointsSlippage", "NoSlippage"),
     "evenkeel.reports.result": ("Result",),
     "evenkeel.risk.limits": ("Limits",),
     "evenkeel.strategy.base": ("PortfolioStrategy", "Strategy"),

@@ -12,8 +12,8 @@ from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.domain.tape import Tape
 from evenkeel.domain.verdict import Approved
 from evenkeel.execution.costs import Zero
-from evenkeel.execution.fill_model import NoSlippage
 from evenkeel.execution.simulated import SimulatedBroker
+from evenkeel.execution.slippage import NoSlippage
 
 MINUTE = 60_000_000_000
 ID = "TEST.XXXX"

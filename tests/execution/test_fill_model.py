@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.domain.errors import UsageError
 from evenkeel.execution import fill_model
-from evenkeel.execution.fill_model import (
-    BasisPointsSlippage,
-    NoSlippage,
-    Prices,
-    on_tick,
-    parse_slippage,
-)
+from evenkeel.execution.fill_model import Prices, on_tick
 
 D = Decimal
 
@@ -144,34 +137,7 @@ def test_a_trail_is_found_where_a_plain_loop_finds_it(column, trail, buy, start)
     assert extreme == (None if best is None else sign * best)
 
 
-# ---- slippage and the grid -------------------------------------------------------------------
-
-
-def test_slippage_is_against_the_trader():
-    model = BasisPointsSlippage(D(5))
-    assert model.slipped(D(100), buy=True) == D("100.05")
-    assert model.slipped(D(100), buy=False) == D("99.95")
-    assert NoSlippage().slipped(D(100), buy=True) == 100
-
-
-@pytest.mark.parametrize(
-    ("text", "model"),
-    [
-        ("none", NoSlippage()),
-        ("zero", NoSlippage()),
-        ("bps:5", BasisPointsSlippage(D(5))),
-    ],
-)
-def test_a_text_names_a_model(text, model):
-    assert parse_slippage(text) == model
-    assert parse_slippage(model.name) == model
-    assert parse_slippage(model) is model
-
-
-@pytest.mark.parametrize("text", ["bsp:5", "bps:", "bps:x", "bps:-1", "", 5])
-def test_a_wrong_text_is_a_usage_error(text):
-    with pytest.raises(UsageError):
-        parse_slippage(text)
+# ---- the grid --------------------------------------------------------------------------------
 
 
 def test_chosen_prices_stand_on_the_grid():

@@ -30,7 +30,7 @@ from evenkeel.domain.events import (
 from evenkeel.domain.order import TimeInForce
 from evenkeel.domain.tape import NEVER
 from evenkeel.execution.costs import IbkrFixed
-from evenkeel.execution.fill_model import BasisPointsSlippage
+from evenkeel.execution.slippage import BasisPointsSlippage
 
 FLAT = (100, 101, 99, 100)
 

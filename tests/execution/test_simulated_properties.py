@@ -12,7 +12,7 @@ from evenkeel.domain.money import EXACT
 from evenkeel.domain.order import TimeInForce
 from evenkeel.domain.tape import NEVER
 from evenkeel.execution.costs import IbkrFixed
-from evenkeel.execution.fill_model import BasisPointsSlippage
+from evenkeel.execution.slippage import BasisPointsSlippage
 
 PAIR = "PAIR.XXXX"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.events import CorporateAction
     from evenkeel.execution.costs import CostModel
-    from evenkeel.execution.fill_model import Slippage
+    from evenkeel.execution.slippage import Slippage
     from evenkeel.market.csv_files import Source, Wanted
     from evenkeel.market.history import Bound
     from evenkeel.risk.limits import Limits

@@ -13,8 +13,8 @@ from evenkeel.domain.money import exact, text
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.core import Core
 from evenkeel.execution.costs import parse_costs
-from evenkeel.execution.fill_model import parse_slippage
 from evenkeel.execution.simulated import SimulatedBroker
+from evenkeel.execution.slippage import parse_slippage
 from evenkeel.risk.limits import Limits
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Bars
     from evenkeel.execution.costs import CostModel
-    from evenkeel.execution.fill_model import Slippage
+    from evenkeel.execution.slippage import AnySlippage, Slippage
     from evenkeel.strategy.base import Trader
 
 CASH = Decimal(100_000)
@@ -86,7 +86,7 @@ def request(
     cash: Decimal | float | str = CASH,
     currency: str = "USD",
     costs: str | CostModel | None = None,
-    slippage: str | Slippage | None = None,
+    slippage: str | AnySlippage | None = None,
     limits: Limits | None = None,
     volume_share: Decimal | float | str | None = None,
     touch: str | None = None,
@@ -108,13 +108,19 @@ def request(
         cash=_cash(cash),
         currency=currency,
         costs=parse_costs(COSTS if costs is None else costs),
-        slippage=parse_slippage(SLIPPAGE if slippage is None else slippage),
+        slippage=_plain(parse_slippage(SLIPPAGE if slippage is None else slippage)),
         limits=Limits.permissive_for_research() if limits is None else limits,
         volume_share=VOLUME_SHARE if volume_share is None else exact(volume_share),
         touch="through" if touch == "through" else "at",
         actions=actions,
         data=data or {},
     )
+
+
+def _plain(slippage: AnySlippage) -> Slippage:
+    if hasattr(slippage, "slipped_in") or hasattr(slippage, "bars_late"):
+        raise UsageError(f"slippage {slippage.name} is not part of the venue yet; choose bps:1")
+    return slippage
 
 
 def instrument_of(name: str, facts: Mapping[str, str]) -> Instrument:

@@ -9,20 +9,17 @@ float of a limit compares with a bar exactly as the limit compares with the data
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from evenkeel.domain.errors import UsageError, did_you_mean
-from evenkeel.domain.money import EXACT, ONE, exact, round_down, round_up, text
-from evenkeel.execution.costs import basis_points, number
+from evenkeel.domain.money import EXACT, exact, round_down, round_up
+from evenkeel.execution.slippage import Slippage as Slippage  # noqa: PLC0414 - for the venue
 
 if TYPE_CHECKING:
     from evenkeel.domain.bar import Column
 
-_KNOWN = ("none", "bps:5")
 _FIRST_CHUNK = 64
 _LAST_CHUNK = 65_536
 _UP = Context(prec=15, rounding=ROUND_CEILING)
@@ -36,74 +33,6 @@ class Prices(NamedTuple):
     high: float
     low: float
     close: float
-
-
-# ---- slippage --------------------------------------------------------------------------------
-
-
-class Slippage(Protocol):
-    """How much worse than the rule's price a market or stop order fills."""
-
-    @property
-    def name(self) -> str:
-        """The text from which `parse_slippage` makes this model again."""
-        ...
-
-    def slipped(self, price: Decimal, *, buy: bool) -> Decimal:
-        """Return `price` made worse; the broker rounds it and keeps it inside the bar."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class NoSlippage:
-    """Every order fills at the price of its rule."""
-
-    name: str = field(default="none", init=False)
-
-    def slipped(self, price: Decimal, *, buy: bool) -> Decimal:
-        return price
-
-
-@dataclass(frozen=True, slots=True)
-class BasisPointsSlippage:
-    """A share of the price, in basis points: 5 are 0.05 %."""
-
-    points: Decimal
-    up: Decimal = field(init=False, repr=False)
-    down: Decimal = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        rate = basis_points(self.points, of="slippage")
-        object.__setattr__(self, "up", EXACT.add(ONE, rate))
-        object.__setattr__(self, "down", EXACT.subtract(ONE, rate))
-
-    @property
-    def name(self) -> str:
-        """`bps:` and the number of points."""
-        return f"bps:{text(exact(self.points))}"
-
-    def slipped(self, price: Decimal, *, buy: bool) -> Decimal:
-        return EXACT.multiply(price, self.up if buy else self.down)
-
-
-def parse_slippage(slippage: str | Slippage) -> Slippage:
-    """Return the model that a text names (`none`, `zero`, `bps:5`); a model is itself.
-
-    Raises `UsageError` for any other text.
-    """
-    if not isinstance(slippage, str):
-        if hasattr(slippage, "slipped"):
-            return slippage
-        raise UsageError(f"slippage {slippage!r} is neither a text nor a slippage model")
-    kind, colon, points = slippage.strip().partition(":")
-    if kind == "bps" and colon:
-        return BasisPointsSlippage(number(points, of=f"slippage {slippage!r}"))
-    if slippage.strip() in {"none", "zero"}:
-        return NoSlippage()
-    raise UsageError(
-        f"slippage {slippage!r} is not known; there are {', '.join(_KNOWN)}"
-        f"{did_you_mean(kind, _KNOWN)}"
-    )
 
 
 # ---- one bar -> a price ----------------------------------------------------------------------

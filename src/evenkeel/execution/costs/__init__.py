@@ -1,0 +1,22 @@
+"""What an order costs: the port, the models, and the words by which they are called."""
+
+from evenkeel.execution.costs.flat import BasisPoints, PerOrder, PerShare, Zero
+from evenkeel.execution.costs.ibkr import IbkrFixed, IbkrTiered
+from evenkeel.execution.costs.model import Charge, CostModel, Meter, MeteredCosts, Traded
+from evenkeel.execution.costs.words import KINDS, parse_costs
+
+__all__ = [
+    "KINDS",
+    "BasisPoints",
+    "Charge",
+    "CostModel",
+    "IbkrFixed",
+    "IbkrTiered",
+    "Meter",
+    "MeteredCosts",
+    "PerOrder",
+    "PerShare",
+    "Traded",
+    "Zero",
+    "parse_costs",
+]

@@ -6,7 +6,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:               # two pips in one environment break it
-.PHONY: help setup demo test check fmt bench docs pins clean
+.PHONY: help setup demo test check differential fmt bench docs pins clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -21,7 +21,7 @@ INSTALL = $(PIP) install --quiet --no-compile
 EXACT := src/evenkeel/domain/*,src/evenkeel/risk/*,src/evenkeel/ledger/*,src/evenkeel/engine/*,src/evenkeel/journal/*
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## Make the environment in .venv with everything a contributor needs
 
@@ -41,6 +41,9 @@ check: $(VENV)/.dev ## Format, lint, types, layers, house rules: what must hold 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/test_tidy.py
+
+differential: $(VENV)/.dev ## Play 2,000 random order programs against the slow reference venue
+	EVENKEEL_DIFFERENTIAL=2000 $(BIN)/python -m pytest --quiet --numprocesses auto tests/execution/test_differential.py
 
 fmt: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix-only

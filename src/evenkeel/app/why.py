@@ -50,6 +50,8 @@ def why(result: Result, order_id: int) -> dict[str, Any]:
         "venue": _venue(result, order_id),
         "fills": _fills(result, order_id),
         "commission": _text(sum((fill.commission for fill in _of(result, order_id)), Decimal(0))),
+        "fees": _text(sum((fill.fees for fill in _of(result, order_id)), Decimal(0))),
+        "slippage": _text(sum((fill.slippage for fill in _of(result, order_id)), Decimal(0))),
         "round_trips": _round_trips(result, order_id),
     }
 
@@ -132,6 +134,7 @@ def _fills(result: Result, order_id: int) -> list[dict[str, Any]]:
             "quantity": _text(fill.quantity),
             "price": _text(fill.price),
             "commission": _text(fill.commission),
+            "fees": _text(fill.fees),
             "slippage": _text(fill.slippage),
             "ambiguity": _text(fill.ambiguity),
         }

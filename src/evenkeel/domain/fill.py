@@ -14,8 +14,9 @@ class Fill(Struct, frozen=True, gc=False):
     """One execution, as the venue reports it.
 
     `id` is the venue's execution id (FIX 17): a second report with the same id is the same fill.
-    `quantity` is positive, `price` in the instrument's currency, `commission` the money paid in
-    `currency`. `at` is the closing time of the bar in which it happened: when we could know.
+    `quantity` is positive, `price` in the instrument's currency; `commission` (the broker's) and
+    `fees` (what authorities, exchanges and clearing houses take beside it) are money in `currency`,
+    negative for a rebate. `at` is the closing time of the bar in which it happened: when we could know.
     `slippage` is the money lost against the price that the rules of DESIGN section 4 give before
     slippage. `ambiguity` is None, or the money between this fill and the better one that the same
     bar would have allowed (two legs of a bracket inside one bar: the worse one fills).
@@ -32,3 +33,4 @@ class Fill(Struct, frozen=True, gc=False):
     commission: Decimal = ZERO
     slippage: Decimal = ZERO
     ambiguity: Decimal | None = None
+    fees: Decimal = ZERO

@@ -31,8 +31,8 @@ Move: TypeAlias = Fill | Split | CashDividend
 class Curve:
     """The account at every bar time of any instrument, in the base currency.
 
-    `equity` is cash plus positions at their last closes, `gross` the same with every commission
-    and all slippage given back, `invested` the value of longs plus that of shorts.
+    `equity` is cash plus positions at their last closes, `gross` the same with every commission,
+    all fees and all slippage given back, `invested` the value of longs plus that of shorts.
     """
 
     times: Times
@@ -121,8 +121,9 @@ def _steps(
                 signed = move.quantity if move.side is Side.BUY else -move.quantity
                 paid = signed * move.price * bars[move.instrument].instrument.multiplier
                 quantity.become(quantity.value + signed, move.at)
-                money.become(money.value - paid - move.commission, move.at)
-                costs.become(costs.value + move.commission + move.slippage, move.at)
+                charged = move.commission + move.fees
+                money.become(money.value - paid - charged, move.at)
+                costs.become(costs.value + charged + move.slippage, move.at)
             case Split():
                 quantity.become(share(quantity.value, move.new, move.old), move.at + 1)
                 ratio = ratios.setdefault(move.instrument, _Steps(ONE))

@@ -23,6 +23,7 @@ from evenkeel.reports import metrics as measure
 from evenkeel.reports import orders as lifes
 from evenkeel.reports import tables
 from evenkeel.reports.curve import Curve, curve, moves
+from evenkeel.reports.sensitivity import sensitivity
 from evenkeel.reports.text import finite, iso
 from evenkeel.reports.trades import Trade, round_trips
 
@@ -103,7 +104,7 @@ class Result:
 
     @cached_property
     def gross_metrics(self) -> dict[str, int | float]:
-        """The same performance with commission and slippage given back."""
+        """The same performance with commission, fees and slippage given back."""
         gross = self.curve.gross
         figures = measure.performance(gross[self.points], start=self._start, periods=self._periods)
         return {**figures, "max_drawdown": float(np.min(measure.drawdown(gross)))}
@@ -211,6 +212,7 @@ class Result:
             "refused_by_reason": self.refused_by_reason(),
             "fills": len(self._fills),
             "costs": self.costs(),
+            "cost_sensitivity": self.cost_sensitivity,
             "ambiguous_bars": self.ambiguous_bars,
             "ambiguity_worth": self.ambiguity_worth,
             "findings": [_finding(finding) for finding in self.findings],
@@ -233,8 +235,13 @@ class Result:
         return {
             "commission": math.fsum(float(fill.commission) for fill in self._fills),
             "slippage": math.fsum(float(fill.slippage) for fill in self._fills),
-            "fees": 0.0,  # no record of this version carries a fee beside its commission
+            "fees": math.fsum(float(fill.fees) for fill in self._fills),
         }
+
+    @cached_property
+    def cost_sensitivity(self) -> dict[str, Any]:
+        """What the run comes to if its costs are nothing, as they are, twice and five times that."""
+        return sensitivity(self.curve, self.points, start=self._start, periods=self._periods)
 
     @property
     def ambiguous_bars(self) -> int:

@@ -39,7 +39,7 @@ NAT = -(2**63)
 
 AMOUNTS = frozenset(
     (
-        *("quantity", "price", "commission", "slippage", "ambiguity", "filled", "return"),
+        *("quantity", "price", "commission", "fees", "slippage", "ambiguity", "filled", "return"),
         *("limit_price", "stop_price", "trail_amount"),
         *("entry_price", "exit_price", "gross_pnl", "net_pnl"),
     )
@@ -58,6 +58,7 @@ FILL = (
     "strategy",
     "fill_id",
     "ambiguity",
+    "fees",
 )
 ORDER = (
     "id",
@@ -94,6 +95,7 @@ TRADE = (
     "exit_price",
     "gross_pnl",
     "commission",
+    "fees",
     "net_pnl",
     "return",
     "bars_held",
@@ -113,6 +115,7 @@ def fill_rows(fills: Iterable[Fill], strategy_of: dict[int, str]) -> list[Row]:
             "quantity": fill.quantity,
             "price": fill.price,
             "commission": fill.commission,
+            "fees": fill.fees,
             "slippage": fill.slippage,
             "order_id": fill.order_id,
             "strategy": strategy_of.get(fill.order_id, ""),
@@ -168,6 +171,7 @@ def trade_rows(trades: Iterable[Trade]) -> list[Row]:
             "exit_price": trade.exit_price,
             "gross_pnl": trade.gross_pnl,
             "commission": trade.commission,
+            "fees": trade.fees,
             "net_pnl": trade.net_pnl,
             "return": trade.profit_ratio,
             "bars_held": trade.bars_held,

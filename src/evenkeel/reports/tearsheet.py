@@ -37,6 +37,9 @@ HEADLINE = (
 )
 """What is shown before and after costs: its name, its key in `metrics`, and how it is written."""
 
+AT_COSTS = {0: "nothing", 1: "as they are", 2: "twice that", 5: "five times that"}
+"""How the page calls the multiples of `reports.sensitivity`."""
+
 NOTHING = "–"
 """How the page writes what is not defined."""
 
@@ -109,6 +112,14 @@ def contents(result: Result) -> dict[str, Any]:
             for label, key, form in HEADLINE
         ],
         "metrics": result.metrics,
+        "sensitivity": [
+            (
+                AT_COSTS[case["multiple"]],
+                *(defined(case[key]) for key in ("total_return", "sharpe")),
+            )
+            for case in summary["cost_sensitivity"]["cases"]
+        ],
+        "break_even": summary["cost_sensitivity"]["break_even"],
         "cost": math.fsum(summary["costs"].values()),
         "first": int(result.curve.times[0]),
         "last": int(result.curve.times[-1]),
@@ -205,6 +216,11 @@ def exactly(value: Decimal | str) -> str:
 def day(at: int) -> str:
     """Write the UTC day of a moment."""
     return iso(at)[:10]
+
+
+def defined(value: float | None) -> float:
+    """Return a figure as the filters take it: NaN where there is none."""
+    return math.nan if value is None else value
 
 
 def tone(value: float) -> str:

@@ -32,7 +32,8 @@ class Trade:
     """One round trip; money in the instrument's currency, multiplier included.
 
     `side` is that of the entry. While `open`, the exit is the last close (no exit costs), and
-    `exit_at` and `exit_order` are None. `cost` and `proceeds` are positive, without commission.
+    `exit_at` and `exit_order` are None. `cost` and `proceeds` are positive, without commission
+    and fees.
     """
 
     instrument: str
@@ -45,6 +46,7 @@ class Trade:
     cost: Decimal
     proceeds: Decimal
     commission: Decimal
+    fees: Decimal
     multiplier: Decimal
     bars_held: int = 0
 
@@ -65,14 +67,14 @@ class Trade:
 
     @property
     def gross_pnl(self) -> Decimal:
-        """Profit before commission."""
+        """Profit before commission and fees."""
         gained = EXACT.subtract(self.proceeds, self.cost)
         return gained if self.side is Side.BUY else -gained
 
     @property
     def net_pnl(self) -> Decimal:
-        """Profit after the commissions of entry and exit."""
-        return EXACT.subtract(self.gross_pnl, self.commission)
+        """Profit after the commissions and fees of entry and exit."""
+        return EXACT.subtract(self.gross_pnl, EXACT.add(self.commission, self.fees))
 
     @property
     def profit_ratio(self) -> float:
@@ -82,22 +84,29 @@ class Trade:
 
 @dataclass(slots=True)
 class _Lot:
-    """What is left of an entry fill: quantity, cost and commission all positive."""
+    """What is left of a fill: a positive quantity, its cost, its commission and its fees."""
 
     fill: Fill
     quantity: Decimal
     cost: Decimal
     commission: Decimal
+    fees: Decimal
 
     def take(self, quantity: Decimal) -> _Lot:
-        """Take `quantity` off with its part of cost and commission."""
-        whole = quantity == self.quantity
-        cost = self.cost if whole else share(self.cost, quantity, self.quantity)
-        commission = self.commission if whole else share(self.commission, quantity, self.quantity)
+        """Take `quantity` off with its part of the money."""
+        if quantity == self.quantity:
+            taken = _Lot(self.fill, quantity, self.cost, self.commission, self.fees)
+        else:
+            parts = (
+                share(money, quantity, self.quantity)
+                for money in (self.cost, self.commission, self.fees)
+            )
+            taken = _Lot(self.fill, quantity, *parts)
         self.quantity -= quantity
-        self.cost -= cost
-        self.commission -= commission
-        return _Lot(self.fill, quantity, cost, commission)
+        self.cost -= taken.cost
+        self.commission -= taken.commission
+        self.fees -= taken.fees
+        return taken
 
 
 def round_trips(happened: Iterable[Move], bars: Mapping[str, Bars]) -> list[Trade]:
@@ -125,7 +134,7 @@ def _trade(
 ) -> None:
     """Close what `fill` is against, oldest first; what is left of it opens a lot."""
     cost = fill.quantity * fill.price * history.instrument.multiplier
-    coming = _Lot(fill, fill.quantity, cost, fill.commission)
+    coming = _Lot(fill, fill.quantity, cost, fill.commission, fill.fees)
     while coming.quantity and lots and lots[0].fill.side is not fill.side:
         quantity = min(lots[0].quantity, coming.quantity)
         _record(trades, lots[0].take(quantity), coming.take(quantity), history)
@@ -142,9 +151,11 @@ def _record(
     instrument = history.instrument
     if leaving is None:
         last = exact(float(history.close[-1]))
-        proceeds, paid = entry.quantity * last * instrument.multiplier, entry.commission
+        proceeds = entry.quantity * last * instrument.multiplier
+        paid, fees = entry.commission, entry.fees
     else:
-        proceeds, paid = leaving.cost, entry.commission + leaving.commission
+        proceeds = leaving.cost
+        paid, fees = entry.commission + leaving.commission, entry.fees + leaving.fees
     key = (entry.fill.order_id, leaving.fill.order_id if leaving else None)
     trade = trades.get(key)
     if trade is None:
@@ -159,6 +170,7 @@ def _record(
             cost=entry.cost,
             proceeds=proceeds,
             commission=paid,
+            fees=fees,
             multiplier=instrument.multiplier,
         )
         return
@@ -166,6 +178,7 @@ def _record(
     trade.cost += entry.cost
     trade.proceeds += proceeds
     trade.commission += paid
+    trade.fees += fees
     trade.exit_at = leaving.fill.at if leaving else None
 
 

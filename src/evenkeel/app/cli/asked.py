@@ -116,7 +116,8 @@ def _outcome(story: dict[str, Any]) -> list[str]:
     ]
     head = ("as", "orders", "quantity", "entry", "exit", "profit", "return")
     trips = table(head, rows, right="quantity entry exit profit return")
-    return [f"What came of it (commission {_money(story['commission'])})", *trips]
+    paid = ", ".join(f"{name} {_money(story[name])}" for name in ("commission", "fees", "slippage"))
+    return [f"What came of it ({paid})", *trips]
 
 
 def _money(amount: str | None) -> str:

@@ -20,13 +20,31 @@ def run_lines(body: dict[str, Any]) -> list[str]:
         ("risk", _risk(metrics)),
         ("orders", _orders(orders, body["fills"])),
         ("refused", ", ".join(f"{k} {n}" for k, n in body["refused_by_reason"].items())),
-        ("costs", f"commission {money(costs['commission'])}, slippage {money(costs['slippage'])}"),
+        ("costs", _costs(costs)),
+        ("if costs were", _sensitivity(body["cost_sensitivity"])),
         ("ambiguous", _ambiguous(body)),
         ("findings", _findings(body["findings"])),
         ("limits", body["limits"]["note"]),
         ("took", _seconds(body["wall_seconds"])),
     ]
     return [body["strategy"], *pairs(rows)]
+
+
+def _costs(costs: dict[str, float]) -> str:
+    """Say what was paid, commission and slippage always, the rest where there was any."""
+    always = ("commission", "slippage")
+    return ", ".join(
+        f"{name} {money(amount)}" for name, amount in costs.items() if name in always or amount
+    )
+
+
+def _sensitivity(body: dict[str, Any]) -> str:
+    """Say what the same fills come to at other costs, in one line."""
+    cases = {case["multiple"]: percent(case["total_return"]) for case in body["cases"]}
+    asked = ", ".join(f"{name} {cases[k]}" for k, name in ((0, "nothing"), (2, "×2"), (5, "×5")))
+    none_left = body["break_even"]
+    rest = "" if none_left is None else f"; nothing is left at ×{none_left:,.1f}"
+    return f"{asked} (the same fills, priced again){rest}"
 
 
 def _returns(body: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from importlib import import_module
 
 from benchmarks.machine import described
 
-MEASUREMENTS = ("one_instrument", "cold_start")
+MEASUREMENTS = ("one_instrument", "cold_start", "universe", "sweep", "orders")
 
 
 def main() -> None:

@@ -60,10 +60,10 @@ class Laps:
         return f"{short(wall)} × {to} (CPU {short(cpu)})"
 
 
-def race(contestants: Mapping[str, Callable[[], object]], repeats: int = REPEATS) -> Laps:
+def race(contestants: Mapping[str, Callable[[], object]], repeats: int | None = None) -> Laps:
     """Let every contestant run once per round."""
     result = Laps({name: [] for name in contestants})
-    for _ in range(repeats):
+    for _ in range(REPEATS if repeats is None else repeats):
         for name, contestant in contestants.items():
             result.laps[name].append(lap(contestant))
     return result

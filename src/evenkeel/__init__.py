@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evenkeel.app.backtest import backtest
+    from evenkeel.app.sweep import sweep
     from evenkeel.domain.errors import EvenkeelError
     from evenkeel.domain.events import CashDividend, Split
     from evenkeel.domain.instrument import Instrument
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "evenkeel.app.backtest": ("backtest",),
+    "evenkeel.app.sweep": ("sweep",),
     "evenkeel.domain.errors": ("EvenkeelError",),
     "evenkeel.domain.events": ("CashDividend", "Split"),
     "evenkeel.domain.instrument": ("Instrument",),
@@ -85,6 +87,7 @@ __all__ = [
     "rolling_min",
     "rsi",
     "sma",
+    "sweep",
 ]
 
 

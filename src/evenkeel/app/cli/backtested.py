@@ -75,15 +75,17 @@ def answer(asked: Asked) -> Answer:
     return Answer(body, [*run_lines(body), *_next(kept, out)])
 
 
-def parameters(written: list[str]) -> dict[str, str]:
+def parameters(
+    written: list[str], *, option: str = "--set", such_as: str = "fast=10"
+) -> dict[str, str]:
     """Return the values of `--set name=value`; `UsageError` when one is not of that form."""
     found: dict[str, str] = {}
     for each in written:
         name, equals, value = (part.strip() for part in each.partition("="))
         if not equals or not name:
-            raise UsageError(f"--set {each} is not of the form name=value, such as fast=10")
+            raise UsageError(f"{option} {each} is not of the form name=value, such as {such_as}")
         if name in found:
-            raise UsageError(f"--set {name} is given twice; give it once")
+            raise UsageError(f"{option} {name} is given twice; give it once")
         found[name] = value
     return found
 

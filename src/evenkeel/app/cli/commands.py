@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.lab_commands import lab_app
 from evenkeel.app.cli.shown import INTERRUPTED, show
 from evenkeel.domain.errors import UsageError
 
@@ -24,6 +25,7 @@ runs_app = typer.Typer(help="The runs of this folder.", rich_markup_mode=None)
 audit_app = typer.Typer(help="Trust the journals.", rich_markup_mode=None)
 app.add_typer(runs_app, name="runs")
 app.add_typer(audit_app, name="audit")
+app.add_typer(lab_app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Run = Annotated[

@@ -22,13 +22,20 @@ from tests.contracts.provider_world import (
     UNDER_WAY,
     ns,
 )
+from tests.fakes import alpha_vantage_server, yahoo_server
 from tests.fakes.clock import FakeClock
+from tests.fakes.loopback import Loopback
+from tests.fakes.yahoo_session import fresh_yfinance, session_to
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.events import CashDividend, Split
+from evenkeel.market.alpha_vantage import AlphaVantage
+from evenkeel.market.budget import Budget
 from evenkeel.market.fetched import judged
 from evenkeel.market.file_provider import FileProvider
+from evenkeel.market.manners import Manners
 from evenkeel.market.provider import Adjustment, Failure, Provider, ProviderError
+from evenkeel.market.yahoo import Yahoo
 
 JANUARY = (ns("2024-01-01"), ns("2024-02-01"))
 
@@ -52,11 +59,46 @@ def files(folder: Path, clock: FakeClock, suffix: str = "csv") -> FileProvider:
     return FileProvider({ACME.id: prices}, clock=clock, actions=actions)
 
 
+def alpha_vantage(folder: Path, clock: FakeClock) -> AlphaVantage:
+    server = Loopback(alpha_vantage_server.alpha_vantage)
+    budget = Budget(folder / "budget.db", clock, {})
+    manners = Manners("alpha_vantage", budget, clock)
+
+    class Served(AlphaVantage):
+        def close(self) -> None:
+            super().close()
+            server.close()
+            budget.close()
+
+    return Served(lambda: alpha_vantage_server.KEY, manners, clock, base_url=server.url)
+
+
+def yahoo(folder: Path, clock: FakeClock) -> Yahoo:
+    server = Loopback(yahoo_server.yahoo)
+    budget = Budget(folder / "budget.db", clock, {})
+
+    class Served(Yahoo):
+        def close(self) -> None:
+            super().close()
+            server.close()
+            budget.close()
+
+    return Served(Manners("yahoo", budget, clock), clock, session=session_to(server.port))
+
+
 PROVIDERS = {
+    "alpha-vantage": alpha_vantage,
+    "yahoo": yahoo,
     "csv": files,
     "parquet": lambda folder, clock: files(folder, clock, "parquet"),
 }
 """How each provider is made to serve the world of `provider_world`: (folder, clock) → provider."""
+
+
+@pytest.fixture(autouse=True)
+def yfinance_keeps_nothing(tmp_path):
+    """Its caches on disk are this test's, those in memory are empty."""
+    fresh_yfinance(tmp_path)
 
 
 @pytest.fixture

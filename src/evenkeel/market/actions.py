@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,9 @@ def _read(
         )
     new, old = _ratio(value, place) if kind == "split" else (_positive(value, place), Decimal(1))
     return [
-        Split(each.id, _due(day, each.mic), new, old)
+        Split(each.id, due(day, each.mic), new, old)
         if kind == "split"
-        else CashDividend(each.id, _due(day, each.mic), new, each.currency)
+        else CashDividend(each.id, due(day, each.mic), new, each.currency)
         for each in instruments
         if name in {each.id, each.symbol}
     ]
@@ -106,6 +107,21 @@ def _positive(text: str, place: str) -> Decimal:
     return value
 
 
-def _due(day: date, mic: str) -> int:
+def split_ratio(factor: float | str) -> tuple[Decimal, Decimal]:
+    """Return the shares that a factor makes of how many: `1.5` is 3 of 2, `0.3333` is 1 of 3.
+
+    Raises `ValueError` when it is no positive number.
+    """
+    plain = Fraction(str(factor))
+    if plain <= 0:
+        raise ValueError(f"a split factor must be above 0, was {factor}")
+    near = plain.limit_denominator(100)
+    if abs(near - plain) > plain / 2_000:
+        near = plain
+    return Decimal(near.numerator), Decimal(near.denominator)
+
+
+def due(day: date, mic: str) -> int:
+    """Return when an action with that ex-date takes effect: midnight in its exchange's zone."""
     midnight = datetime.combine(day, time(), exchange_timezone(mic)).astimezone(UTC)
     return int(midnight.timestamp()) * 1_000_000_000

@@ -370,10 +370,10 @@ def test_splits_happen_on_paper_too(ask):
 
 def test_settings_are_shown_with_where_they_come_from(ask, monkeypatch):
     Path("evenkeel.toml").write_text('[paths]\nruns = "kept"\n')
-    monkeypatch.setenv("EVENKEEL__PATHS__DATABASE", "postgresql://ann:secret@host/db")
+    monkeypatch.setenv("EVENKEEL__PATHS__DATABASE", "postgresql://ann:hunter2@host/db")
     code, out, _ = ask("show-config")
     assert code == 0
-    assert "secret" not in out
+    assert "hunter2" not in out
     shown = json.loads(ask("show-config", "--json")[1])["settings"]
     assert shown["paths.runs"] == {"value": "kept", "source": "evenkeel.toml:2"}
     assert shown["paths.database"]["value"] == "postgresql://ann:***@host/db"

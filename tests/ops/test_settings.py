@@ -36,7 +36,10 @@ def test_defaults_stand_when_nothing_is_said(tmp_path):
     assert (settings.backtest.costs, settings.backtest.slippage) == ("ibkr-fixed", "bps:1")
     assert (settings.backtest.volume_share, settings.backtest.touch) == (Decimal("0.1"), "at")
     assert set(settings.sources.values()) == {"default"}
-    assert len(settings.sources) == 8
+    assert (settings.vault.file, settings.vault.unlock) == ("secrets.vault", "auto")
+    assert (settings.logging.levels, settings.logging.file) == ("info", "")
+    assert settings.metrics.port == 0
+    assert len(settings.sources) == 15
 
 
 def test_each_layer_wins_over_the_one_before(tmp_path, write, monkeypatch):
@@ -50,15 +53,11 @@ def test_each_layer_wins_over_the_one_before(tmp_path, write, monkeypatch):
     settings = load_settings(tmp_path, flags={"backtest.costs": "bps:5"})
     assert (settings.account.cash, settings.account.currency) == (Decimal(3), "EUR")
     assert (settings.backtest.costs, settings.backtest.slippage) == ("bps:5", "bps:2")
-    assert settings.sources == {
-        "paths.runs": "default",
-        "paths.database": "default",
+    assert {key: source for key, source in settings.sources.items() if source != "default"} == {
         "account.cash": "EVENKEEL__ACCOUNT__CASH",
         "account.currency": "evenkeel.toml:3",
         "backtest.costs": "flag",
         "backtest.slippage": "evenkeel.local.toml:5",
-        "backtest.volume_share": "default",
-        "backtest.touch": "default",
     }
 
 
@@ -93,6 +92,42 @@ REFUSED = {
     ),
     "share": ("[backtest]\nvolume_share = 1.5", r":2: backtest\.volume_share must be .* at most 1"),
     "touch": ("[backtest]\ntouch = 'near'", r":2: backtest\.touch must be at or through, was"),
+    "the way to the vault's key": (
+        "[vault]\nunlock = 'door'",
+        r":2: vault\.unlock must be auto, prompt, .*, was 'door'; the default is auto$",
+    ),
+    "no vault": ("vault.file = ''", r":1: vault\.file must be the name of a file, was ''"),
+    "levels": (
+        "[logging]\nlevels = 'loud'",
+        r":2: logging\.levels must be levels such as info,market=debug, was 'loud'",
+    ),
+    "a small file": ("logging.file_bytes_max = 5", r":1: .* must be a whole number from 1000"),
+    "no files": ("logging.files_max = 0", r":1: logging\.files_max must be a whole number from 1"),
+    "a port": ("metrics.port = 70000", r":1: metrics\.port must be a port from 1 to 65535, or 0"),
+    "a password": (
+        "[vault]\nunlock = 'postgresql://ada:hunter2@db'",
+        r":2: vault\.unlock must be .*, was 'postgresql://ada:\*\*\*@db'; the default is auto$",
+    ),
+    "an unknown profile": (
+        "[profile.life.paths]\nruns = 'x'",
+        r":1: unknown key profile\.life; did you mean 'live'",
+    ),
+    "an unknown table of a profile": (
+        "[profile.live.path]\nruns = 'x'",
+        r":1: unknown table \[profile\.live\.path\]; did you mean 'paths'",
+    ),
+    "an unknown key of a profile that is not asked for": (
+        "[profile.live.paths]\nrun = 'x'",
+        r":2: unknown key profile\.live\.paths\.run; did you mean 'runs'",
+    ),
+    "a profile that is no table": (
+        "profile = 'live'",
+        r":1: profile must be a table, written \[profile\]",
+    ),
+    "a profile's table that is none": (
+        "[profile.live]\npaths = 'x'",
+        r":2: profile\.live\.paths must be a table, written \[profile\.live\.paths\]",
+    ),
     "an unknown key": (
         "[account]\ncahs = 1",
         r":2: unknown key account\.cahs; did you mean 'cash'",
@@ -142,12 +177,107 @@ def test_a_wrong_flag_is_refused_by_its_name(tmp_path):
         load_settings(tmp_path, flags={"backtest.tuch": "at"})
 
 
+PROFILES = """
+[paths]
+runs = "for all"
+[profile.paper.paths]
+runs = "for paper"
+[profile.live.paths]
+runs = "for live"
+database = "sqlite:///live.db"
+"""
+
+
+@pytest.mark.parametrize(
+    ("profile", "runs", "source"),
+    [
+        (None, "for all", "evenkeel.toml:3"),
+        ("backtest", "for all", "evenkeel.toml:3"),
+        ("paper", "for paper", "evenkeel.toml:5"),
+    ],
+)
+def test_a_profile_wins_over_what_holds_for_all(tmp_path, write, profile, runs, source):
+    write(PROFILES)
+    settings = load_settings(tmp_path, profile=profile)
+    assert (settings.paths.runs, settings.sources["paths.runs"]) == (runs, source)
+
+
+def test_the_local_file_wins_over_a_profile_of_the_other(tmp_path, write, monkeypatch):
+    write(PROFILES)
+    write("[paths]\nruns = 'mine'", "evenkeel.local.toml")
+    monkeypatch.setenv("EVENKEEL_PROFILE", "paper")
+    assert load_settings(tmp_path).paths.runs == "mine"
+    write("[profile.paper]\npaths = { runs = 'mine on paper' }", "evenkeel.local.toml")
+    settings = load_settings(tmp_path)
+    assert (settings.paths.runs, settings.sources["paths.runs"]) == (
+        "mine on paper",
+        "evenkeel.local.toml:2",
+    )
+    assert load_settings(tmp_path, profile="backtest").paths.runs == "for all"
+
+
+def test_an_unknown_profile_is_refused_by_its_source(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"^profile: .*, was 'papper'; did you mean 'paper'\?"):
+        load_settings(tmp_path, profile="papper")
+    monkeypatch.setenv("EVENKEEL_PROFILE", "real")
+    with pytest.raises(ConfigError, match=r"^EVENKEEL_PROFILE: a profile is .*, was 'real'"):
+        load_settings(tmp_path)
+
+
+def test_live_takes_no_defaults(tmp_path, write, monkeypatch):
+    with pytest.raises(ConfigError, match=r"no defaults: set paths\.runs, paths\.database, acc"):
+        load_settings(tmp_path, profile="live")
+    write(PROFILES + "[profile.live.account]\ncurrency = 'EUR'\n[vault]\nfile = 'v'")
+    with pytest.raises(
+        ConfigError,
+        match=r"^live trading takes no defaults: set logging\.file in evenkeel\.toml, such as "
+        r"\[profile\.live\.logging\]$",
+    ):
+        load_settings(tmp_path, profile="live")
+    monkeypatch.setenv("EVENKEEL__LOGGING__FILE", "live.log")
+    settings = load_settings(tmp_path, profile="live")
+    assert settings.paths.database == "sqlite:///live.db"
+    assert (settings.account.currency, settings.logging.file) == ("EUR", "live.log")
+
+
+def test_numbers_of_the_environment_are_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENKEEL__METRICS__PORT", "9102")
+    monkeypatch.setenv("EVENKEEL__LOGGING__FILES_MAX", "7")
+    settings = load_settings(tmp_path)
+    assert (settings.metrics.port, settings.logging.files_max) == (9102, 7)
+
+
+def test_a_password_in_a_variable_is_not_shown_by_the_system(tmp_path):
+    """Asked of a process of its own: what `/proc` shows is what a process began with."""
+    code = (
+        "import os, subprocess, sys\n"
+        "from evenkeel.ops.settings import load_settings\n"
+        "print(load_settings().paths.database)\n"
+        "print(open('/proc/self/environ', 'rb').read())\n"
+        "print(subprocess.run(['env'], capture_output=True).stdout)"
+    )
+    url = "postgresql://ada:canary-b0a7@db/evenkeel"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        text=True,
+        env={**os.environ, "EVENKEEL__PATHS__DATABASE": url},
+        cwd=tmp_path,
+    )
+    read, own, child = done.stdout.splitlines()
+    assert read == url
+    assert "canary" not in own
+    assert "EVENKEEL__PATHS__DATABASE=***" in own
+    assert url in child, "a process that it starts still has its settings"
+
+
 CHEAP = """
 import sys
 before = set(sys.modules)  # coverage, where it watches, has imports of its own
 from evenkeel.ops.settings import load_settings
 load_settings(sys.argv[1])
-print(*sorted({"pydantic", "pydantic_settings", "tomllib"} & (set(sys.modules) - before)))
+print(*sorted({"pydantic", "pydantic_settings", "tomllib", "logging", "hmac"} & (set(sys.modules) - before)))
 """
 
 

@@ -1,7 +1,14 @@
 """Settings in layers: defaults < evenkeel.toml < evenkeel.local.toml < environment < flags.
 
+    [paths]                       holds for all
+    database = "sqlite:///evenkeel.db"
+    [profile.live.paths]          holds for live alone, over what the same file says for all
+    database = "postgresql://db/evenkeel"
+
+A profile is `backtest`, `paper` or `live`; a command has its own, or `EVENKEEL_PROFILE` names one.
 The defaults stand in the dataclasses below and nowhere else. A folder without files and an
 environment without `EVENKEEL__SECTION__KEY` takes the cheap road: nothing is parsed or imported.
+No setting is a secret: secrets are in the vault.
 """
 
 from __future__ import annotations
@@ -22,6 +29,12 @@ if TYPE_CHECKING:
 
 FILES = ("evenkeel.toml", "evenkeel.local.toml")
 PREFIX = "EVENKEEL__"
+PROFILES = ("backtest", "paper", "live")
+PROFILE_VARIABLE = "EVENKEEL_PROFILE"
+LIVE_MUST_SAY = (
+    *("paths.runs", "paths.database", "account.currency", "vault.file", "logging.file"),
+)
+"""What live trading takes from nobody's default: somebody has thought about each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +64,64 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True)
+class Vault:
+    """Where the vault is, and where its key comes from (see `ops.vault.unlock`)."""
+
+    file: str = "secrets.vault"
+    unlock: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """What is told (`info,market=debug`), and to which file; no file when it is empty.
+
+    A file that would pass `file_bytes_max` is moved aside; `files_max` of them are kept.
+    """
+
+    levels: str = "info"
+    file: str = ""
+    file_bytes_max: int = 10_000_000
+    files_max: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The port on 127.0.0.1 where Prometheus reads; 0 serves nothing."""
+
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What this installation runs with. `sources` says where each `section.key` came from."""
 
     paths: Paths = field(default_factory=Paths)
     account: Account = field(default_factory=Account)
     backtest: Backtest = field(default_factory=Backtest)
+    vault: Vault = field(default_factory=Vault)
+    logging: Logging = field(default_factory=Logging)
+    metrics: Metrics = field(default_factory=Metrics)
     sources: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(_keys(), "default"))
 
 
-SECTIONS: dict[str, type[Paths | Account | Backtest]] = {
+SECTIONS: dict[str, type[Any]] = {
     "paths": Paths,
     "account": Account,
     "backtest": Backtest,
+    "vault": Vault,
+    "logging": Logging,
+    "metrics": Metrics,
 }
+
+
+def _are_levels(words: str) -> bool:
+    from evenkeel.ops.logging import parsed_levels  # only who sets levels needs to know them
+
+    try:
+        return bool(parsed_levels(words))
+    except ConfigError:
+        return False
+
 
 LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "paths.runs": ("the name of a folder", bool),
@@ -84,25 +141,63 @@ LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: value.is_finite() and ZERO < value <= ONE,
     ),
     "backtest.touch": ("at or through", bool),  # its type knows the words
+    "vault.file": ("the name of a file", bool),
+    "vault.unlock": (
+        "auto, prompt, keyring, env, fd:N or file:PATH",
+        lambda value: re.fullmatch(r"auto|prompt|keyring|env|fd:\d+|file:.+", value) is not None,
+    ),
+    "logging.levels": ("levels such as info,market=debug", _are_levels),
+    "logging.file": ("the name of a file, or empty for none", lambda _: True),
+    "logging.file_bytes_max": ("a whole number from 1000", lambda value: value >= 1_000),
+    "logging.files_max": ("a whole number from 1 to 1000", lambda value: 1 <= value <= 1_000),
+    "metrics.port": ("a port from 1 to 65535, or 0 for none", lambda value: 0 <= value <= 65_535),
 }
 """What each value must be: in words for people, and as a test of the typed value."""
 
 
 def load_settings(
-    folder: str | Path = ".", *, flags: Mapping[str, object] | None = None
+    folder: str | Path = ".",
+    *,
+    flags: Mapping[str, object] | None = None,
+    profile: str | None = None,
 ) -> Settings:
     """Return the settings that hold in `folder`, each value with its source.
 
     `flags` are `section.key` with the value given on the command line; they win over all else.
-    Raises `ConfigError` naming the key, the file and line (or variable), its law and the value.
+    Raises `ConfigError` naming the key, the file and line (or variable), its law and the value;
+    also for `live` when something was left to a default that live trading does not take.
     """
+    profile = _profile(profile)
     files = [TomlFile(path) for name in FILES if (path := Path(folder) / name).exists()]
-    given = [*map(_from_file, files), _from_environment(), _from_flags(flags or {})]
+    given = [_from_file(file, profile) for file in files]
+    given += [_from_environment(), _from_flags(flags or {})]
     found = {key: each for layer in given for key, each in layer.items()}
+    if profile == "live":
+        _refuse_defaults(found)
     if not found:
         return Settings()
     sources = {key: found[key][1] if key in found else "default" for key in _keys()}
     return _validated({key: value for key, (value, _) in found.items()}, sources)
+
+
+def _profile(name: str | None) -> str | None:
+    place = "profile" if name else PROFILE_VARIABLE
+    name = name or os.environ.get(PROFILE_VARIABLE) or None
+    if name not in {*PROFILES, None}:
+        raise ConfigError(
+            f"{place}: a profile is backtest, paper or live, was {name!r}"
+            f"{did_you_mean(str(name), PROFILES)}"
+        )
+    return name
+
+
+def _refuse_defaults(found: Mapping[str, object]) -> None:
+    missing = [key for key in LIVE_MUST_SAY if key not in found]
+    if missing:
+        raise ConfigError(
+            f"live trading takes no defaults: set {', '.join(missing)} in {FILES[0]}, "
+            f"such as [profile.live.{missing[0].partition('.')[0]}]"
+        )
 
 
 def _keys() -> tuple[str, ...]:
@@ -112,15 +207,20 @@ def _keys() -> tuple[str, ...]:
 # ---- layers: each is a dotted key with its value and where it stands ----
 
 
-def _from_file(file: TomlFile) -> dict[str, tuple[object, str]]:
-    file.refuse_unknown(
-        {name: [each.name for each in fields(kind)] for name, kind in SECTIONS.items()}
-    )
-    return {
-        f"{name}.{key}": (value, file.place(f"{name}.{key}"))
-        for name in SECTIONS
-        for key, value in file.table(name).items()
-    }
+def _from_file(file: TomlFile, profile: str | None) -> dict[str, tuple[object, str]]:
+    known = {name: [each.name for each in fields(kind)] for name, kind in SECTIONS.items()}
+    file.refuse_unknown({**known, "profile": PROFILES})
+    found: dict[str, tuple[object, str]] = {}
+    for prefix in ("", *(f"profile.{name}." for name in PROFILES)):
+        if prefix:
+            file.refuse_unknown(known, inside=prefix.removesuffix("."))
+        if prefix in {"", f"profile.{profile}."}:
+            found |= {
+                f"{name}.{key}": (value, file.place(f"{prefix}{name}.{key}"))
+                for name in SECTIONS
+                for key, value in file.table(f"{prefix}{name}").items()
+            }
+    return found
 
 
 def _from_environment() -> dict[str, tuple[object, str]]:
@@ -130,7 +230,17 @@ def _from_environment() -> dict[str, tuple[object, str]]:
             key = variable[len(PREFIX) :].casefold().replace("__", ".")
             _refuse_unknown(key, variable, spelled=_variable)
             found[key] = (value, variable)
+            if "://" in value:
+                _hide_password(variable, value)
     return found
+
+
+def _hide_password(variable: str, value: str) -> None:
+    from evenkeel.ops.environment import keep_from_proc
+    from evenkeel.ops.redact import without_password
+
+    if without_password(value) != value:
+        keep_from_proc(variable)
 
 
 def _from_flags(flags: Mapping[str, object]) -> dict[str, tuple[object, str]]:
@@ -164,6 +274,9 @@ def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Sett
         paths: Paths = Paths()
         account: Account = Account()
         backtest: Backtest = Backtest()
+        vault: Vault = Vault()
+        logging: Logging = Logging()
+        metrics: Metrics = Metrics()
 
     given: dict[str, Any] = {}
     for key, value in values.items():
@@ -174,7 +287,7 @@ def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Sett
     except ValidationError as error:
         key = ".".join(map(str, error.errors()[0]["loc"][:2]))
         raise _unlawful(key, values[key], sources) from None
-    settings = Settings(checked.paths, checked.account, checked.backtest, sources)
+    settings = Settings(**{name: getattr(checked, name) for name in SECTIONS}, sources=sources)
     for key, value in values.items():
         section, _, name = key.partition(".")
         if not LAWS[key][1](getattr(getattr(settings, section), name)):
@@ -183,4 +296,11 @@ def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Sett
 
 
 def _unlawful(key: str, value: object, sources: Mapping[str, str]) -> ConfigError:
-    return ConfigError(f"{sources[key]}: {key} must be {LAWS[key][0]}, was {value!r}")
+    from evenkeel.ops.redact import without_password
+
+    section, _, name = key.partition(".")
+    default = getattr(SECTIONS[section](), name)
+    return ConfigError(
+        f"{sources[key]}: {key} must be {LAWS[key][0]}, was {without_password(repr(value))}; "
+        f"the default is {str(default) or 'empty'}"
+    )

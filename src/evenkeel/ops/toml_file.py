@@ -33,6 +33,9 @@ class TomlFile:
         except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
             raise ConfigError(f"{path} is not TOML: {error}") from error
         self._lines = dict(_lines(content))
+        for name, line in list(self._lines.items()):
+            while name := name.rpartition(".")[0]:
+                self._lines.setdefault(name, line)  # [a.b] is where a begins, unless [a] is there
 
     def place(self, key: str) -> str:
         """Return `file:line` of a key or of the nearest table around it, else the file."""
@@ -44,26 +47,39 @@ class TomlFile:
         return self.path.name
 
     def table(self, name: str) -> dict[str, Any]:
-        """Return a table, empty when it is not there; `ConfigError` when it is no table."""
-        found = self.tables.get(name, {})
-        if not isinstance(found, dict):
-            raise ConfigError(f"{self.place(name)}: {name} must be a table, written [{name}]")
+        """Return a table by its dotted name, empty when it is not there.
+
+        Raises `ConfigError` when it, or what should hold it, is no table.
+        """
+        found = self.tables
+        parts = name.split(".")
+        for depth, part in enumerate(parts, 1):
+            found = found.get(part, {})
+            if not isinstance(found, dict):
+                wrong = ".".join(parts[:depth])
+                raise ConfigError(
+                    f"{self.place(wrong)}: {wrong} must be a table, written [{wrong}]"
+                )
         return found
 
-    def refuse_unknown(self, known: Mapping[str, Iterable[str]]) -> None:
-        """Raise `ConfigError` at the first table or key that is not in `known`."""
-        for name in self.tables:
+    def refuse_unknown(self, known: Mapping[str, Iterable[str]], *, inside: str = "") -> None:
+        """Raise `ConfigError` at the first table or key that is not in `known`.
+
+        `inside` is the dotted name of the table whose tables these are; else those of the file.
+        """
+        lead = f"{inside}." if inside else ""
+        for name in self.table(inside) if inside else self.tables:
             if name not in known:
                 raise ConfigError(
-                    f"{self.place(name)}: unknown table [{name}]"
+                    f"{self.place(f'{lead}{name}')}: unknown table [{lead}{name}]"
                     f"{did_you_mean(name, known) or '; known are ' + ', '.join(known)}"
                 )
             keys = list(known[name])
-            for key in self.table(name):
+            for key in self.table(f"{lead}{name}"):
                 if keys and key not in keys:
                     raise ConfigError(
-                        f"{self.place(f'{name}.{key}')}: unknown key {name}.{key}"
-                        f"{did_you_mean(key, keys) or f'; [{name}] has ' + ', '.join(keys)}"
+                        f"{self.place(f'{lead}{name}.{key}')}: unknown key {lead}{name}.{key}"
+                        f"{did_you_mean(key, keys) or f'; [{lead}{name}] has ' + ', '.join(keys)}"
                     )
 
 

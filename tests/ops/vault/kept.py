@@ -1,5 +1,7 @@
 """A vault for tests: cheap to unlock, and everything that it is asked is noted."""
 
+from keyring.backend import KeyringBackend
+from keyring.errors import PasswordDeleteError
 from tests.fakes.clock import FakeClock
 
 from evenkeel.ops.secret import Secret
@@ -20,3 +22,26 @@ def create(path, *, source=None, audit=lambda event: None):
 
 def unlock(path, *, source=None, audit=lambda event: None):
     return Vault.open(path, source or key(), audit=audit, actor="ada", clock=FakeClock())
+
+
+class MemoryKeyring(KeyringBackend):
+    """A keyring as the library's own would be."""
+
+    priority = 1
+
+    def __init__(self):
+        self.kept = {}
+        self.trouble = None
+
+    def get_password(self, service, username):
+        if self.trouble:
+            raise self.trouble
+        return self.kept.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.kept[service, username] = password
+
+    def delete_password(self, service, username):
+        if (service, username) not in self.kept:
+            raise PasswordDeleteError
+        del self.kept[service, username]

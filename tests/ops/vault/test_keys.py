@@ -3,37 +3,13 @@
 import keyring
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from keyring.backend import KeyringBackend
 from keyring.backends import chainer, fail, null
-from keyring.errors import KeyringLocked, NoKeyringError, PasswordDeleteError
-from tests.ops.vault.kept import CHEAP, create, key, unlock
+from keyring.errors import KeyringLocked, NoKeyringError
+from tests.ops.vault.kept import CHEAP, MemoryKeyring, create, key, unlock
 
 from evenkeel.domain.errors import ConfigError, VaultError
 from evenkeel.ops.secret import Secret
 from evenkeel.ops.vault.keys import SERVICE, KeyringKey, system_keyring
-
-
-class MemoryKeyring(KeyringBackend):
-    """A keyring as the library's own would be."""
-
-    priority = 1
-
-    def __init__(self):
-        self.kept = {}
-        self.trouble = None
-
-    def get_password(self, service, username):
-        if self.trouble:
-            raise self.trouble
-        return self.kept.get((service, username))
-
-    def set_password(self, service, username, password):
-        self.kept[service, username] = password
-
-    def delete_password(self, service, username):
-        if (service, username) not in self.kept:
-            raise PasswordDeleteError
-        del self.kept[service, username]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evenkeel.app.cli.lab_commands import lab_app
+from evenkeel.app.cli.secret_commands import secrets_app
 from evenkeel.app.cli.shown import INTERRUPTED, show
 from evenkeel.domain.errors import UsageError
 
@@ -26,6 +27,7 @@ audit_app = typer.Typer(help="Trust the journals.", rich_markup_mode=None)
 app.add_typer(runs_app, name="runs")
 app.add_typer(audit_app, name="audit")
 app.add_typer(lab_app)
+app.add_typer(secrets_app, name="secrets")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Run = Annotated[
@@ -315,16 +317,24 @@ def verify(
 
 
 @app.command("show-config")
-def show_config(*, as_json: AsJson = False) -> int:
+def show_config(
+    *,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="backtest, paper or live."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Show every setting and where its value came from.
 
     \b
-    Example:
+    Examples:
       EVENKEEL__PATHS__RUNS=/tmp/runs evenkeel show-config
+      evenkeel show-config --profile live
     """
     from evenkeel.app.cli.configured import answer
 
-    return show(answer(), as_json=as_json)
+    return show(answer(profile), as_json=as_json)
 
 
 @app.command()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 
 from evenkeel.app.cli.shown import Answer, table
+from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import FILES, PREFIX, SECTIONS, load_settings
 
-PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^@]*(?=@)")
-"""The password of an address such as postgresql://user:password@host/name."""
 
-
-def answer() -> Answer:
+def answer(profile: str | None = None) -> Answer:
     """Return every setting with its value and source."""
-    settings = load_settings()
+    settings = load_settings(profile=profile)
     shown = {
-        f"{section}.{each.name}": PASSWORD.sub(
-            r"\1:***", str(getattr(getattr(settings, section), each.name))
+        f"{section}.{each.name}": without_password(
+            str(getattr(getattr(settings, section), each.name))
         )
         for section, kind in SECTIONS.items()
         for each in fields(kind)

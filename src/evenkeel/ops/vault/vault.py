@@ -148,6 +148,11 @@ class Vault:
             vault._change_key(source, "upgrade", reencrypt=False)
         return vault
 
+    @property
+    def kind(self) -> str:
+        """What the key comes from: a passphrase, or a keyring."""
+        return self._keep.kind
+
     # ---- reading ----
 
     def names(self) -> tuple[str, ...]:
@@ -184,13 +189,19 @@ class Vault:
 
     def set(self, name: str, secret: Secret) -> None:
         """Keep a secret under a name, in place of what was there."""
-        if not NAME.fullmatch(name):
-            raise VaultError(
-                "a secret's name is up to 64 letters, digits, dots, - and _, "
-                f"the first a letter or digit; was {name!r}"
-            )
-        with self._changing("write", name) as records:
-            records[name] = self._sealed(name, secret.reveal().encode())
+        self.update({name: secret})
+
+    def update(self, secrets: Mapping[str, Secret]) -> None:
+        """Keep several secrets, all of them or none."""
+        for name in secrets:
+            if not NAME.fullmatch(name):
+                raise VaultError(
+                    "a secret's name is up to 64 letters, digits, dots, - and _, "
+                    f"the first a letter or digit; was {name!r}"
+                )
+        with self._changing("write", *secrets) as records:
+            for name, secret in secrets.items():
+                records[name] = self._sealed(name, secret.reveal().encode())
 
     def remove(self, name: str) -> None:
         """Forget a secret; `VaultError` when there is none of that name."""
@@ -236,14 +247,15 @@ class Vault:
     # ---- how a change is made ----
 
     @contextmanager
-    def _changing(self, action: Action, name: str) -> Iterator[dict[str, Envelope]]:
+    def _changing(self, action: Action, *names: str) -> Iterator[dict[str, Envelope]]:
         """Lend the records of the file as it is now; what becomes of them is written, noted first."""
         with locked(self.path):
             keep = self._fresh()
             records = dict(keep.records)
             self._keep = replace(keep, generation=keep.generation + 1)
             yield records
-            self._note(action, name)
+            for name in names:
+                self._note(action, name)
             keep = replace(self._keep, records=records)
             store.write(self.path, keep, self._keys.signing)
             self._keep = keep

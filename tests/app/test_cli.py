@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from evenkeel.app.cli import main
+from evenkeel.app.cli.commands import app
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.runs import load
 from evenkeel.journal.verify import verify
@@ -96,10 +98,13 @@ def bot(**changes):
 # ---- help ----
 
 
-def commands():
-    """Every command, as words."""
-    named = ["demo", "backtest", "paper", "parity", "report", "why", "show-config", "doctor"]
-    return [[name] for name in named] + [["runs", "list"], ["audit", "verify"]]
+def commands(group=None, *before):
+    """Every command there is, as words."""
+    found = []
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        words = [*before, name]
+        found += commands(command, *words) if hasattr(command, "commands") else [words]
+    return found
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)

@@ -1,14 +1,20 @@
 """The doctor finds what is wrong, says how to cure it, and changes nothing."""
 
 import json
+import socket
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.ops.vault.kept import MemoryKeyring, create
 
 from evenkeel.app import doctor
 from evenkeel.app.cli import main
+from evenkeel.ops import time_source
+from evenkeel.ops.secret import Secret
+from evenkeel.ops.time_source import TimeSource
+from evenkeel.ops.vault.keys import KeyringKey
 from evenkeel.storage.engine import open_engine
 from evenkeel.storage.migrate import upgrade
 
@@ -119,3 +125,95 @@ def test_a_library_that_is_missing_is_a_fault_and_an_extra_a_warning(examine, mo
     assert checks["numpy"]["cure"] == "pip install numpy"
     assert checks["extra demo"]["state"] == "warning"
     assert "evenkeel[demo]" in checks["extra demo"]["cure"]
+
+
+def test_a_library_that_is_too_old_is_a_fault(examine, monkeypatch):
+    found = doctor.version
+    monkeypatch.setattr(doctor, "version", lambda name: "1.2" if name == "numpy" else found(name))
+    check = examine()[1]["numpy"]
+    assert (check["state"], check["found"]) == ("fault", "1.2, older than 1.26")
+    assert check["cure"] == "pip install 'numpy>=1.26'"
+
+
+def test_a_live_profile_that_is_not_complete_is_a_fault(examine):
+    Path("evenkeel.toml").write_text("[profile.live.paths]\nruns = 'live'\n")
+    code, checks = examine()
+    assert code == 1
+    assert "live trading takes no defaults" in checks["profile live"]["found"]
+    Path("evenkeel.toml").write_text(
+        "[profile.live]\npaths = { runs = 'r', database = 'sqlite:///l.db' }\n"
+        "account.currency = 'USD'\nvault.file = 'v'\nlogging.file = 'l'\n"
+    )
+    assert "profile live" not in examine()[1]
+
+
+# ---- vault ----
+
+
+@pytest.fixture
+def vault(tmp_path):
+    create(tmp_path / "secrets.vault").set("a", Secret("canary"))
+    (tmp_path / ".secrets.vault.lock").unlink()  # a look makes none
+    return tmp_path / "secrets.vault"
+
+
+def test_no_vault_is_no_fault(examine):
+    assert "secrets init" in examine()[1]["vault"]["found"]
+
+
+def test_a_vault_is_looked_at_from_outside(examine, vault):
+    check = examine()[1]["vault"]
+    assert (check["state"], check["found"]) == ("ok", "secrets.vault: 1 secrets, key by passphrase")
+
+
+def test_a_vault_that_others_can_read_or_that_is_damaged_is_a_fault(examine, vault):
+    vault.chmod(0o644)
+    check = examine()[1]["vault"]
+    assert (check["state"], check["cure"]) == ("fault", "chmod 600 secrets.vault")
+    vault.write_bytes(vault.read_bytes()[:-9])
+    assert "damaged or no vault" in examine()[1]["vault"]["found"]
+
+
+def test_a_vault_whose_keyring_is_not_there_is_a_fault(examine, tmp_path):
+    create(tmp_path / "secrets.vault", source=KeyringKey(MemoryKeyring()))
+    check = examine()[1]["vault"]
+    assert check["state"] == "fault"
+    assert "does not keep a secret" in check["found"]
+
+
+# ---- clock, log, port ----
+
+
+@pytest.mark.parametrize(
+    ("source", "state", "found"),
+    [
+        (None, "warning", "does not say"),
+        (TimeSource(synchronised=False, error_seconds_max=16.0), "warning", "no time source"),
+        (TimeSource(synchronised=True, error_seconds_max=1.5), "fault", "may be 1.5 s off"),
+        (TimeSource(synchronised=True, error_seconds_max=0.02), "ok", "right within 0.020 s"),
+    ],
+    ids=["unasked", "lost", "far off", "right"],
+)
+def test_a_clock_is_right_or_it_is_said(examine, monkeypatch, source, state, found):
+    monkeypatch.setattr(time_source, "time_source", lambda: source)
+    check = examine()[1]["clock"]
+    assert (check["state"], found in check["found"]) == (state, True)
+
+
+def test_a_log_file_can_be_written_or_it_is_a_fault(examine):
+    assert examine()[1]["log"]["found"] == "to the terminal, info"
+    Path("evenkeel.toml").write_text("[logging]\nfile = 'logs/x.log'\n")
+    assert examine()[1]["log"]["found"] == "to logs/x.log, info"
+    Path("logs").write_text("a file")
+    assert examine()[1]["log"]["state"] == "fault"
+
+
+def test_a_port_that_is_taken_is_said(examine):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        Path("evenkeel.toml").write_text(f"[metrics]\nport = {port}\n")
+        check = examine()[1]["metrics port"]
+        assert (check["state"], f"{port}: Address already in use") == ("warning", check["found"])
+    assert examine()[1]["metrics port"]["found"] == f"{port} is free"

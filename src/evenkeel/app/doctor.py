@@ -5,7 +5,9 @@ Looking changes nothing: no file is made, no database is migrated.
 
 from __future__ import annotations
 
+import re
 import shutil
+import socket
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -13,15 +15,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from evenkeel.domain.errors import EvenkeelError, OutsideError, UsageError
+from evenkeel.domain.errors import ConfigError, EvenkeelError, OutsideError, UsageError
+from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import FILES, Settings, load_settings
+from evenkeel.ops.toml_file import TomlFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 State = Literal["ok", "warning", "fault"]
 
-EXTRAS = {"demo": "bokeh_sampledata", "backtrader": "backtrader"}
+EXTRAS = {
+    "demo": "bokeh_sampledata",
+    "backtrader": "backtrader",
+    "fast": "numba",
+    "keyring": "keyring",
+    "postgres": "psycopg",
+    "providers": "httpx",
+    "redis": "redis",
+}
 """Each optional part of the installation and the package that it brings."""
 
 NEWEST_RUNS = 5
@@ -29,6 +41,9 @@ NEWEST_RUNS = 5
 
 LITTLE_ROOM = 100 * 2**20
 """Free bytes below which a journal may soon not be written; ten times as many are a warning."""
+
+CLOCK_ERROR_SECONDS_MAX = 1.0
+"""A clock that may be further off than this stamps orders with times that no venue believes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +64,8 @@ def examine() -> list[Check]:
     except EvenkeelError as error:
         cure = "correct it; `evenkeel show-config` shows every setting"
         return [*checks, Check("settings", "fault", str(error), cure), *_extras()]
-    return [
-        *checks,
-        _settings(settings),
-        _runs_folder(settings),
-        _room(settings),
-        _database(settings),
-        *_journals(settings),
-        *_extras(),
-    ]
+    checks += [check for look in LOOKS for check in look(settings)]
+    return [*checks, *_extras()]
 
 
 def _python() -> Check:
@@ -66,20 +74,29 @@ def _python() -> Check:
 
 
 def _libraries() -> Iterator[Check]:
-    """Yield one check of what is there, and one for each library that is not."""
-    needed = [_name(each) for each in requires("evenkeel") or () if "extra ==" not in each]
-    found = {name: _version(name) for name in needed}
-    missing = [name for name, number in found.items() if number is None]
-    for name in missing:
-        yield Check(name, "fault", "not installed", f"pip install {name}")
-    there = ", ".join(f"{name} {number}" for name, number in found.items() if number)
-    yield Check("libraries", "ok", f"evenkeel {version('evenkeel')}, {there}")
+    """Yield one check of what is there, and one for each library that is missing or too old."""
+    needed = [_needed(each) for each in requires("evenkeel") or () if "extra ==" not in each]
+    found = {name: _version(name) for name, _ in needed}
+    for name, least in needed:
+        there = found[name]
+        if there is None:
+            yield Check(name, "fault", "not installed", f"pip install {name}")
+        elif _number(there) < _number(least):
+            yield Check(
+                name, "fault", f"{there}, older than {least}", f"pip install '{name}>={least}'"
+            )
+    listed = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    yield Check("libraries", "ok", f"evenkeel {version('evenkeel')}, {listed}")
 
 
-def _name(requirement: str) -> str:
-    return (
-        requirement.partition(";")[0].strip().translate({ord(c): " " for c in "<>=!~[("}).split()[0]
-    )
+def _needed(requirement: str) -> tuple[str, str]:
+    """Return name and least version of a requirement such as `numpy>=1.26`."""
+    name, _, least = requirement.partition(";")[0].strip().partition(">=")
+    return name.strip(), least.strip()
+
+
+def _number(version_text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version_text)]
 
 
 def _version(name: str) -> str | None:
@@ -89,41 +106,49 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _settings(settings: Settings) -> Check:
+def _settings(settings: Settings) -> Iterator[Check]:
     files = [name for name in FILES if Path(name).exists()]
     own = sum(source != "default" for source in settings.sources.values())
-    return Check("settings", "ok", f"{own} set, from {', '.join(files) or 'no file'}")
+    yield Check("settings", "ok", f"{own} set, from {', '.join(files) or 'no file'}")
+    if any("live" in TomlFile(Path(name)).table("profile") for name in files):
+        try:
+            load_settings(profile="live")
+        except ConfigError as error:
+            yield Check("profile live", "fault", str(error), "or take [profile.live] out")
 
 
-def _runs_folder(settings: Settings) -> Check:
+def _runs_folder(settings: Settings) -> Iterator[Check]:
     from evenkeel.app.runs import check_writable
 
     runs = settings.paths.runs
     try:
         check_writable(runs)
     except UsageError as error:
-        return Check("runs folder", "fault", str(error), "set paths.runs to a folder of yours")
+        yield Check("runs folder", "fault", str(error), "set paths.runs to a folder of yours")
+        return
     kind = "" if Path(runs).exists() else ", which the first run will make"
-    return Check("runs folder", "ok", f"{runs}{kind}")
+    yield Check("runs folder", "ok", f"{runs}{kind}")
 
 
-def _room(settings: Settings) -> Check:
+def _room(settings: Settings) -> Iterator[Check]:
     place = Path(settings.paths.runs).resolve()
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     found = f"{free / 2**30:,.1f} GiB free"
     if free >= 10 * LITTLE_ROOM:
-        return Check("disk", "ok", found)
+        yield Check("disk", "ok", found)
+        return
     state: State = "fault" if free < LITTLE_ROOM else "warning"
-    return Check("disk", state, found, "make room: a journal that cannot be written stops the run")
+    yield Check("disk", state, found, "make room: a journal that cannot be written stops the run")
 
 
-def _database(settings: Settings) -> Check:
+def _database(settings: Settings) -> Iterator[Check]:
     url = settings.paths.database
     file = _sqlite_file(url)
     if file is not None and not file.exists():
-        return Check("database", "ok", f"{url}, which the first paper run will make")
+        yield Check("database", "ok", f"{url}, which the first paper run will make")
+        return
     from evenkeel.storage.engine import open_engine  # brings SQLAlchemy in
     from evenkeel.storage.migrate import check, current
 
@@ -135,20 +160,16 @@ def _database(settings: Settings) -> Check:
         finally:
             engine.dispose()
     except OutsideError as error:
-        return Check("database", "fault", str(error), "set paths.database, or bring it up")
+        yield Check("database", "fault", str(error), "set paths.database, or bring it up")
     except EvenkeelError as error:
-        return Check("database", "fault", str(error), "set paths.database to another one")
-    return Check("database", "ok", f"{_without_password(url)} at version {version_found}")
+        yield Check("database", "fault", str(error), "set paths.database to another one")
+    else:
+        yield Check("database", "ok", f"{without_password(url)} at version {version_found}")
 
 
 def _sqlite_file(url: str) -> Path | None:
     scheme, _, rest = url.partition("://")
     return Path(rest.removeprefix("/")) if scheme.startswith("sqlite") else None
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _journals(settings: Settings) -> Iterator[Check]:
@@ -178,3 +199,85 @@ def _extras() -> Iterator[Check]:
         else:
             cure = f"if you want it: pip install 'evenkeel[{extra}]'"
             yield Check(f"extra {extra}", "warning", "not installed", cure)
+
+
+def _vault(settings: Settings) -> Iterator[Check]:
+    """Look at the vault from outside: unlocking it would be an act to write down."""
+    path = Path(settings.vault.file)
+    if not path.exists():
+        yield Check("vault", "ok", f"none at {path}; `evenkeel secrets init` makes one")
+        return
+    from evenkeel.ops.vault import store  # brings cryptography in
+    from evenkeel.ops.vault.keys import KeyringKey, system_keyring
+
+    try:
+        keep = store.read(path).keep
+        if keep.kind == KeyringKey.kind:
+            system_keyring()
+    except EvenkeelError as error:
+        yield Check("vault", "fault", str(error), "without it no secret can be read")
+        return
+    if store.rights_beyond_owner(path):
+        yield Check("vault", "fault", f"others can read {path}", f"chmod 600 {path}")
+        return
+    names = sum(not name.startswith("@") for name in keep.records)
+    yield Check("vault", "ok", f"{path}: {names} secrets, key by {keep.kind}")
+
+
+def _clock(_: Settings) -> Iterator[Check]:
+    from evenkeel.ops.time_source import time_source  # brings ctypes in
+
+    found = time_source()
+    cure = "run a time service (chrony, systemd-timesyncd), and wait for it to say so"
+    if found is None:
+        yield Check("clock", "warning", "this system does not say whether it is right", cure)
+    elif not found.synchronised:
+        yield Check("clock", "warning", "follows no time source", cure)
+    elif found.error_seconds_max > CLOCK_ERROR_SECONDS_MAX:
+        yield Check("clock", "fault", f"may be {found.error_seconds_max:.1f} s off", cure)
+    else:
+        yield Check("clock", "ok", f"right within {found.error_seconds_max:.3f} s")
+
+
+def _log_file(settings: Settings) -> Iterator[Check]:
+    from evenkeel.app.runs import check_writable
+
+    if not settings.logging.file:
+        yield Check("log", "ok", f"to the terminal, {settings.logging.levels}")
+        return
+    file = Path(settings.logging.file)
+    try:
+        check_writable(file.parent)
+    except UsageError as error:
+        yield Check("log", "fault", str(error), "set logging.file to another one")
+        return
+    yield Check("log", "ok", f"to {file}, {settings.logging.levels}")
+
+
+def _ports(settings: Settings) -> Iterator[Check]:
+    port = settings.metrics.port
+    if not port:
+        return
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError as error:
+            cure = "if that is not a bot of yours, set metrics.port to another one"
+            yield Check("metrics port", "warning", f"{port}: {error.strerror}", cure)
+            return
+    yield Check("metrics port", "ok", f"{port} is free")
+
+
+LOOKS: tuple[Callable[[Settings], Iterable[Check]], ...] = (
+    _settings,
+    _clock,
+    _runs_folder,
+    _room,
+    _vault,
+    _database,
+    _journals,
+    _log_file,
+    _ports,
+)
+"""What is looked at with the settings at hand; a new check is a new function in this list."""

@@ -17,6 +17,8 @@ from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
 from evenkeel.ops.clock import SYSTEM_CLOCK
+from evenkeel.ops.logging import bound, log_of
+from evenkeel.ops.redact import without_password
 from evenkeel.reports.result import Result
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars
     from evenkeel.domain.events import Record
     from evenkeel.journal.log import Journal
+
+_LOG = log_of("app.paper")
 
 SEGMENTS_MAX = 4_000
 """How often series are computed anew in a replay: bar by bar for up to so many bars."""
@@ -54,9 +58,15 @@ def paper(wanted: Request, database: str, *, segment: int | None = None) -> Resu
         manifest=manifest(wanted, run_id, "paper", started_at),
         created_at=started_at,
     )
-    records = replay(wanted, journal, segment=segment)
+    with bound(run=run_id, strategy=wanted.strategy.name):
+        _LOG.info("run begins", database=without_password(database))
+        records = replay(wanted, journal, segment=segment)
+        _LOG.info("run has ended", records=len(records), head=journal.head)
     bars = {history.instrument.id: history for history in wanted.bars}
-    facts = {**manifest(wanted, run_id, "paper", started_at), "database": database}
+    facts = {
+        **manifest(wanted, run_id, "paper", started_at),
+        "database": without_password(database),
+    }
     return Result(journal=journal, records=records, bars=bars, manifest=facts)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LOG = log_of("ops.vault")
 
 
-def auditor(settings: Settings) -> Callable[[VaultEvent], None]:
+def auditor(_settings: Settings) -> Callable[[VaultEvent], None]:
     """Return what a vault tells its events to, before it does what they say."""
     return _note
 

@@ -44,7 +44,9 @@ def _unexpected(given: list[str], error: Exception) -> int:
         return _fail(given, f"the system refused: {error}", 3)
     import traceback
 
-    traceback.print_exception(error)
+    from evenkeel.ops.redact import redacted_text  # a message may quote what it choked on
+
+    print(redacted_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     what = f"{type(error).__name__}: {error}"
     return _fail(given, f"this is a fault of Evenkeel, please report it ({what})", OUR_FAULT)
 
@@ -57,6 +59,7 @@ def _run(given: list[str]) -> int:
 
 def _fail(given: list[str], sentence: str, exit_code: int) -> int:
     from evenkeel.app.cli.shown import print_error
+    from evenkeel.ops.redact import redacted_text
 
-    print_error(sentence, exit_code, as_json="--json" in given)
+    print_error(redacted_text(sentence), exit_code, as_json="--json" in given)
     return exit_code

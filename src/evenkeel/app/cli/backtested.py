@@ -96,7 +96,8 @@ def _settings(asked: Asked) -> Settings:
         "backtest.costs": asked.costs,
         "backtest.slippage": asked.slippage,
     }
-    return load_settings(flags={key: value for key, value in flags.items() if value is not None})
+    given = {key: value for key, value in flags.items() if value is not None}
+    return load_settings(flags=given, profile="backtest")
 
 
 def _limits(path: str | None) -> Limits | None:

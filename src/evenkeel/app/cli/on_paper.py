@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from evenkeel.app.backtest import plan
 from evenkeel.app.cli.shown import Answer
 from evenkeel.app.cli.told import run_lines
+from evenkeel.app.logs import told
 from evenkeel.app.paper import paper
 from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.ops.bot_file import load_bot
+from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import load_settings
 from evenkeel.risk.limits import Limits, load_limits
 
@@ -33,7 +35,8 @@ def answer(bot_file: str, replay: str | None, actions: str | None) -> Answer:
             "live feeds come with the data providers of a later version; "
             f"trade recorded bars with `evenkeel paper {bot_file} --replay PATH`"
         )
-    paths = load_settings().paths
+    settings = load_settings(profile="paper")
+    paths = settings.paths
     check_writable(paths.runs)
     wanted = plan(
         load_strategy(bot.strategy, bot.params),
@@ -47,11 +50,13 @@ def answer(bot_file: str, replay: str | None, actions: str | None) -> Answer:
         slippage=bot.slippage,
         limits=_limits(bot),
     )
-    result = paper(wanted, paths.database)
+    with told(settings, "paper"):
+        result = paper(wanted, paths.database)
+    shown_address = without_password(paths.database)
     save(result, paths.runs)  # a copy beside those of the backtests, for all who read runs
-    body = {**result.summary(), "bot": bot.name, "database": paths.database}
-    again = f"evenkeel audit verify {paths.database} --run {body['run_id']}"
-    lines = [f"  journal     {paths.database}", "", f"Next: evenkeel why 1; {again}"]
+    body = {**result.summary(), "bot": bot.name, "database": shown_address}
+    again = f"evenkeel audit verify {shown_address} --run {body['run_id']}"
+    lines = [f"  journal     {shown_address}", "", f"Next: evenkeel why 1; {again}"]
     return Answer(body, [*run_lines(body), "", *lines])
 
 

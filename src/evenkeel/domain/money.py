@@ -16,6 +16,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from functools import lru_cache
 
 EXACT = Context(
     prec=60,
@@ -38,8 +39,13 @@ def exact(value: Decimal | float | str) -> Decimal:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, float):
-        return Decimal(repr(float(value)))  # float(): numpy scalars have another repr
+        return _shortest(value)
     return EXACT.create_decimal(value)
+
+
+@lru_cache(maxsize=4096)  # prices come again: most bars hold a few thousand different ones
+def _shortest(value: float) -> Decimal:
+    return Decimal(repr(float(value)))  # float(): numpy scalars have another repr
 
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:

@@ -14,6 +14,8 @@ class Side(Enum):
     BUY = "BUY"
     SELL = "SELL"
 
+    __hash__ = object.__hash__  # members are singletons; Enum would hash the name, in Python
+
     @property
     def opposite(self) -> Side:
         """The other side."""
@@ -32,6 +34,8 @@ class OrderType(Enum):
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
     TRAILING_STOP = "TRAILING_STOP"
+
+    __hash__ = object.__hash__  # as in Side
     MARKET_ON_OPEN = "MARKET_ON_OPEN"
     MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
     LIMIT_ON_CLOSE = "LIMIT_ON_CLOSE"
@@ -90,6 +94,8 @@ class OrderStatus(Enum):
     REJECTED = "REJECTED"
     EXPIRED = "EXPIRED"
     UNKNOWN = "UNKNOWN"
+
+    __hash__ = object.__hash__  # as in Side
 
 
 _S = OrderStatus

@@ -22,29 +22,65 @@ NEVER = 2**63 - 1
 
 
 class Cursor:
-    """Where one timeline stands. `index` is the newest visible bar, -1 before the first."""
+    """Where one timeline stands. `index` is the newest visible bar, -1 before the first.
 
-    __slots__ = ("index", "times")
+    `next_at` is when the next bar closes, `NEVER` after the last.
+    """
+
+    __slots__ = ("index", "next_at", "times")
 
     def __init__(self, times: memoryview) -> None:
         """Start before the first of `times` (int64 closing times, increasing)."""
-        self.times = times
         self.index = -1
+        self.follow(times)
+
+    def follow(self, times: memoryview) -> None:
+        """Take a longer timeline that begins like the one so far; stay where it stands."""
+        self.times = times
+        following = self.index + 1
+        self.next_at: int = times[following] if following < len(times) else NEVER
 
     def advance(self, now: int) -> None:
         """Show every bar that closed at or before `now`."""
-        times, following = self.times, self.index + 1
-        if following < len(times) and times[following] <= now:
-            following += 1
-            if following < len(times) and times[following] <= now:
-                following = bisect_right(times, now, following)
-            self.index = following - 1
+        if now < self.next_at:
+            return
+        times, following = self.times, self.index + 2
+        count = len(times)
+        if following < count and times[following] <= now:
+            following = bisect_right(times, now, following)
+        self.index = following - 1
+        self.next_at = times[following] if following < count else NEVER
+
+
+class Line:
+    """One instrument on the tape: its bars, the cursor that they move with, and its last price."""
+
+    __slots__ = ("_at", "_closes", "_price", "bars", "cursor")
+
+    def __init__(self, bars: Bars, cursor: Cursor) -> None:
+        """Lay bars beside a cursor."""
+        self.lay(bars, cursor)
+
+    def lay(self, bars: Bars, cursor: Cursor) -> None:
+        """Take a longer history of the same instrument, and the cursor that it moves with now."""
+        self.bars, self.cursor = bars, cursor
+        self._closes = bars.close.data
+        self._at = -1
+        self._price: Decimal | None = None
 
     @property
-    def next_at(self) -> int:
-        """When the next bar closes, `NEVER` after the last."""
-        following = self.index + 1
-        return self.times[following] if following < len(self.times) else NEVER
+    def price(self) -> Decimal | None:
+        """The close of the newest visible bar, exactly as the data has it; None before the first."""
+        index = self.cursor.index
+        if index != self._at:
+            self._at, self._price = index, exact(self._closes[index])
+        return self._price
+
+    @property
+    def price_at(self) -> int | None:
+        """When that price became known."""
+        cursor = self.cursor
+        return None if cursor.index < 0 else cursor.times[cursor.index]
 
 
 class Tape:
@@ -57,8 +93,8 @@ class Tape:
         """Lay the bars of some instruments side by side, before the first of them."""
         self.now = -1
         self.bars: dict[str, Bars] = {}
+        self.lines: dict[str, Line] = {}
         self.cursors: list[Cursor] = []
-        self._cursor_of: dict[str, Cursor] = {}
         self.extend(bars)
 
     def extend(self, bars: Iterable[Bars]) -> None:
@@ -67,25 +103,33 @@ class Tape:
             self.bars[history.instrument.id] = history
         shared: dict[bytes, Cursor] = {}
         for name, history in self.bars.items():
-            times = history.closed_at.data
             # Two timelines are one when length, ends and the whole content agree; hash() of the
             # bytes is cheap beside everything that is computed from the bars later.
             key = history.closed_at.tobytes() if len(self.bars) > 1 else b""
+            line = self.lines.get(name)
             if key not in shared:
-                cursor = self._cursor_of.get(name)
-                if cursor is None or cursor in shared.values():
-                    cursor = Cursor(times)
-                    cursor.advance(self.now)
-                cursor.times = times
-                shared[key] = cursor
-            self._cursor_of[name] = shared[key]
+                shared[key] = self._cursor(line, history.closed_at.data, shared)
+            if line is None:
+                self.lines[name] = Line(history, shared[key])
+            else:
+                line.lay(history, shared[key])
         self.cursors = list(shared.values())
+
+    def _cursor(self, line: Line | None, times: memoryview, taken: dict[bytes, Cursor]) -> Cursor:
+        """Return the line's cursor on a longer timeline; a new one where that has gone elsewhere."""
+        if line is None or line.cursor in taken.values():
+            cursor = Cursor(times)
+            cursor.advance(self.now)
+            return cursor
+        line.cursor.follow(times)
+        return line.cursor
 
     def advance(self, now: int) -> None:
         """Move time to `now`: every bar that closed by then becomes visible."""
         self.now = now
         for cursor in self.cursors:
-            cursor.advance(now)
+            if cursor.next_at <= now:
+                cursor.advance(now)
 
     @property
     def next_at(self) -> int:
@@ -99,31 +143,27 @@ class Tape:
 
     def first_bar_after(self, instrument_id: str, moment: int) -> int:
         """Return the first bar time of an instrument later than `moment`, `NEVER` without one."""
-        times = self._cursor_of[instrument_id].times
+        times = self.lines[instrument_id].cursor.times
         position = bisect_right(times, moment)
         return times[position] if position < len(times) else NEVER
 
     def cursor(self, instrument_id: str) -> Cursor:
         """Return the cursor that an instrument moves with."""
-        return self._cursor_of[instrument_id]
+        return self.lines[instrument_id].cursor
 
     def index(self, instrument_id: str) -> int:
         """Return the position of the newest visible bar, -1 when there is none."""
-        return self._cursor_of[instrument_id].index
+        return self.lines[instrument_id].cursor.index
 
     def price(self, instrument_id: str) -> Decimal | None:
         """Return the close of the newest visible bar, exactly as the data has it."""
-        cursor = self._cursor_of.get(instrument_id)
-        if cursor is None or cursor.index < 0:
-            return None
-        return exact(float(self.bars[instrument_id].close[cursor.index]))
+        line = self.lines.get(instrument_id)
+        return None if line is None else line.price
 
     def price_at(self, instrument_id: str) -> int | None:
         """Return when that price became known."""
-        cursor = self._cursor_of.get(instrument_id)
-        if cursor is None or cursor.index < 0:
-            return None
-        return cursor.times[cursor.index]
+        line = self.lines.get(instrument_id)
+        return None if line is None else line.price_at
 
     def session_close_after(self, instrument_id: str, moment: int) -> int:
         """Return the first session close later than `moment`, `NEVER` when none is known."""

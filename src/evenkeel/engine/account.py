@@ -29,7 +29,6 @@ class Account:
         self.book = Book(cash, currency, instruments)
         self.orders = Orders(instruments)
         self.halted: str | None = None
-        self._prices: dict[str, tuple[int, Decimal | None]] = {}
 
     @property
     def now(self) -> int:
@@ -43,15 +42,7 @@ class Account:
         return self.instruments.get(instrument_id)
 
     def price(self, instrument_id: str) -> Decimal | None:
-        if instrument_id not in self.instruments:
-            return None
-        index = self.tape.index(instrument_id)
-        known = self._prices.get(instrument_id)
-        if known is not None and known[0] == index:
-            return known[1]
-        price = self.tape.price(instrument_id)
-        self._prices[instrument_id] = index, price
-        return price
+        return self.tape.price(instrument_id)
 
     def price_at(self, instrument_id: str) -> int | None:
         return self.tape.price_at(instrument_id)

@@ -86,14 +86,9 @@ class Core:
         Returns what was decided; nothing when `until` was reached in silence. What is decided
         must be carried out before the next call.
         """
-        tape, outbox = self.tape, self._outbox
-        for at, strategy in self._seats.calls(until):
-            if at != tape.now:
-                tape.advance(at)
-            strategy.on_bar()
-            if outbox.records:
-                return self._decided()
-        return []
+        outbox = self._outbox
+        self._seats.wake(until, outbox)
+        return self._decided() if outbox.records else []
 
     def reveal(self, moment: int) -> None:
         """Let time come to `moment`: bars closed by then can be read."""
@@ -195,11 +190,14 @@ class Core:
 
     def _decided(self) -> list[Record]:
         """Return what this moment decided, after its refusals were told and answered."""
-        refusals = self._outbox.refusals
+        outbox = self._outbox
+        if not outbox.refusals:
+            return outbox.take()
+        refusals = outbox.refusals
         for told in range(REFUSALS_MAX):
             if told >= len(refusals):
                 refusals.clear()
-                return self._outbox.take()
+                return outbox.take()
             owner, update = refusals[told]
             if self._seats[owner].hears_orders:
                 self._seats[owner].strategy.on_order(update)

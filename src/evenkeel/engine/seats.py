@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from heapq import heapify, heapreplace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,47 +16,49 @@ from evenkeel.strategy.series import BarSeries, Frame
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evenkeel.domain.bar import AnyArray, Bars
+    from evenkeel.domain.bar import AnyArray, Bars, Times
     from evenkeel.domain.events import Split
     from evenkeel.domain.tape import Tape
+    from evenkeel.engine.desk import Outbox
 
 
 class Seat:
     """One strategy, the instruments it sees, and how far it has come in the times it wants."""
 
-    def __init__(self, strategy: Trader, instruments: list[str]) -> None:
-        """Seat a strategy; `setup` follows."""
+    def __init__(self, strategy: Trader, instruments: list[str], tape: Tape) -> None:
+        """Seat a strategy before the tape; `setup` follows."""
         self.strategy = strategy
+        self.tape = tape
         self.instruments = instruments
         self.hears_orders = type(strategy).on_order is not Trader.on_order
         self.hears_fills = type(strategy).on_fill is not Trader.on_fill
+        self.next_at = NEVER
+        self._times: Iterator[int] = iter(())
         self._frames: dict[str, Frame] = {}
-        self._times: memoryview = memoryview(b"")
-        self._next = 0
 
-    def setup(self, tape: Tape, splits: dict[str, list[Split]], *, since: int) -> None:
+    def setup(self, splits: dict[str, list[Split]], *, since: int) -> None:
         """Let the strategy compute its series over the history known now, on today's scale.
 
         It is called next at the first time it wants that is not before `since`.
         """
         if not self._frames:
-            self._frames = self._present(self.strategy, tape, splits, keep=False)
+            self._frames = self._present(self.strategy, splits, keep=False)
         else:
             twin = self.strategy.clone()
-            frames = self._present(twin, tape, splits, keep=True)
+            frames = self._present(twin, splits, keep=True)
             for name, frame in self._frames.items():
                 frame.take_over(frames[name])
             self.strategy.renew(twin)
-        timelines = {id(tape.cursor(name)): name for name in self.instruments}
-        times = wake_times(
-            self.strategy, [tape.bars[name].closed_at for name in timelines.values()]
-        )
-        self._times = np.ascontiguousarray(times).data
-        self._next = bisect_left(self._times, since)
+        bars, cursor = self.tape.bars, self.tape.cursor
+        timelines = {id(cursor(name)): name for name in self.instruments}
+        times = wake_times(self.strategy, [bars[name].closed_at for name in timelines.values()])
+        self._times = _one_by_one(times[np.searchsorted(times, since) :])
+        self.next_at = next(self._times, NEVER)
 
     def _present(
-        self, strategy: Trader, tape: Tape, splits: dict[str, list[Split]], *, keep: bool
+        self, strategy: Trader, splits: dict[str, list[Split]], *, keep: bool
     ) -> dict[str, Frame]:
+        tape = self.tape
         frames = {name: Frame(tape.cursor(name), keep=keep) for name in self.instruments}
         bars = {
             name: BarSeries(
@@ -79,22 +81,21 @@ class Seat:
             frame.seal()
         return frames
 
-    def calls(self, until: int) -> Iterator[tuple[int, Trader]]:
-        """Yield this strategy at each time it wants, up to `until`; for when it sits alone."""
-        times, strategy = self._times, self.strategy
-        while self._next < len(times) and (at := times[self._next]) <= until:
-            self._next += 1
-            yield at, strategy
-
-    @property
-    def next_at(self) -> int:
-        """When this strategy wants to be called next."""
-        return self._times[self._next] if self._next < len(self._times) else NEVER
-
     def move_on(self) -> int:
         """Step behind the next wanted time; return the one after it."""
-        self._next += 1
+        self.next_at = next(self._times, NEVER)
         return self.next_at
+
+    def wake(self, until: int, outbox: Outbox) -> None:
+        """As `Seats.wake`, for a strategy that sits alone: a million bars go through here."""
+        tape, times, on_bar = self.tape, self._times, self.strategy.on_bar
+        while (at := self.next_at) <= until:
+            self.next_at = next(times, NEVER)
+            if at != tape.now:
+                tape.advance(at)
+            on_bar()
+            if outbox.records:
+                return
 
 
 class Seats:
@@ -104,9 +105,9 @@ class Seats:
         """Seat one clone of a `Strategy` per instrument, or one `PortfolioStrategy` for all."""
         names = list(tape.bars)
         if isinstance(template, PortfolioStrategy):
-            self.seats = [Seat(template.clone(), names)]
+            self.seats = [Seat(template.clone(), names, tape)]
         elif isinstance(template, Strategy):
-            self.seats = [Seat(template.clone(), [name]) for name in names]
+            self.seats = [Seat(template.clone(), [name], tape) for name in names]
         else:
             raise StrategyError(
                 f"{type(template).__name__} is neither a Strategy nor a PortfolioStrategy"
@@ -122,7 +123,7 @@ class Seats:
     def setup(self) -> None:
         """Run every strategy's setup and queue up the times they want."""
         for seat in self.seats:
-            seat.setup(self._tape, self._splits, since=self._tape.now + 1)
+            seat.setup(self._splits, since=self._tape.now + 1)
         self._line_up()
 
     def split(self, split: Split) -> None:
@@ -131,27 +132,38 @@ class Seats:
         for seat in self.seats:
             if split.instrument in seat.instruments:
                 # The bar at hand has not been shown to anybody yet: a split comes first.
-                seat.setup(self._tape, self._splits, since=self._tape.now)
+                seat.setup(self._splits, since=self._tape.now)
         self._line_up()
 
     def _line_up(self) -> None:
         self._queue = [(seat.next_at, number) for number, seat in enumerate(self.seats)]
         heapify(self._queue)
 
-    def calls(self, until: int) -> Iterator[tuple[int, Trader]]:
-        """Yield whose turn it is and when, up to `until`: by time, and then by seat.
+    def wake(self, until: int, outbox: Outbox) -> None:
+        """Show bars to those who want them, up to `until` or the first of them to say something.
 
-        Whoever was yielded has had that turn: the iteration may be dropped at any point.
+        By time, and then by seat.
         """
-        return self.seats[0].calls(until) if len(self.seats) == 1 else self._take_turns(until)
-
-    def _take_turns(self, until: int) -> Iterator[tuple[int, Trader]]:
-        queue = self._queue
-        while queue and queue[0][0] <= until:
+        if len(self.seats) == 1:
+            self.seats[0].wake(until, outbox)
+            return
+        queue, tape = self._queue, self._tape
+        while queue[0][0] <= until:
             at, number = queue[0]
             seat = self.seats[number]
             heapreplace(queue, (seat.move_on(), number))
-            yield at, seat.strategy
+            if at != tape.now:
+                tape.advance(at)
+            seat.strategy.on_bar()
+            if outbox.records:
+                return
+
+
+def _one_by_one(times: Times) -> Iterator[int]:
+    """Yield times as Python numbers, made some thousand at once: each alone would cost more."""
+    size = 4_096
+    pieces = (times[start : start + size].tolist() for start in range(0, len(times), size))
+    return chain.from_iterable(pieces)
 
 
 def _on_scale(bars: Bars, splits: list[Split]) -> dict[str, AnyArray]:

@@ -117,10 +117,9 @@ class Account:
         known = instrument_id in self.prices
         return self.price_times.get(instrument_id, self.now) if known else None
 
-    def readings(self):
+    def exposed(self):
         names = set(self.held) | {slot.order.instrument for slot in self.slots.values()}
-        readings = [(name, self.reading(name)) for name in sorted(names)]
-        return [(name, reading) for name, reading in readings if reading != Reading()]
+        return [name for name in sorted(names) if self.reading(name) != Reading()]
 
     def reading(self, instrument_id):
         buying, buying_value = self._could_fill(instrument_id, Side.BUY)

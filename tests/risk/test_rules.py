@@ -10,8 +10,9 @@ from evenkeel.domain.money import EXACT
 from evenkeel.domain.order import TimeInForce
 from evenkeel.domain.verdict import Approved, Reason
 from evenkeel.risk import gate
+from evenkeel.risk.case import reserve_price
 from evenkeel.risk.limits import UNITS, Limits
-from evenkeel.risk.rules import RULES, reserve_price
+from evenkeel.risk.rules import RULES
 
 
 def card(**limits):

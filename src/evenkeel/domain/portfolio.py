@@ -80,8 +80,8 @@ class Portfolio(Protocol):
         """Return the three readings of one instrument."""
         ...
 
-    def readings(self) -> Iterable[tuple[str, Reading]]:
-        """Yield every instrument that is held or has an order that could still fill."""
+    def exposed(self) -> Iterable[str]:
+        """Yield every instrument that is held or has an order that could still fill, once each."""
         ...
 
     def equity(self) -> Decimal | None:

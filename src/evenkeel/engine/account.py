@@ -9,7 +9,7 @@ from evenkeel.engine.orders import Orders
 from evenkeel.ledger.book import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from evenkeel.domain.instrument import Instrument
@@ -52,9 +52,8 @@ class Account:
             return Reading()
         return self.orders.reading(instrument_id, self.book.quantity(instrument_id))
 
-    def readings(self) -> Iterator[tuple[str, Reading]]:
-        for name in dict.fromkeys((*self.book.held, *self.orders.instruments())):
-            yield name, self.reading(name)
+    def exposed(self) -> Iterable[str]:
+        return {**self.book.held, **self.orders.instruments}
 
     def equity(self) -> Decimal | None:
         return self.book.equity(self.price)

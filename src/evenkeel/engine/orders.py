@@ -17,7 +17,7 @@ from evenkeel.domain.order import TERMINAL, TRANSITIONS, Order, OrderStatus, Sid
 from evenkeel.domain.portfolio import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from decimal import Decimal
 
     from evenkeel.domain.events import Split
@@ -56,6 +56,9 @@ class Working:
         return self.status in TERMINAL and not self.leaves
 
 
+_NONE: dict[int, Working] = {}
+
+
 class Orders:
     """All orders of a run by number, the open ones by instrument, and when each was approved."""
 
@@ -63,7 +66,7 @@ class Orders:
         """Start with none."""
         self._instruments = instruments
         self._all: dict[int, Working] = {}
-        self._open: dict[str, dict[int, Working]] = {}
+        self._open: dict[str, dict[int, Working]] = {}  # only instruments that have some
         self._shared: set[ClaimKey] = set()
         self._approved_at: list[int] = []
         self._approved: list[Order] = []
@@ -73,24 +76,31 @@ class Orders:
         """Return an approved order of this run, or None."""
         return self._all.get(order_id)
 
-    def of(self, instrument: str) -> Iterator[Working]:
-        """Yield the orders of an instrument that could still fill, oldest first."""
-        yield from self._open.get(instrument, {}).values()
+    def of(self, instrument: str) -> Collection[Working]:
+        """Return the orders of an instrument that could still fill, oldest first."""
+        return self._open.get(instrument, _NONE).values()
 
-    def instruments(self) -> list[str]:
-        """Return the instruments with an order that could still fill."""
-        return [name for name, orders in self._open.items() if orders]
+    @property
+    def instruments(self) -> Mapping[str, object]:
+        """The instruments with an order that could still fill."""
+        return self._open
 
     # ---- what happens ----
 
     def approve(self, approved: Approved, owner: int) -> None:
         """Reserve an order from the moment of intent."""
         order = approved.order
-        working = Working(approved, owner, self._claim(order))
-        if working.claim != order.id:
-            self._shared.add(working.claim)
-        self._all[order.id] = working
-        self._open.setdefault(order.instrument, {})[order.id] = working
+        number, name = order.id, order.instrument
+        claim: ClaimKey = number
+        if order.replaces is not None or order.oca_group is not None:
+            claim = self._claim(order)
+            if claim != number:
+                self._shared.add(claim)
+        working = self._all[number] = Working(approved, owner, claim)
+        if name in self._open:
+            self._open[name][number] = working
+        else:
+            self._open[name] = {number: working}
         self._approved_at.append(approved.at)
         self._approved.append(order)
         self.open_count += 1
@@ -100,23 +110,33 @@ class Orders:
     def fill(self, fill: Fill) -> Working | None:
         """Count a fill; None when the order is unknown or could not have filled that much."""
         working = self._all.get(fill.order_id)
-        members = [] if working is None else self._members(working)
-        if working is None or fill.quantity > _could_fill(working, members):
-            if working is not None:
-                working.filled += fill.quantity
-                working.leaves = ZERO
-                working.move(OrderStatus.FILLED)
-                self._forget_if_done(working)
+        if working is None:
             return None
-        working.filled += fill.quantity
+        quantity = fill.quantity
+        working.filled += quantity
+        if working.claim in self._shared:
+            fits = self._fill_shared(working, quantity)
+        else:
+            left = working.leaves - quantity
+            fits = left >= ZERO
+            working.leaves = left if fits else ZERO
+        filled = not working.leaves and (working.status not in TERMINAL or not fits)
+        working.move(OrderStatus.FILLED if filled else OrderStatus.PARTIALLY_FILLED)
+        if not working.leaves:
+            self._forget_if_done(working)
+        return working if fits else None
+
+    def _fill_shared(self, working: Working, quantity: Decimal) -> bool:
+        """Take a fill off everybody who shares its claim; whether it could have been that much."""
+        members = self._members(working)
+        if quantity > _could_fill(working, members, quantity):
+            working.leaves = ZERO
+            return False
         for member in members:
             # What another one has filled by its end, and not told yet, comes whatever fills here.
             if member is working or member.status not in TERMINAL:
-                member.leaves = max(member.leaves - fill.quantity, ZERO)
-        filled = not working.leaves and working.status not in TERMINAL
-        working.move(OrderStatus.FILLED if filled else OrderStatus.PARTIALLY_FILLED)
-        self._forget_if_done(working)
-        return working
+                member.leaves = max(member.leaves - quantity, ZERO)
+        return True
 
     def end(self, order_id: int, status: OrderStatus, filled: Decimal) -> Working | None:
         """Close an order that `filled` so much in all; what has not arrived stays reserved."""
@@ -152,7 +172,7 @@ class Orders:
 
     def reading(self, instrument: str, held: Decimal) -> Reading:
         """Return what is held and what every claim could still make of it."""
-        if not self._open.get(instrument):
+        if instrument not in self._open:
             return Reading(held)
         multiplier = self._instruments[instrument].multiplier
         claims: dict[ClaimKey, tuple[Working, Decimal, Decimal]] = {}
@@ -212,8 +232,6 @@ class Orders:
 
     def _members(self, working: Working) -> list[Working]:
         """Return an order, and whoever shares its claim and could still fill."""
-        if working.claim not in self._shared:
-            return [working]
         others = self.of(working.order.instrument)
         return [
             working,
@@ -236,17 +254,23 @@ class Orders:
             total[1] += EXACT.divide(value * beyond, quantity)
 
     def _forget_if_done(self, working: Working) -> None:
-        open_orders = self._open[working.order.instrument]
-        if working.done and working.order.id in open_orders:
-            del open_orders[working.order.id]
+        name, number = working.order.instrument, working.order.id
+        open_orders = self._open.get(name, _NONE)
+        if working.done and number in open_orders:
+            del open_orders[number]
             self.open_count -= 1
+            if not open_orders:
+                del self._open[name]
 
 
-def _could_fill(working: Working, members: list[Working]) -> Decimal:
-    """Return the most that one more fill can be: fills of its claim may arrive in any order."""
+def _could_fill(working: Working, members: list[Working], counted: Decimal) -> Decimal:
+    """Return the most that this fill can be: fills of its claim may arrive in any order.
+
+    `counted` is what `filled` holds of it already.
+    """
     if working.status in TERMINAL:
         return working.leaves
-    own = working.order.quantity - working.filled
+    own = working.order.quantity - working.filled + counted
     return max(working.leaves, min(own, max(each.leaves for each in members)))
 
 

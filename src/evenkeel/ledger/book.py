@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.instrument import Instrument
 
 _add, _subtract, _multiply = LOSSLESS.add, LOSSLESS.subtract, LOSSLESS.multiply
+_BUY = Side.BUY
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +150,12 @@ class Book:
         if fill.id in self._fill_ids:
             return ()
         self._fill_ids.add(fill.id)
-        if not (fill.quantity > ZERO and fill.price.is_finite() and fill.commission.is_finite()):
+        quantity, unit, fee = fill.quantity, fill.price, fill.commission
+        if not (quantity > ZERO and unit.is_finite() and fee.is_finite()):
             raise OutsideError(f"{fill}: its quantity must be positive, its amounts must be finite")
-        holding = self._holding(fill.instrument)
-        quantity = fill.quantity if fill.side is Side.BUY else fill.quantity.copy_negate()
-        unit = fill.price
+        holding = self._holdings.get(fill.instrument) or self._holding(fill.instrument)
+        if fill.side is not _BUY:
+            quantity = quantity.copy_negate()
         if holding.multiplier is not None:
             unit = _multiply(unit, holding.multiplier)
         paid = _multiply(quantity, unit)
@@ -163,9 +165,12 @@ class Book:
         legs = [(holding.cash, paid.copy_negate()), (holding.position, cost)]
         if profit:
             legs.append((holding.realized, profit.copy_negate()))
-        if fill.commission:
+        if fee:
             legs += self._commission(fill, holding)
-        self._remember(holding)
+        if holding.lots.quantity:
+            self._held[fill.instrument] = holding
+        else:
+            self._held.pop(fill.instrument, None)
         return self._enter(tuple(legs))
 
     def _commission(self, fill: Fill, holding: _Holding) -> tuple[Leg, ...]:
@@ -205,12 +210,6 @@ class Book:
             account.balance = _add(account.balance, amount)
         return legs
 
-    def _remember(self, holding: _Holding) -> None:
-        if holding.lots.quantity:
-            self._held[holding.instrument.id] = holding
-        else:
-            self._held.pop(holding.instrument.id, None)
-
     # ---- what there is -----------------------------------------------------------------------
 
     @property
@@ -248,9 +247,9 @@ class Book:
         )
 
     @property
-    def held(self) -> list[str]:
-        """The ids of everything of which the quantity is not zero."""
-        return list(self._held)
+    def held(self) -> Mapping[str, object]:
+        """By id, everything of which the quantity is not zero."""
+        return self._held
 
     @property
     def positions(self) -> dict[str, Position]:

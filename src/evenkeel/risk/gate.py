@@ -9,8 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.verdict import Approved, Reason, Refused
+from evenkeel.risk.case import Case
 from evenkeel.risk.limits import UNITS
-from evenkeel.risk.rules import RULES, Check, Measured, Rule, reserve_price
+from evenkeel.risk.rules import RULES, Check, Measured, Rule
 
 if TYPE_CHECKING:
     from evenkeel.domain.order import Order
@@ -26,26 +27,24 @@ def review(order: Order, portfolio: Portfolio, limits: Limits) -> Approved | Ref
 
     `Approved.reserve_price` is what the caller must count for the order from this moment on.
     """
-    reason = RULES[0][0]
+    reason, case = RULES[0][0], Case(order, portfolio)
     try:
         for reason, rule in _rules_bounding(limits.bounding):
-            limit, observed, ok = rule(order, portfolio, limits)
+            limit, observed, ok = rule(case, limits)
             if not ok:
                 return Refused(order, portfolio.now, reason, limit, observed)
     except ArithmeticError:  # NaN compared, more digits than the context holds, overflow
         limit, observed, _ = _NOT_COMPUTABLE
         return Refused(order, portfolio.now, reason, limit, observed)
-    last = portfolio.price(order.instrument)
-    assert last is not None, order  # a rule has refused an order without a price
-    return Approved(order, portfolio.now, reserve_price(order, last))
+    return Approved(order, portfolio.now, case.reserve_price)
 
 
 def explain(order: Order, portfolio: Portfolio, limits: Limits) -> list[Check]:
     """Return what every rule says, in their order; the first that is not ok is the refusal."""
-    checks = []
+    checks, case = [], Case(order, portfolio)
     for reason, rule in RULES:
         try:
-            measured = rule(order, portfolio, limits)
+            measured = rule(case, limits)
         except ArithmeticError:
             measured = _NOT_COMPUTABLE
         checks.append(Check(reason, *measured))

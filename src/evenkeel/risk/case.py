@@ -1,0 +1,265 @@
+"""One order under review, and what the rules ask about it: looked up once, the same for all.
+
+Limits are read against the worst case: every working, in-flight and UNKNOWN order fills against
+us, and the order under review does too. Four readings of the order itself serve all rules:
+
+    reserve price   the highest of the last price and the order's own limit and stop, buy or sell
+    standing        the order that this one replaces, or the first of its OCA group if both were
+                    decided at one moment: together they fill no more than the larger of the two,
+                    so this one adds only what goes beyond the other
+    added           the quantity, and the money at the reserve price, that it adds to the worst case
+    reducing        it can only bring the position nearer to zero. Then no limit on exposure holds
+                    it back, wherever prices have gone: one must always be able to get out
+
+Money is in the account's base currency. Arithmetic runs in the caller's `EXACT` context; where it
+raises, the gate refuses.
+"""
+
+# ruff: noqa: FURB136  max() of two decimals costs three comparisons; this is the hot path
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+from evenkeel.domain.money import ONE, ZERO
+from evenkeel.domain.order import Order, Side
+from evenkeel.domain.portfolio import Portfolio, Reading
+
+if TYPE_CHECKING:
+    from evenkeel.domain.instrument import Instrument
+
+UNKNOWN = "unknown instrument"
+NO_PRICE = "no price"
+
+Extremes: TypeAlias = tuple[Decimal, Decimal]
+"""The lowest and the highest value that something can come to have."""
+
+Exposure: TypeAlias = tuple[Decimal, Decimal, Decimal]
+"""Gross exposure, and the lowest and highest net exposure."""
+
+_BUY = Side.BUY
+
+
+class Case:
+    """One order before the gate, with its instrument, the last price and what is held of it.
+
+    What a rule may need and most do not (exposures) is computed when the first one asks.
+    """
+
+    __slots__ = ("_exposure", "_extremes", "_reading", "instrument", "last", "order", "portfolio")
+
+    def __init__(self, order: Order, portfolio: Portfolio) -> None:
+        """Look up what nearly every rule asks."""
+        name = order.instrument
+        self.order = order
+        self.portfolio = portfolio
+        self.instrument: Instrument | None = portfolio.instrument(name)
+        self.last: Decimal | None = portfolio.price(name)
+        self._reading: Reading | None = None
+        self._extremes: Extremes | str | None = None
+        self._exposure: Exposure | str | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """What is held of the order's instrument, and what could still become of that."""
+        if self._reading is None:
+            self._reading = self.portfolio.reading(self.order.instrument)
+        return self._reading
+
+    @property
+    def extremes(self) -> Extremes | str:
+        """The lowest and highest value of the order's instrument, should it be approved.
+
+        Text instead says what is missing to compute it; so in `exposure`.
+        """
+        if self._extremes is None:
+            self._extremes = self._find_extremes()
+        return self._extremes
+
+    @property
+    def exposure(self) -> Exposure | str:
+        """Gross exposure and the lowest and highest net exposure, should it be approved."""
+        if self._exposure is None:
+            self._exposure = self._find_exposure()
+        return self._exposure
+
+    @property
+    def reserve_price(self) -> Decimal:
+        """`reserve_price` of the order at the last price, which must be known."""
+        assert self.last is not None, self.order  # a rule has refused an order without a price
+        return reserve_price(self.order, self.last)
+
+    @property
+    def added_quantity(self) -> Decimal:
+        """The quantity that the order adds to the worst case of its side."""
+        standing = self._standing()
+        if standing is None:
+            return self.order.quantity
+        return max(ZERO, self.order.quantity - standing[1])
+
+    @property
+    def reduces_risk(self) -> bool:
+        """Whether the order can only bring the position nearer to zero.
+
+        A sell that leaves even the worst case long or flat (a buy: short or flat) does, and so
+        does a protective child: it comes to life only when its parent has filled whole, and with
+        the other children of that parent takes back no more than the parent can still bring.
+        """
+        reading, added = self.reading, self.added_quantity
+        if self.order.side is _BUY:
+            reduces = reading.worst_long + added <= ZERO
+        else:
+            reduces = reading.worst_short - added >= ZERO
+        return reduces or self._protects_parent(added)
+
+    def _find_extremes(self) -> Extremes | str:
+        order, last, instrument, now = self.order, self.last, self.instrument, self.reading
+        if instrument is None:
+            return f"{UNKNOWN} {order.instrument}"
+        if last is None:
+            return f"{NO_PRICE} of {order.instrument}"
+        multiplier = instrument.multiplier
+        unit = last if multiplier is ONE else last * multiplier
+        reserve = reserve_price(order, last)
+        quantity, value = self._added(unit if reserve is last else reserve * multiplier, multiplier)
+        if order.side is _BUY:
+            buying, buying_value = now.buying + quantity, now.buying_value + value
+            return _extremes(now.held, buying, buying_value, now.selling, now.selling_value, unit)
+        selling, selling_value = now.selling + quantity, now.selling_value + value
+        return _extremes(now.held, now.buying, now.buying_value, selling, selling_value, unit)
+
+    def _find_exposure(self) -> Exposure | str:
+        extremes = self.extremes
+        if isinstance(extremes, str):
+            return extremes
+        low, high = extremes
+        gross = furthest(low, high)
+        own, portfolio = self.order.instrument, self.portfolio
+        for name in portfolio.exposed():
+            if name == own:
+                continue
+            other = _extremes_of(name, portfolio)
+            if isinstance(other, str):
+                return other
+            lowest, highest = other
+            gross += furthest(lowest, highest)
+            low += lowest
+            high += highest
+        return gross, low, high
+
+    def _standing(self) -> tuple[Order, Decimal] | None:
+        """Return the working order whose reservation covers this one too, and what it could fill."""
+        order = self.order
+        other = order.oca_group if order.replaces is None else order.replaces
+        if other is None:
+            return None
+        found = self.portfolio.working(other)
+        if found is None or not same_claim(found[0], order):
+            return None
+        # A leg that joins its group later may find, when it arrives, that the group just filled.
+        joins_later = order.replaces is None and found[0].created_at != order.created_at
+        return None if joins_later else found
+
+    def _added(self, unit: Decimal, multiplier: Decimal) -> tuple[Decimal, Decimal]:
+        """Return what the order adds to the worst case: quantity, and money at `unit` each.
+
+        Beside a standing order each is what goes beyond it.
+        """
+        quantity = self.order.quantity
+        standing = self._standing()
+        if standing is None:
+            return quantity, quantity * unit
+        leaves = standing[1]
+        # Unknown: it covers no money.
+        reserved = self.portfolio.reserve_price(standing[0].id) or ZERO
+        return (
+            max(ZERO, quantity - leaves),
+            max(ZERO, quantity * unit - leaves * reserved * multiplier),
+        )
+
+    def _protects_parent(self, added: Decimal) -> bool:
+        order, portfolio = self.order, self.portfolio
+        found = None if order.parent is None else portfolio.working(order.parent)
+        if found is None:
+            return False
+        parent, leaves = found
+        return (
+            parent.instrument == order.instrument
+            and parent.side is not order.side
+            and portfolio.children(parent.id) + added <= leaves
+        )
+
+
+def reserve_price(order: Order, last: Decimal) -> Decimal:
+    """Return the highest of the last price and the order's own limit and stop.
+
+        MARKET          last; so on open and on close
+        LIMIT           last or limit: a buy pays up to its limit, a sell is short from its limit;
+                        so on close
+        STOP            last or stop: a buy triggers there or above; a sell at or below, so last
+        STOP_LIMIT      last, stop or limit
+        TRAILING_STOP   last or stop: where the trail starts; a buy's only falls from there
+
+    Highest for a sell too: what a short owes grows with the price. Never below last, at which a
+    position is marked as soon as it is filled.
+    """
+    worst, limit, stop = last, order.limit_price, order.stop_price
+    if limit is not None and limit > worst:
+        worst = limit
+    if stop is not None and stop > worst:
+        worst = stop
+    return worst
+
+
+def same_claim(one: Order, other: Order) -> bool:
+    """Whether two orders can share one reservation: they differ in quantity and prices only."""
+    return (
+        one.instrument == other.instrument
+        and one.side is other.side
+        and one.parent == other.parent
+        and one.oca_group == other.oca_group
+    )
+
+
+def furthest(low: Decimal, high: Decimal) -> Decimal:
+    """Return how far the further of two extremes is from zero."""
+    return high if high > -low else -low
+
+
+def _extremes_of(name: str, portfolio: Portfolio) -> Extremes | str:
+    """Return the extremes of an instrument with which the order has nothing to do."""
+    last, instrument = portfolio.price(name), portfolio.instrument(name)
+    if last is None or instrument is None:
+        return f"{NO_PRICE} of {name}"
+    now, unit = portfolio.reading(name), last * instrument.multiplier
+    return _extremes(now.held, now.buying, now.buying_value, now.selling, now.selling_value, unit)
+
+
+def _extremes(
+    held: Decimal,
+    buying: Decimal,
+    buying_value: Decimal,
+    selling: Decimal,
+    selling_value: Decimal,
+    unit: Decimal,
+) -> tuple[Decimal, Decimal]:
+    """Return the lowest and highest value that one instrument can come to have.
+
+    The first five are a `Reading`; `unit` is the money of one unit of quantity at the last price.
+    What may still fill counts at its reserve or at the last price, whichever is more: the price
+    may have moved since approval. A position that cannot turn short is never worth less than
+    nothing, whatever a high limit on its sale makes of the difference; mirrored for a cover.
+    """
+    low = high = held * unit
+    if buying:
+        at_last = buying * unit
+        high += at_last if at_last > buying_value else buying_value
+        if held < ZERO < high and held + buying <= ZERO:
+            high = ZERO
+    if selling:
+        at_last = selling * unit
+        low -= at_last if at_last > selling_value else selling_value
+        if low < ZERO < held and held >= selling:
+            low = ZERO
+    return low, high

@@ -53,9 +53,22 @@ class Cursor:
 
 
 class Line:
-    """One instrument on the tape: its bars, the cursor that they move with, and its last price."""
+    """One instrument on the tape: its bars, the cursor that they move with, and its last price.
 
-    __slots__ = ("_at", "_closes", "_price", "bars", "cursor")
+    `opens highs lows closes volumes` are the columns of the bars, read as Python numbers.
+    """
+
+    __slots__ = (
+        "_at",
+        "_price",
+        "bars",
+        "closes",
+        "cursor",
+        "highs",
+        "lows",
+        "opens",
+        "volumes",
+    )
 
     def __init__(self, bars: Bars, cursor: Cursor) -> None:
         """Lay bars beside a cursor."""
@@ -64,7 +77,8 @@ class Line:
     def lay(self, bars: Bars, cursor: Cursor) -> None:
         """Take a longer history of the same instrument, and the cursor that it moves with now."""
         self.bars, self.cursor = bars, cursor
-        self._closes = bars.close.data
+        self.opens, self.highs, self.lows = bars.open.data, bars.high.data, bars.low.data
+        self.closes, self.volumes = bars.close.data, bars.volume.data
         self._at = -1
         self._price: Decimal | None = None
 
@@ -73,7 +87,7 @@ class Line:
         """The close of the newest visible bar, exactly as the data has it; None before the first."""
         index = self.cursor.index
         if index != self._at:
-            self._at, self._price = index, exact(self._closes[index])
+            self._at, self._price = index, exact(self.closes[index])
         return self._price
 
     @property

@@ -1,0 +1,87 @@
+"""An order on the simulated venue's book: its terms as they stand now, and what it waits for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.money import EXACT, ZERO
+from evenkeel.domain.order import Order, Side
+from evenkeel.domain.tape import NEVER
+from evenkeel.execution.fill_model import on_tick, trailed
+
+if TYPE_CHECKING:
+    from evenkeel.domain.tape import Line
+
+_BUY = Side.BUY
+
+
+class Resting:
+    """One order of the book. Defaults stand on the class, so that a plain market order sets little.
+
+    `filled` is the sum of its fills, in shares of their day; `restated` what splits since have
+    made more (or less) of that; `carried` what the orders that it replaced have filled, which
+    counts for its children. `limit_level` and `stop_level` are the prices as floats, to compare
+    with bars.
+    """
+
+    filled = ZERO
+    restated = ZERO
+    carried = ZERO
+    notional = ZERO
+    charged = ZERO
+    fills = 0
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    trail: Decimal | None = None
+    limit_level = 0.0
+    stop_level = 0.0
+    extreme: float | None = None  # of a trailing stop, over its bars before `first`
+    led: float | None = None  # the same, over its bars before `due`
+    group: int | None = None
+    parent: int | None = None  # set while it sleeps
+    expires_at: int | None = None
+    due: int = -1  # the index of the next bar that could matter, -1 for none in sight
+    due_at: int = NEVER
+    first: int = 0  # bars before this index are done with, or never concerned it
+    seen: int = 0  # how many bars there were when none was in sight
+    woken_in: int = -1  # the bar inside which the parent filled
+    woken_at_price: Decimal = ZERO
+    woken_for_sure: bool = False  # that bar reached the parent before it could reach this stop
+
+    def __init__(self, order: Order, line: Line) -> None:
+        """Put an order on the book of the instrument that `line` shows."""
+        self.order = order
+        self.id = order.id
+        self.buy = order.side is _BUY
+        self.type = order.type
+        self.remaining = order.quantity
+        self.line = line
+
+    def take_prices(self) -> None:
+        """Take the prices that the order came with."""
+        order = self.order
+        if order.limit_price is not None:
+            self.limit, self.limit_level = order.limit_price, float(order.limit_price)
+        if order.stop_price is not None:
+            self.stop, self.stop_level = order.stop_price, float(order.stop_price)
+        self.trail = order.trail_amount
+
+    @property
+    def instrument(self) -> str:
+        """The instrument's id."""
+        return self.order.instrument
+
+    @property
+    def done(self) -> Decimal:
+        """What it has filled, in shares of today (FIX 14, CumQty)."""
+        return EXACT.add(self.filled, self.restated)
+
+    @property
+    def stands(self) -> Decimal:
+        """Where its stop is now."""
+        assert self.stop is not None
+        if self.trail is None:
+            return self.stop
+        level = trailed(self.stop, self.led, self.trail, buy=self.buy)
+        return on_tick(level, self.line.bars.instrument.tick, up=self.buy)

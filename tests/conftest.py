@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests.databases import KINDS, Templates, database
 
 from evenkeel.ops import secret
 
@@ -32,3 +33,29 @@ def shared_data():
     if os.environ.get("CI") == "true":
         pytest.fail(absent)
     return pytest.skip(absent)
+
+
+@pytest.fixture(scope="session")
+def database_templates(tmp_path_factory):
+    return Templates(tmp_path_factory.mktemp("databases"))
+
+
+@pytest.fixture(params=KINDS)
+def empty_database(request, tmp_path):
+    """The URL of a database without tables: a file of SQLite, a schema in PostgreSQL."""
+    with database(request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+def any_database(request, tmp_path, database_templates):
+    """The URL of a database with its tables, of either kind."""
+    with database(request.param, tmp_path, database_templates) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(tmp_path, database_templates):
+    """The URL of a schema with its tables."""
+    with database("postgresql", tmp_path, database_templates) as url:
+        yield url

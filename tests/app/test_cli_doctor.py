@@ -16,7 +16,7 @@ from evenkeel.ops.secret import Secret
 from evenkeel.ops.time_source import TimeSource
 from evenkeel.ops.vault.keys import KeyringKey
 from evenkeel.storage.engine import open_engine
-from evenkeel.storage.migrate import upgrade
+from evenkeel.storage.migrate import NEWEST, prepare
 
 CROSS = "evenkeel.strategy.examples.sma_cross:SmaCross"
 
@@ -73,9 +73,9 @@ def test_a_runs_folder_that_cannot_be_is_a_fault(examine):
 def test_a_database_is_at_its_version_or_a_fault(examine):
     assert "will make" in examine()[1]["database"]["found"]
     engine = open_engine("sqlite:///evenkeel.db")
-    upgrade(engine)
+    prepare(engine)
     engine.dispose()
-    assert "at version 0001" in examine()[1]["database"]["found"]
+    assert f"at version {NEWEST}" in examine()[1]["database"]["found"]
     Path("evenkeel.db").write_bytes(b"this is no database, whatever its name says")
     assert examine()[1]["database"]["state"] == "fault"
 

@@ -1,8 +1,10 @@
 """What every journal does, whatever is behind it: memory, a run file, a database."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
+from tests.databases import KINDS, database
 from tests.journal.sample import a_run
 
 from evenkeel.journal.chain import GENESIS, links
@@ -35,18 +37,21 @@ class WrittenJournal:
         return read_lines(path)
 
 
-@pytest.fixture(params=["memory", "file", "database"])
-def journal(request, tmp_path):
+@pytest.fixture(params=["memory", "file", *KINDS])
+def journal(request, tmp_path, database_templates):
     if request.param == "memory":
         yield MemoryJournal()
     elif request.param == "file":
         yield WrittenJournal(tmp_path)
     else:
-        engine = open_engine(f"sqlite:///{tmp_path}/runs.db")
-        yield DatabaseJournal.begin(
-            engine, "run", mode="paper", strategy="sma", manifest={}, created_at=1
-        )
-        engine.dispose()
+        with database(request.param, tmp_path, database_templates) as url:
+            engine = open_engine(url)
+            begun = DatabaseJournal.begin(
+                engine, "run", mode="paper", strategy="sma", manifest={}, created_at=1
+            )
+            with closing(begun):
+                yield begun
+            engine.dispose()
 
 
 def test_an_empty_journal_has_no_records(journal: Journal):

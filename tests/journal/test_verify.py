@@ -14,6 +14,7 @@ from tests.journal.sample import a_run
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.journal import verify as verifier
+from evenkeel.journal import verify_checkpoints, verify_sources
 from evenkeel.journal.chain import GENESIS, links
 from evenkeel.journal.database import DatabaseJournal
 from evenkeel.journal.log import MemoryJournal, write_run_file
@@ -217,6 +218,7 @@ def database_with(path, records, run_id="run"):
         engine, run_id, mode="paper", strategy="sma", manifest={}, created_at=1
     )
     journal.append(records)
+    journal.close()
     engine.dispose()
 
 
@@ -326,7 +328,7 @@ def test_a_table_made_anew_without_its_rules_is_read_all_the_same(database, empt
 
 def test_a_damaged_database_is_located(tmp_path):
     path = tmp_path / "runs.db"
-    database_with(path, RUN * 20)  # not one run, but many pages
+    database_with(path, RUN * 100)  # not one run, but many pages
     damaged = bytearray(path.read_bytes())
     half = len(damaged) // 2 // 4096 * 4096
     damaged[half:] = b"\xa5" * (len(damaged) - half)
@@ -385,8 +387,8 @@ def test_what_is_no_journal_is_said(tmp_path):
         verify(tmp_path / "none")
     with pytest.raises(UsageError, match=r"journal\.log: No such file"):
         verify(tmp_path)
-    with pytest.raises(UsageError, match="not postgresql: export the run"):
-        verify("postgresql://host/runs")
+    with pytest.raises(UsageError, match="PostgreSQL, not mysql: export the run"):
+        verify("mysql://host/runs")
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
         connection.execute("CREATE TABLE t (x)")
     with pytest.raises(UsageError, match=r"other\.db is not a journal database: no such table"):
@@ -403,22 +405,33 @@ def test_a_manifest_that_says_nothing_is_said(run_file, text):
 # ---- independence -------------------------------------------------------------------------------
 
 
+PARTS = (verifier, verify_sources, verify_checkpoints)
+
+
 def test_the_verifier_shares_no_code_with_the_writer():
-    tree = ast.parse(inspect.getsource(verifier))
     imported = set()
-    for node in ast.walk(tree):
+    for node in (node for part in PARTS for node in ast.walk(ast.parse(inspect.getsource(part)))):
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module)
     assert imported == {
         "__future__",
+        "collections.abc",
         "contextlib",
+        "cryptography.exceptions",
+        "cryptography.hazmat.primitives.asymmetric.ed25519",
         "dataclasses",
+        "datetime",
         "evenkeel.domain.errors",
+        "evenkeel.journal.verify_checkpoints",
+        "evenkeel.journal.verify_sources",
         "hashlib",
         "json",
         "pathlib",
+        "psycopg",
+        "pyarrow",
+        "re",
         "sqlite3",
         "typing",
         "urllib.parse",

@@ -1,13 +1,16 @@
 """A database that cannot be used is said in one sentence; one that can, keeps what it is given."""
 
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
 from sqlalchemy import text
+from tests.databases import SERVER, need_postgres, schema
 
 from evenkeel.domain.errors import ConfigError, OutsideError
-from evenkeel.storage.engine import open_engine, trouble_told
+from evenkeel.storage import engine as opening
+from evenkeel.storage.engine import freeze, is_sqlite, open_engine, take_write_lock, trouble_told
 
 
 def test_sqlite_is_opened_durable_and_strict(tmp_path):
@@ -26,15 +29,45 @@ def test_sqlite_is_opened_durable_and_strict(tmp_path):
     }
 
 
+def test_postgresql_is_opened_durable_and_impatient():
+    need_postgres()
+    with schema() as url:
+        engine = open_engine(url, busy_ms=1234)
+        with engine.connect() as connection:
+            said = [
+                connection.scalar(text(f"SHOW {name}"))
+                for name in ("synchronous_commit", "lock_timeout", "application_name")
+            ]
+            assert connection.dialect.driver == "psycopg"
+        engine.dispose()
+    assert said == ["on", "1234ms", "evenkeel"]
+
+
 @pytest.mark.parametrize("url", ["", "runs.db", "nonsense://", "data/runs.db"])
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(ConfigError, match=r"write it like sqlite:///runs\.db"):
         open_engine(url)
 
 
+def test_a_password_is_shown_in_no_message():
+    with pytest.raises(ConfigError, match=r"nonsense://me:\*\*\*@host") as told:
+        open_engine("nonsense://me:secret@host/runs")
+    assert "secret" not in str(told.value)
+    need_postgres()
+    with pytest.raises(OutsideError, match=r"me:\*\*\*@127") as told:
+        open_engine("postgresql://me:secret@127.0.0.1:1/runs")
+    assert "secret" not in str(told.value)
+
+
 def test_a_missing_driver_is_named():
     with pytest.raises(ConfigError, match=r"mysql\+mysqldb needs the Python package MySQLdb"):
         open_engine("mysql+mysqldb://me:secret@host/runs")
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=r"pip install 'evenkeel\[postgres\]'"):
+        open_engine("postgresql://me@host/runs")
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path):
@@ -61,6 +94,100 @@ def test_a_database_that_somebody_holds_is_said(tmp_path):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OutsideError, match="locked; another process holds it"):
             open_engine(f"sqlite:///{tmp_path}/runs.db", busy_ms=10)
+
+
+def test_a_file_that_is_being_turned_into_ours_is_waited_for(tmp_path, monkeypatch):
+    """Of several that turn the write-ahead log on at once, SQLite lets none wait: we do."""
+    path = tmp_path / "runs.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE t (x)")
+    other.execute("BEGIN IMMEDIATE")
+    waited = []
+
+    def let_go(seconds):
+        waited.append(seconds)
+        other.close()
+
+    monkeypatch.setattr(opening.time, "sleep", let_go)
+    open_engine(f"sqlite:///{path}").dispose()
+    assert waited == [0.01]
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://postgres@127.0.0.1:1/test", "refused; start the server"),
+        (f"{SERVER.rpartition('/')[0]}/no_such_database_here", "does not exist; create it"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_said(address, said):
+    need_postgres()
+    with pytest.raises(OutsideError, match=said):
+        open_engine(address)
+
+
+def test_a_row_that_somebody_holds_is_waited_for_and_no_longer(any_database):
+    engine = open_engine(any_database, busy_ms=20)
+    with engine.begin() as one:
+        take_write_lock(one)
+        one.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        with pytest.raises(OutsideError, match="another process holds it"):
+            touch(engine)
+    engine.dispose()
+
+
+def touch(engine):
+    with trouble_told(engine), engine.begin() as connection:
+        take_write_lock(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+
+def test_who_comes_when_all_connections_are_in_use_waits_and_is_told(postgres_database):
+    engine = open_engine(postgres_database, busy_ms=20)
+    held = [engine.connect() for _ in range(opening.CONNECTIONS_MAX)]
+    with (
+        pytest.raises(OutsideError, match="cannot be used: QueuePool limit"),
+        trouble_told(engine),
+        engine.connect(),
+    ):
+        pass  # never reached
+    for connection in held:
+        connection.close()
+    engine.dispose()
+
+
+def test_a_connection_that_died_while_idle_is_replaced(postgres_database):
+    engine = open_engine(postgres_database)
+    with engine.connect() as one, engine.connect() as other:
+        victim = one.scalar(text("SELECT pg_backend_pid()"))
+    with engine.connect() as other:
+        if other.scalar(text("SELECT pg_backend_pid()")) == victim:
+            other.invalidate()
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": victim})
+    for _ in range(3):
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def test_a_frozen_reader_sees_one_moment(any_database):
+    engine = open_engine(any_database)
+    count = text("SELECT count(*) FROM alerts")
+    with engine.connect() as reader:
+        freeze(reader)
+        assert reader.scalar(count) == 0
+        with engine.begin() as writer:
+            take_write_lock(writer)
+            writer.execute(
+                text(
+                    "INSERT INTO alerts (id, at, severity, kind, text) VALUES ('1', 1, '', '', '')"
+                )
+            )
+        assert reader.scalar(count) == 0
+    with engine.connect() as reader:
+        assert reader.scalar(count) == 1
+        assert is_sqlite(reader) is any_database.startswith("sqlite")
+    engine.dispose()
 
 
 def test_trouble_without_advice_is_said_as_it_is(tmp_path):

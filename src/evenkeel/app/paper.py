@@ -7,6 +7,7 @@ another journal here than in its backtest: `parity` finds it.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,7 @@ def paper(wanted: Request, database: str, *, segment: int | None = None) -> Resu
         manifest=manifest(wanted, run_id, "paper", started_at),
         created_at=started_at,
     )
-    with bound(run=run_id, strategy=wanted.strategy.name):
+    with closing(journal), bound(run=run_id, strategy=wanted.strategy.name):
         _LOG.info("run begins", database=without_password(database))
         records = replay(wanted, journal, segment=segment)
         _LOG.info("run has ended", records=len(records), head=journal.head)

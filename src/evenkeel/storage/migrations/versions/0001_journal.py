@@ -2,14 +2,16 @@
 
 A record can only be added, and only behind the last one of its run (which also stops SQLite's
 INSERT OR REPLACE: it deletes without asking a DELETE trigger). Of a run only the count of its
-records and their last hash move, and the count only up. There is no way back down: it would
-destroy journals.
+records and their last hash move, and the count only up. The way back down is open to a database
+that holds no run: it would destroy journals.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+
+from evenkeel.domain.errors import ConfigError
 
 revision = "0001"
 down_revision = None
@@ -57,6 +59,16 @@ def upgrade() -> None:
     refuse = _refuse_sqlite if op.get_bind().dialect.name == "sqlite" else _refuse_postgresql
     for refusal in _REFUSALS:
         refuse(*refusal)
+
+
+def downgrade() -> None:
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM runs")):
+        raise ConfigError("the database holds journals: nothing takes it back to before them")
+    op.drop_table("journal_records")  # and with a table go its triggers
+    op.drop_table("runs")
+    if op.get_bind().dialect.name != "sqlite":
+        for name, *_ in _REFUSALS:
+            op.execute(f"DROP FUNCTION {name}()")
 
 
 def _refuse_sqlite(name: str, tried: str, table: str, when: str, words: str) -> None:

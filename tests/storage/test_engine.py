@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 from tests.databases import SERVER, need_postgres, schema
+from tests.fakes.clock import FakeClock
 
 from evenkeel.domain.errors import ConfigError, OutsideError
 from evenkeel.storage import engine as opening
@@ -96,21 +97,33 @@ def test_a_database_that_somebody_holds_is_said(tmp_path):
             open_engine(f"sqlite:///{tmp_path}/runs.db", busy_ms=10)
 
 
-def test_a_file_that_is_being_turned_into_ours_is_waited_for(tmp_path, monkeypatch):
+@pytest.fixture
+def held(tmp_path):
+    """A file that somebody else is making, before it has a write-ahead log."""
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+def test_a_file_that_is_being_turned_into_ours_is_waited_for(tmp_path, held):
     """Of several that turn the write-ahead log on at once, SQLite lets none wait: we do."""
-    path = tmp_path / "runs.db"
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("CREATE TABLE t (x)")
-    other.execute("BEGIN IMMEDIATE")
-    waited = []
 
-    def let_go(seconds):
-        waited.append(seconds)
-        other.close()
+    class Meanwhile(FakeClock):
+        def sleep(self, seconds):
+            super().sleep(seconds)
+            held.execute("ROLLBACK")
 
-    monkeypatch.setattr(opening.time, "sleep", let_go)
-    open_engine(f"sqlite:///{path}").dispose()
-    assert waited == [0.01]
+    clock = Meanwhile()
+    open_engine(f"sqlite:///{tmp_path}/runs.db", clock=clock).dispose()
+    assert clock.slept == [0.01]
+
+
+def test_and_no_longer_than_one_waits_for_anybody(tmp_path, held):
+    clock = FakeClock()
+    with pytest.raises(OutsideError, match="locked; another process holds it"):
+        open_engine(f"sqlite:///{tmp_path}/runs.db", busy_ms=50, clock=clock)
+    assert sum(clock.slept) == pytest.approx(0.06)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,14 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from evenkeel.domain.errors import ConfigError, EvenkeelError, OutsideError
+from evenkeel.ops.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import URL, Connection, Engine
+
+    from evenkeel.ops.clock import Clock
 
 _ADVICE = {
     "unable to open": "; create its folder, or make the folder writable",
@@ -38,7 +40,7 @@ CONNECTIONS_MAX = 10
 _EXTRAS = {"postgresql": "evenkeel[postgres]"}
 
 
-def open_engine(url: str, *, busy_ms: int = 30_000) -> Engine:
+def open_engine(url: str, *, busy_ms: int = 30_000, clock: Clock = SYSTEM_CLOCK) -> Engine:
     """Open a database by its SQLAlchemy URL and see that it can be written.
 
     `sqlite:///runs.db` runs in WAL mode with synchronous=FULL (what is committed is on the disk)
@@ -66,7 +68,7 @@ def open_engine(url: str, *, busy_ms: int = 30_000) -> Engine:
             f"the database {scheme} needs the Python package {error.name or 'of its driver'}: "
             f"pip install '{wanted}', or use a sqlite:/// URL"
         ) from error
-    _prepare_connections(engine, busy_ms)
+    _prepare_connections(engine, busy_ms, clock)
     try:
         with trouble_told(engine), engine.begin() as connection:
             take_write_lock(connection)
@@ -137,11 +139,13 @@ def _without_password(url: str) -> str:
     return re.sub(r"(://[^:@/]*):[^@]*@", r"\1:***@", url)
 
 
-def _prepare_connections(engine: Engine, busy_ms: int) -> None:
-    settle = _settle_sqlite if is_sqlite(engine) else _settle_postgresql
-
+def _prepare_connections(engine: Engine, busy_ms: int, clock: Clock) -> None:
     def settle_new(connection: Any, _record: object) -> None:  # noqa: ANN401  # a DBAPI connection
-        settle(connection, busy_ms)
+        if is_sqlite(engine):
+            _settle_sqlite(connection, busy_ms)
+            _use_wal(connection, busy_ms, clock)
+        else:
+            _settle_postgresql(connection, busy_ms)
 
     event.listen(engine, "connect", settle_new)
 
@@ -150,20 +154,19 @@ def _settle_sqlite(connection: Any, busy_ms: int) -> None:  # noqa: ANN401  # a 
     connection.execute(f"PRAGMA busy_timeout = {busy_ms:d}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    _use_wal(connection, busy_ms)
 
 
-def _use_wal(connection: Any, busy_ms: int) -> None:  # noqa: ANN401  # a DBAPI connection
+def _use_wal(connection: Any, busy_ms: int, clock: Clock) -> None:  # noqa: ANN401  # a DBAPI connection
     """Turn the write-ahead log on; of several that do so at once, SQLite lets none wait."""
-    patience = time.monotonic() + busy_ms / 1_000
+    patience = clock.monotonic_ns() + busy_ms * 1_000_000
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except connection.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > patience:
+            if "locked" not in str(error) or clock.monotonic_ns() > patience:
                 raise
-            time.sleep(0.01)
+            clock.sleep(0.01)
 
 
 def _settle_postgresql(connection: Any, busy_ms: int) -> None:  # noqa: ANN401  # a DBAPI connection

@@ -11,6 +11,7 @@ import hashlib
 import os
 import socket
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,11 +39,10 @@ class Lease:
         self.name = name
         with trouble_told(engine):
             self.connection = engine.connect()
-            try:
+            with ExitStack() as undo:
+                undo.callback(self.close)
                 self._take(since)
-            except BaseException:
-                self.close()
-                raise
+                undo.pop_all()
 
     def close(self) -> None:
         """Give it back. What was begun and not committed is undone."""

@@ -209,7 +209,7 @@ def test_a_setting_nobody_knows_is_refused_with_file_and_line(refuse):
         (["audit", "verify"], "there are no runs"),
         (["audit", "verify", "good.csv", "--run", "x", "y"], "unexpected extra argument"),
         (["audit", "verify", "nothing.db"], "nothing.db"),
-        (["audit", "verify", "postgresql://host/db"], "postgresql"),
+        (["audit", "verify", "mysql://host/db"], "mysql"),
         (["paper", "bot.toml"], "bot.toml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -18,6 +18,7 @@ import base64
 import gzip
 import hashlib
 import zlib
+from collections import deque
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import chain
@@ -66,6 +67,7 @@ def restore(engine: Engine, path: Path) -> dict[str, int]:
     The database is then at the version that the backup was taken at. `ConfigError` unless it is
     empty before, `UsageError` when the file is no whole backup: nothing is changed then.
     """
+    deque(_checked(path), maxlen=0)  # all of it, before anything is believed
     with trouble_told(engine), engine.begin() as connection:
         take_write_lock(connection)
         if version_of(connection) is not None:
@@ -82,7 +84,7 @@ def restore(engine: Engine, path: Path) -> dict[str, int]:
 def _rows(connection: Connection, counts: dict[str, int]) -> Iterator[object]:
     for table in _tables(connection):
         counts[table.name] = 0
-        yield {"table": table.name, "columns": [column.name for column in table.columns]}
+        yield {"table": str(table.name), "columns": [str(each.name) for each in table.columns]}
         query = select(table).order_by(*table.primary_key).execution_options(yield_per=1_000)
         for row in connection.execute(query):
             counts[table.name] += 1

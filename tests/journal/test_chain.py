@@ -31,7 +31,7 @@ def test_a_line_is_a_hash_and_the_json_that_has_it():
     json_text = (
         '{"sequence":1,"kind":"Fill","previous":"' + "0" * 64 + '","body":{"id":"1-1",'
         '"order_id":1,"instrument":"AAPL.XNAS","side":"BUY","quantity":"100","price":"102.37",'
-        '"currency":"USD","at":17,"commission":"0","slippage":"0.01"}}'
+        '"currency":"USD","at":17,"commission":"0","slippage":"0.01","fees":"0"}}'
     )
     first = link(fill, sequence=1, previous=GENESIS)
     digest = hashlib.sha256(json_text.encode()).hexdigest()

@@ -133,6 +133,7 @@ class FillRow(Base):
     price: Mapped[Decimal]
     currency: Mapped[str]
     commission: Mapped[Decimal]
+    fees: Mapped[Decimal]
     slippage: Mapped[Decimal]
     ambiguity: Mapped[Decimal | None]
     at: Mapped[int]

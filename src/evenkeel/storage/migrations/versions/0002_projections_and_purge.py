@@ -125,7 +125,7 @@ def _make_projections() -> None:
         *map(_text, ("instrument", "side")),
         *map(_amount, ("quantity", "price")),
         _text("currency"),
-        *map(_amount, ("commission", "slippage")),
+        *map(_amount, ("commission", "fees", "slippage")),
         _amount("ambiguity", nullable=True),
         _whole("at"),
     )

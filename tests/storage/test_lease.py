@@ -60,11 +60,9 @@ def test_it_ends_with_its_process(engine, any_database):
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     if not is_sqlite(engine):  # the server needs a moment to see that the session is dead
-        with engine.connect() as connection:
-            connection.execute(
-                text("SELECT pg_advisory_lock(hashtextextended(:w, 0))"), _key(engine)
-            )
-            connection.detach()
+        with engine.begin() as connection:
+            wait = text("SELECT pg_advisory_xact_lock(hashtextextended(:w, 0))")
+            connection.execute(wait, _key(engine))
     Lease(engine, "run x", since=AT + 1).close()
 
 

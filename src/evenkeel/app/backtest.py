@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenkeel.app.runs import manifest, new_run_id
 from evenkeel.app.setup import CASH, Request, request
-from evenkeel.app.strategies import load_strategy
+from evenkeel.app.strategies import ENGINES, load_strategy
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def backtest(
-    strategy: str | type[Trader] | Trader,
+    strategy: str | type[Any] | Trader,
     bars: Source,
     *,
     cash: Decimal | float | str = CASH,
@@ -47,10 +47,12 @@ def backtest(
     volume_share: Decimal | float | str | None = None,
     touch: str | None = None,
     currency: str = "USD",
+    engine: str = ENGINES[0],
 ) -> Result:
     """Run a strategy over bars and return what it did.
 
-    `strategy` is a class, an instance with parameters, or the text `path.py:Class`. `bars` is
+    `strategy` is a class, an instance with parameters, or the text `path.py:Class`; with
+    `engine="backtrader"` it is a `bt.Strategy` (see `evenkeel.lab.backtrader`). `bars` is
     what `market.csv_files.read_bars` takes: a path, a DataFrame, or a dict of these by instrument
     id. `cash` is in `currency`. `costs` is `"zero"`, `"bps:10"` or `"ibkr-fixed"` (the default),
     `slippage` `"none"` or `"bps:1"` (the default), or objects. Without `limits` the run uses
@@ -73,12 +75,13 @@ def backtest(
         limits=limits,
         volume_share=volume_share,
         touch=touch,
+        engine=engine,
     )
     return execute(wanted, jump=jump)
 
 
 def plan(
-    strategy: str | type[Trader] | Trader,
+    strategy: str | type[Any] | Trader,
     bars: Source,
     *,
     instrument: Wanted = None,
@@ -86,10 +89,11 @@ def plan(
     end: Bound = None,
     stamp: str = "start",
     actions: str | Path | Sequence[CorporateAction] = (),
+    engine: str = ENGINES[0],
     **wishes: Any,  # noqa: ANN401 - those of `setup.request`
 ) -> Request:
     """Read everything that a run needs, before any of it runs."""
-    seated = load_strategy(strategy)
+    seated = load_strategy(strategy, engine=engine)
     histories = read_bars(bars, instrument=instrument, start=start, end=end, stamp=stamp)
     known: Sequence[CorporateAction]
     if isinstance(actions, str | Path):

@@ -16,6 +16,7 @@ from evenkeel.execution.costs import parse_costs
 from evenkeel.execution.simulated import SimulatedBroker
 from evenkeel.execution.slippage import parse_slippage
 from evenkeel.risk.limits import Limits
+from evenkeel.strategy.base import Trader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars
     from evenkeel.execution.costs import CostModel
     from evenkeel.execution.slippage import AnySlippage, Slippage
-    from evenkeel.strategy.base import Trader
 
 CASH = Decimal(100_000)
 COSTS = "ibkr-fixed"
@@ -61,7 +61,15 @@ class Request:
             costs=self.costs.name,
             slippage=self.slippage.name,
             limits=self.limits.as_text(),
-            settings={"volume_share": text(self.volume_share), "touch": self.touch},
+            settings={
+                "volume_share": text(self.volume_share),
+                "touch": self.touch,
+                **(
+                    {}
+                    if self.strategy.engine == Trader.engine
+                    else {"engine": self.strategy.engine}
+                ),
+            },
         )
 
     def core(self, tape: Tape) -> Core:

@@ -16,14 +16,36 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+BACKTRADER = "backtrader"
+ENGINES = (Trader.engine, BACKTRADER)
+"""Whose code a strategy may be written for; orders, venue, ledger and journal are always ours."""
+
+
 def load_strategy(
-    strategy: str | type[Trader] | Trader, params: Mapping[str, Any] | None = None
+    strategy: str | type[Any] | Trader,
+    params: Mapping[str, Any] | None = None,
+    *,
+    engine: str = ENGINES[0],
 ) -> Trader:
-    """Return a strategy with its parameters checked; `StrategyError` says what is wrong."""
+    """Return a strategy with its parameters checked; `StrategyError` says what is wrong.
+
+    With `engine="backtrader"` it is a guest: a `bt.Strategy`, or a function that fills a Cerebro.
+    """
+    if engine not in ENGINES:
+        raise StrategyError(f"engine must be one of {', '.join(ENGINES)}, was {engine!r}")
     given = dict(params or {})
     if isinstance(strategy, Trader):
         return type(strategy)(**{**strategy.params, **given}) if given else strategy
     cls = _class(strategy) if isinstance(strategy, str) else strategy
+    if engine == BACKTRADER:
+        from evenkeel.lab.backtrader import host  # an extra, and only guests need it
+
+        return host(cls, **given)
+    if _is_backtraders(cls):
+        raise StrategyError(
+            f"{cls.__name__} is a Backtrader strategy: run it as a guest with --engine backtrader "
+            '(engine="backtrader")'
+        )
     if not (isinstance(cls, type) and issubclass(cls, Strategy | PortfolioStrategy)):
         raise StrategyError(
             f"{strategy} is not a strategy: its class must extend ek.Strategy or "
@@ -44,6 +66,12 @@ def where(strategy: Trader) -> str:
 _FROM_FILE = "evenkeel_strategy_"
 
 
+def _is_backtraders(found: object) -> bool:
+    """Whether a class is made of Backtrader's, asked without importing it."""
+    bases = found.__mro__ if isinstance(found, type) else ()
+    return any(base.__module__.partition(".")[0] == BACKTRADER for base in bases)
+
+
 def _class(path: str) -> Any:  # noqa: ANN401 - whatever stands under that name
     source, colon, name = path.rpartition(":")
     if not colon or not source or not name:
@@ -57,7 +85,7 @@ def _class(path: str) -> Any:  # noqa: ANN401 - whatever stands under that name
             each
             for each, value in vars(module).items()
             if isinstance(value, type)
-            and issubclass(value, Trader)
+            and (issubclass(value, Trader) or _is_backtraders(value))
             and value.__module__ == module.__name__
         ]
         raise StrategyError(
@@ -77,7 +105,7 @@ def _module(name: str) -> ModuleType:
                 f"there is no module {name!r} (no module named {error.name!r}); "
                 "give path.py:Class for a file"
             ) from error
-        raise StrategyError(f"module {name!r} cannot be imported: {error}") from error
+        raise StrategyError(f"module {name!r} cannot be imported: {_missing(error)}") from error
 
 
 def _file(path: Path) -> ModuleType:
@@ -97,5 +125,12 @@ def _file(path: Path) -> ModuleType:
     except SyntaxError as error:
         raise StrategyError(f"{path}, line {error.lineno}: {error.msg}") from error
     except ImportError as error:
-        raise StrategyError(f"{path} cannot be imported: {error}") from error
+        raise StrategyError(f"{path} cannot be imported: {_missing(error)}") from error
     return module
+
+
+def _missing(error: ImportError) -> str:
+    """Say what could not be imported, and of an extra of ours how to install it."""
+    if error.name == BACKTRADER:
+        return "Backtrader is not installed; install it with `pip install 'evenkeel[backtrader]'`"
+    return str(error)

@@ -1,1 +1,1 @@
-"""Research: many runs compared, and strategies of other engines as guests. Nothing here trades."""
+"""Research: many runs compared, and guests of other engines. Nothing here trades around the gate."""

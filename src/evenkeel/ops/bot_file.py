@@ -2,12 +2,12 @@
 
     [bot]        name = "trend"   mode = "paper"
     [account]    cash = 100000    currency = "USD"
-    [strategy]   path = "trend.py:Trend"   params = { fast = 10 }
+    [strategy]   path = "trend.py:Trend"   params = { fast = 10 }   engine = "evenkeel"
     [limits]     every field of a limit card, or   file = "limits.toml"
     [data]       paths = ["spy.csv"]   instruments = ["SPY.ARCX"]   stamp = "start"
     [execution]  costs = "ibkr-fixed"  slippage = "bps:1"
 
-Relative paths start at the bot's file. Only `params` and `stamp` may be left out.
+Relative paths start at the bot's file. Only `params`, `engine` and `stamp` may be left out.
 """
 
 from __future__ import annotations
@@ -29,21 +29,24 @@ if TYPE_CHECKING:
 KNOWN: dict[str, tuple[str, ...]] = {
     "bot": ("name", "mode"),
     "account": ("cash", "currency"),
-    "strategy": ("path", "params"),
+    "strategy": ("path", "params", "engine"),
     "limits": (),  # the limit card has its own law, in the room of risk
     "data": ("paths", "instruments", "stamp"),
     "execution": ("costs", "slippage"),
 }
 """The tables of a bot's file and their keys; no keys where any may stand."""
 
-OPTIONAL = frozenset(("strategy.params", "data.stamp"))
+ENGINES = ("evenkeel", "backtrader")
+"""Whose code a bot's strategy may be written for."""
+
+OPTIONAL = frozenset(("strategy.params", "strategy.engine", "data.stamp"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotFile:
     """What one bot does, with what money, and within which limits.
 
-    `strategy` is `path.py:Class` or `package.module:Class`. `limits` is a limit card as text (see
+    `strategy` is `path.py:Class` or `package.module:Class`, written for `engine`. `limits` is a limit card as text (see
     `Limits.from_text`) or the path of one. `data_paths` and `instruments` are in the file's order.
     """
 
@@ -54,6 +57,7 @@ class BotFile:
     currency: str
     strategy: str
     params: dict[str, Any]
+    engine: Literal["evenkeel", "backtrader"]
     limits: dict[str, str] | Path
     data_paths: tuple[Path, ...]
     instruments: tuple[str, ...]
@@ -77,6 +81,7 @@ def load_bot(path: str | Path) -> BotFile:
         currency=take("account.currency", "three capitals such as USD", _currency),
         strategy=take("strategy.path", "path.py:Class or package.module:Class", take.strategy),
         params=take("strategy.params", "a table of values", _table, {}),
+        engine=take("strategy.engine", '"evenkeel" or "backtrader"', _one_of(*ENGINES), ENGINES[0]),
         limits=take.limits(),
         data_paths=take("data.paths", "a list of files", take.paths),
         instruments=take("data.instruments", 'a list such as ["SPY.ARCX"]', take.instruments),

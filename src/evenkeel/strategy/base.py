@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isnan
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -137,6 +137,9 @@ class Desk(Protocol):
 
 class Trader:
     """What `Strategy` and `PortfolioStrategy` have in common."""
+
+    engine: ClassVar[str] = "evenkeel"
+    """Whose engine runs the strategy's own code; a guest's is another, and stands in the journal."""
 
     def __init__(self, **params: object) -> None:
         """Take parameter values by name; each is checked against its law."""

@@ -37,12 +37,13 @@ class Asked:
     stamp: str
     out: str | None
     jump: bool
+    engine: str
 
 
 def answer(asked: Asked) -> Answer:
     """Run the backtest, keep its journal, and write the report where one was asked for."""
     settings = _settings(asked)
-    strategy = load_strategy(asked.strategy, parameters(asked.parameters))
+    strategy = load_strategy(asked.strategy, parameters(asked.parameters), engine=asked.engine)
     out = Path(asked.out) if asked.out is not None else None
     check_writable(settings.paths.runs)
     if out is not None:

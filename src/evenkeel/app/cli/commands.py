@@ -154,6 +154,14 @@ def backtest(
     jump: Annotated[
         bool, typer.Option("--jump/--no-jump", help="Skip bars on which nothing can happen.")
     ] = True,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="evenkeel|backtrader",
+            help="Whose strategy it is; gate, venue and ledger are always ours.",
+        ),
+    ] = "evenkeel",
     as_json: AsJson = False,
 ) -> int:
     """Run a strategy over the past and keep the run's journal.
@@ -163,6 +171,7 @@ def backtest(
       evenkeel backtest evenkeel.strategy.examples.sma_cross:SmaCross --data AAPL.csv
       evenkeel backtest my.py:Mine --data AAPL.csv --instrument AAPL.XNAS \\
           --set fast=10 --costs bps:10 --out report
+      evenkeel backtest theirs.py:BtStrategy --data AAPL.csv --engine backtrader
     """
     from evenkeel.app.cli.backtested import Asked, answer
 
@@ -181,6 +190,7 @@ def backtest(
         stamp=stamp,
         out=out,
         jump=jump,
+        engine=engine,
     )
     return show(answer(asked), as_json=as_json)
 

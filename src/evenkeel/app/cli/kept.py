@@ -79,12 +79,16 @@ def parity_answer(run: str | None) -> Answer:
 def request_again(result: Result) -> Request:
     """Return the request that a run was made of, from what its journal and manifest say."""
     from evenkeel.app.setup import request
-    from evenkeel.app.strategies import load_strategy
+    from evenkeel.app.strategies import ENGINES, load_strategy
     from evenkeel.risk.limits import Limits
 
     started = result.started
     return request(
-        load_strategy(str(result.manifest["strategy"]), result.manifest["params"]),
+        load_strategy(
+            str(result.manifest["strategy"]),
+            result.manifest["params"],
+            engine=started.settings.get("engine", ENGINES[0]).partition(" ")[0],
+        ),
         list(result.bars.values()),
         cash=started.cash,
         currency=started.currency,

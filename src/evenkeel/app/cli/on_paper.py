@@ -39,7 +39,7 @@ def answer(bot_file: str, replay: str | None, actions: str | None) -> Answer:
     paths = settings.paths
     check_writable(paths.runs)
     wanted = plan(
-        load_strategy(bot.strategy, bot.params),
+        load_strategy(bot.strategy, bot.params, engine=bot.engine),
         _sources(bot, replay),
         instrument=list(bot.instruments),
         stamp=bot.stamp,

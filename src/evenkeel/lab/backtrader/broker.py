@@ -1,0 +1,373 @@
+"""Backtrader's broker as a guest sees it. Every order goes to the desk; every fact comes from there.
+
+Orders leave when the guest's turn is over, in the order in which they were transmitted. What the
+engine says of them is kept until Backtrader's loop asks for it, with the next bar: the guest hears
+of its orders exactly when Backtrader's own broker would have told it. Positions are kept per feed,
+in Backtrader's way of counting; cash and value are the ledger's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import backtrader as bt
+
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import exact, round_down
+from evenkeel.domain.order import OrderStatus, Side
+from evenkeel.domain.verdict import Reason
+from evenkeel.lab.backtrader.counting import Counting, number
+from evenkeel.lab.backtrader.feed import instrument_of
+from evenkeel.lab.backtrader.terms import terms_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from evenkeel.strategy.base import OrderUpdate
+
+FUND_START = 100.0
+"""What Backtrader lets one share of a fund be worth at first."""
+
+NOT_HERE = {
+    "setcash": "cash= or --cash",
+    "set_cash": "cash= or --cash",
+    "add_cash": "cash= or --cash",
+    "setcommission": "costs= or --costs",
+    "addcommissioninfo": "costs= or --costs",
+    "set_slippage_perc": "slippage= or --slippage",
+    "set_slippage_fixed": "slippage= or --slippage",
+    "set_filler": "volume_share",
+    "set_coc": "",
+    "set_coo": "",
+    "set_eosbar": "",
+    "set_checksubmit": "",
+    "set_shortcash": "",
+    "set_int2pnl": "",
+    "add_order_history": "",
+    "set_fund_history": "",
+}
+"""What Backtrader's broker can be told and ours is told by the run; none: there is no such thing."""
+
+
+class Desk(Protocol):
+    """The guest, as its broker needs it."""
+
+    @property
+    def cash(self) -> float:
+        """Cash in the ledger."""
+        ...
+
+    @property
+    def equity(self) -> float:
+        """Cash and positions at their last prices."""
+        ...
+
+    def send(
+        self, instrument: str, side: Side, quantity: Decimal, terms: dict[str, Any]
+    ) -> int | None:
+        """Send an order; its number, None when it was refused."""
+        ...
+
+    def cancel(self, order_id: int | None, *, reason: str = "") -> None:
+        """Ask for an order to be taken off the market."""
+        ...
+
+    def held(self, instrument: str) -> float:
+        """Return the signed quantity that the ledger holds."""
+        ...
+
+
+class _Rejection(NamedTuple):
+    """An order that never reached the market; `margin`: for want of buying power."""
+
+    order: Any
+    margin: bool
+
+
+class DeskBroker(bt.BrokerBase):
+    """Turns Backtrader's orders into wishes at the desk, and what becomes of them into its terms."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Open with what the account holds in cash."""
+        super().__init__()
+        self._desk = desk
+        self.closed = False
+        self.startingcash = self.cash = self._value = desk.cash
+        self._shares = self.startingcash / FUND_START
+        self.orders: list[Any] = []
+        self.positions: Any = defaultdict(bt.Position)
+        self._counting: dict[str, Counting] = {}
+        self._families: dict[int, list[Any]] = {}
+        self._terms: dict[int, dict[str, Any]] = {}
+        self._leaving: deque[Any] = deque()
+        self._numbers: dict[int, int] = {}  # ours, by Backtrader's `ref`
+        self._by_number: dict[int, Any] = {}
+        self._dead: set[int] = set()  # refs of orders that never reached the market
+        self._refused: deque[Any] = deque()
+        self._told: deque[Fill | OrderUpdate | _Rejection] = deque()
+        self._notices: deque[Any] = deque()
+
+    def __getattr__(self, name: str) -> Any:
+        """Say where a setting of Backtrader's own broker is given here."""
+        if name in NOT_HERE:
+            where = NOT_HERE[name]
+            instead = f"give {where} to the run instead" if where else "there is no such thing here"
+            raise StrategyError(f"cerebro.broker.{name} is Backtrader's own broker's; {instead}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    # ---- reading ----
+
+    def getcash(self) -> float:
+        """Return the cash as of the bar at hand."""
+        return self.cash
+
+    def getvalue(self, datas: Any = None) -> float:
+        """Return equity, or what the positions in some feeds are worth at their last close."""
+        if datas is None:
+            return self._value
+        return sum(
+            float(
+                self.getcommissioninfo(each).getvaluesize(self.positions[each].size, each.close[0])
+            )
+            for each in datas
+        )
+
+    get_cash, get_value = getcash, getvalue
+
+    def getposition(self, data: Any) -> Any:
+        """Return the position in a feed."""
+        return self.positions[data]
+
+    def get_orders_open(self, safe: bool = False) -> list[Any]:  # noqa: FBT001, FBT002 - theirs
+        """Return the orders that could still fill."""
+        alive = [order for order in self.orders if order.alive()]
+        return [order.clone() for order in alive] if safe else alive
+
+    def orderstatus(self, order: Any) -> int:
+        """Return an order's status, one of `bt.Order`'s numbers."""
+        return int(order.status)
+
+    def getcommissioninfo(self, data: Any) -> Counting:
+        """Return how quantities of a feed's instrument are counted."""
+        instrument = instrument_of(data)
+        if instrument.id not in self._counting:
+            self._counting[instrument.id] = Counting(instrument)
+        return self._counting[instrument.id]
+
+    def get_fundshares(self) -> float:
+        """Return the number of shares, were the account a fund."""
+        return self._shares
+
+    def get_fundvalue(self) -> float:
+        """Return what one of those shares is worth."""
+        return self._value / self._shares
+
+    fundshares, fundvalue = property(get_fundshares), property(get_fundvalue)
+
+    def get_notification(self) -> Any:
+        """Return the next thing that the guest has not been told, None when it knows all."""
+        return self._notices.popleft() if self._notices else None
+
+    # ---- asking ----
+
+    def buy(self, owner: Any, data: Any, size: float, **asked: Any) -> Any:
+        """Take a wish to buy; the order that it becomes."""
+        return self._take(bt.BuyOrder, owner, data, size, **asked)
+
+    def sell(self, owner: Any, data: Any, size: float, **asked: Any) -> Any:
+        """Take a wish to sell; the order that it becomes."""
+        return self._take(bt.SellOrder, owner, data, size, **asked)
+
+    def cancel(self, order: Any) -> bool:
+        """Ask for an order to be taken off the market; whether there was one to ask for."""
+        self.flush()
+        number_of = self._numbers.get(order.ref)
+        if number_of is None or not order.alive():
+            return False
+        self._desk.cancel(number_of, reason="cancelled by the strategy")
+        return True
+
+    def flush(self) -> None:
+        """Send what was transmitted."""
+        while self._leaving:
+            self._send(self._leaving.popleft())
+
+    def _take(
+        self,
+        kind: Any,
+        owner: Any,
+        data: Any,
+        size: float,
+        *,
+        plimit: float | None = None,
+        reason: str = "",
+        **asked: Any,
+    ) -> Any:
+        known = {name: asked.pop(name) for name in _ORDER_TERMS if name in asked}
+        lots = round_down(exact(float(size)), instrument_of(data).lot)
+        order = kind(owner=owner, data=data, size=number(lots), pricelimit=plimit, **known)
+        order.addinfo(**asked)
+        order.addcomminfo(self.getcommissioninfo(data))
+        self._terms[order.ref] = terms_of(order) | ({"reason": str(reason)} if reason else {})
+        family = self._families.setdefault((order.parent or order).ref, [])
+        family.append(order)
+        if order.transmit:
+            self._transmit(family)
+        return order
+
+    def _transmit(self, family: list[Any]) -> None:
+        for order in family:
+            order.submit(self)
+            self.orders.append(order)
+            self._notify(order)
+            self._leaving.append(order)
+        family.clear()
+
+    def _send(self, order: Any) -> None:
+        """Put an order on the desk. One that cannot be sent is rejected, and takes its family along."""
+        parent, terms = order.parent, self._terms.pop(order.ref)
+        if self.closed or not order.size or (parent is not None and parent.ref in self._dead):
+            self._never_sent(order)
+            self._told.append(_Rejection(order, margin=False))
+            return
+        if parent is not None:
+            terms |= {"parent": self._numbers[parent.ref], "oca_group": self._numbers[parent.ref]}
+        side = Side.BUY if order.isbuy() else Side.SELL
+        quantity = exact(float(abs(order.size)))
+        sent = self._desk.send(instrument_of(order.data).id, side, quantity, terms)
+        if sent is None:
+            self._never_sent(order)
+            self._refused.append(order)
+            return
+        self._numbers[order.ref] = sent
+        self._by_number[sent] = order
+
+    def _never_sent(self, order: Any) -> None:
+        self._dead.add(order.ref)
+        if order.parent is not None and order.parent.ref in self._numbers:
+            self._desk.cancel(self._numbers[order.parent.ref], reason="its bracket was refused")
+
+    # ---- hearing ----
+
+    def told(self, update: OrderUpdate) -> None:
+        """Keep what the engine says of an order until Backtrader asks."""
+        if update.order.id in self._by_number:
+            self._told.append(update)
+        elif self._refused:  # by the gate, in the order in which they were sent
+            margin = update.reason == Reason.BUYING_POWER.value
+            self._told.append(_Rejection(self._refused.popleft(), margin))
+
+    def filled(self, fill: Fill) -> None:
+        """Keep a fill until Backtrader asks."""
+        self._told.append(fill)
+
+    def next(self) -> None:
+        """Work off what was heard since the last bar; Backtrader calls this after moving its feeds."""
+        self._follow_splits()
+        while self._told:
+            match self._told.popleft():
+                case Fill() as fill:
+                    self._fill(self._by_number[fill.order_id], fill)
+                case _Rejection(order, margin):
+                    order.margin() if margin else order.reject(self)
+                    self._notify(order)
+                case update:
+                    self._move(self._by_number[update.order.id], update)
+        self.cash, self._value = self._desk.cash, self._desk.equity
+
+    def _fill(self, order: Any, fill: Fill) -> None:
+        data, counting, price = order.data, order.comminfo, float(fill.price)
+        size = number(fill.quantity if order.isbuy() else -fill.quantity)
+        position = self.positions[data]
+        before = position.price
+        held, average, opened, closed = position.update(size, price, data.datetime.datetime())
+        commission = float(fill.commission)
+        for_closing = commission * abs(closed / size)
+        order.execute(
+            data.datetime[0],
+            size,
+            price,
+            closed,
+            counting.getvaluesize(-closed, before),
+            for_closing,
+            opened,
+            counting.getvaluesize(opened, price),
+            commission - for_closing,
+            counting.margin,
+            counting.profitandloss(-closed, before, price),
+            held,
+            average,
+        )
+        self._notify(order)
+
+    def _move(self, order: Any, update: OrderUpdate) -> None:
+        before = order.status
+        match update.status:
+            case OrderStatus.NEW if before == order.Submitted:
+                order.accept(self)
+            case OrderStatus.FILLED:
+                order.completed()
+            case OrderStatus.CANCELED:
+                order.cancel()
+            case OrderStatus.EXPIRED:
+                order.status = order.Expired
+                order.executed.dt = order.data.datetime[0]
+            case OrderStatus.REJECTED:
+                order.reject(self)
+            case _:  # on its way to one of these, or known already
+                pass
+        if order.status != before:
+            self._notify(order)
+
+    def _notify(self, order: Any) -> None:
+        self._notices.append(order.clone())
+
+    # ---- splits ----
+
+    def _follow_splits(self) -> None:
+        """Put positions and open trades on the new scale when the ledger holds another quantity."""
+        by_name = defaultdict(list)
+        for data, position in self.positions.items():
+            by_name[instrument_of(data).id].append(position)
+        for name, positions in by_name.items():
+            counted = sum(position.size for position in positions)
+            held = self._desk.held(name) - sum(map(_signed, self._fills_of(name)))
+            if counted and abs(held / counted - 1) > 1e-9:
+                for position in positions:
+                    _scale(position, held / counted)
+                self._scale_trades(name, held / counted)
+
+    def _fills_of(self, instrument: str) -> list[Fill]:
+        return [f for f in self._told if isinstance(f, Fill) and f.instrument == instrument]
+
+    def _scale_trades(self, instrument: str, ratio: float) -> None:
+        for strategy in self.cerebro.runningstrats:
+            for data, by_id in strategy._trades.items():  # noqa: SLF001 - no other way in
+                if instrument_of(data).id == instrument:
+                    for trades in by_id.values():
+                        for trade in (each for each in trades if each.isopen):
+                            _scale(trade, ratio)
+
+
+_ORDER_TERMS = (
+    "price",
+    "exectype",
+    "valid",
+    "tradeid",
+    "oco",
+    "trailamount",
+    "trailpercent",
+    "parent",
+    "transmit",
+)
+
+
+def _signed(fill: Fill) -> float:
+    return float(fill.quantity if fill.side is Side.BUY else -fill.quantity)
+
+
+def _scale(held: Any, ratio: float) -> None:
+    held.size = number(exact(round(held.size * ratio, 9)))
+    held.price /= ratio

@@ -1,0 +1,133 @@
+"""Our bars in Backtrader's hands, one at a time as the tape shows them; never a later one.
+
+A guest reads exchange time, as its author wrote it: an intraday bar is stamped with its close on
+the exchange's clock, a daily one with its session's date at the end of the day. That is how
+Backtrader stamps daily rows of a file itself, so that timers and resampling find what they expect.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import backtrader as bt
+
+from evenkeel.calendar.sessions import exchange_timezone, session_closes
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.instrument import NO_MARKET
+
+if TYPE_CHECKING:
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from evenkeel.domain.instrument import Instrument
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = 1_000_000_000
+_DAY = 86_400 * _SECOND
+
+
+class Bar(NamedTuple):
+    """One completed bar: `closed_at` in UTC nanoseconds, prices as traded."""
+
+    closed_at: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class BarFeed(bt.feeds.DataBase):
+    """One instrument. Made by `feed_of`; `give` hands it the bar that has just completed."""
+
+    instrument: Instrument
+    zone: ZoneInfo
+    daily: bool
+    waiting: deque[Bar]
+    day: date | None = None
+    over = False
+
+    def give(self, bar: Bar) -> None:
+        """Take the next bar; Backtrader's loop fetches it when it is entered."""
+        self.waiting.append(bar)
+
+    def _load(self) -> bool | None:
+        if not self.waiting:
+            return False if self.over else None
+        bar = self.waiting.popleft()
+        lines = self.lines
+        lines.datetime[0] = self.date2num(self._stamp(bar.closed_at))
+        lines.open[0], lines.high[0], lines.low[0] = bar.open, bar.high, bar.low
+        lines.close[0], lines.volume[0], lines.openinterest[0] = bar.close, bar.volume, 0.0
+        return True
+
+    def _stamp(self, closed_at: int) -> datetime:
+        if not self.daily:
+            return _local(closed_at, self.zone)
+        day = _local(closed_at - 1, self.zone).date()  # midnight still belongs to the day before
+        if day == self.day:
+            raise StrategyError(
+                f"the bars of {self.instrument.id} are intraday and begin with the last one of a "
+                "session, which looks like a day; begin a session later or earlier"
+            )
+        self.day = day
+        return datetime.combine(day, self.p.sessionend)
+
+    def clone(self, **kwargs: Any) -> _Clone:
+        """Return the feed again, for Backtrader to resample or replay."""
+        return _Clone(dataname=self, **kwargs)
+
+    def _check(self, forcedata: Any = None) -> None:
+        """Complete a resampled bar when another feed shows that its time is over.
+
+        Without one Backtrader would ask the computer's clock.
+        """
+        if forcedata is not None:
+            super()._check(forcedata)
+
+
+class _Clone(bt.feed.DataClone):
+    """The same bars again; see `BarFeed._check`."""
+
+    def _check(self, forcedata: Any = None) -> None:
+        if forcedata is not None:
+            super()._check(forcedata)
+
+
+def feed_of(instrument: Instrument, first: int) -> BarFeed:
+    """Return an instrument's feed; its first bar, closed at `first`, says whether bars are days."""
+    zone = exchange_timezone(instrument.mic)
+    daily = _is_session_close(instrument.mic, first, zone)
+    frame = bt.TimeFrame.Days if daily else bt.TimeFrame.Minutes
+    feed = BarFeed(dataname=instrument.id, name=instrument.id, timeframe=frame)
+    feed.instrument, feed.zone, feed.daily = instrument, zone, daily
+    feed.waiting = deque()
+    return feed
+
+
+def instrument_of(data: Any) -> Instrument:
+    """Return what is traded under a feed, or under a resampled or replayed copy of one."""
+    while isinstance(data, _Clone):
+        data = data.data
+    if not isinstance(data, BarFeed):
+        raise StrategyError(
+            f"a guest trades the bars that the run was given, and {type(data).__name__} is a feed "
+            "of its own; give its file with the others (data=, --data)"
+        )
+    return data.instrument
+
+
+def _is_session_close(mic: str, moment: int, zone: ZoneInfo) -> bool:
+    if mic == NO_MARKET:  # there a day's bar closes at its last second (market/history.py)
+        return (moment + _SECOND) % _DAY == 0
+    day = _local(moment - 1, zone).date()
+    closes = session_closes(mic, day - timedelta(days=1), day + timedelta(days=1))
+    return moment in closes.tolist()
+
+
+def _local(moment: int, zone: ZoneInfo) -> datetime:
+    """Return a moment as the exchange's clock shows it."""
+    utc = _EPOCH + timedelta(microseconds=moment // 1000)
+    return utc.astimezone(zone).replace(tzinfo=None)

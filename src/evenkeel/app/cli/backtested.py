@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evenkeel.app.backtest import backtest
-from evenkeel.app.cli.shown import Answer, shown
+from evenkeel.app.cli.shown import Answer, beside_the_answer, shown
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
@@ -42,6 +42,11 @@ class Asked:
 
 def answer(asked: Asked) -> Answer:
     """Run the backtest, keep its journal, and write the report where one was asked for."""
+    with beside_the_answer():
+        return _answer(asked)
+
+
+def _answer(asked: Asked) -> Answer:
     settings = _settings(asked)
     strategy = load_strategy(asked.strategy, parameters(asked.parameters), engine=asked.engine)
     out = Path(asked.out) if asked.out is not None else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evenkeel.app.backtest import plan
-from evenkeel.app.cli.shown import Answer
+from evenkeel.app.cli.shown import Answer, beside_the_answer
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.logs import told
 from evenkeel.app.paper import paper
@@ -35,6 +35,11 @@ def answer(bot_file: str, replay: str | None, actions: str | None) -> Answer:
             "live feeds come with the data providers of a later version; "
             f"trade recorded bars with `evenkeel paper {bot_file} --replay PATH`"
         )
+    with beside_the_answer():
+        return _answer(bot, replay, actions)
+
+
+def _answer(bot: BotFile, replay: str, actions: str | None) -> Answer:
     settings = load_settings(profile="paper")
     paths = settings.paths
     check_writable(paths.runs)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,13 @@ class Answer:
     body: dict[str, Any]
     lines: Sequence[str]
     exit_code: int = 0
+
+
+@contextmanager
+def beside_the_answer() -> Iterator[None]:
+    """Send what a strategy prints to stderr: stdout is for the answer alone."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def show(answer: Answer, *, as_json: bool) -> int:

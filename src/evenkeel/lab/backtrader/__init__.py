@@ -8,14 +8,14 @@ Backtrader is GPL-3 and no longer maintained: an optional extra, imported in thi
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from evenkeel.domain.errors import UsageError
 
-if find_spec("backtrader") is None:
+try:
+    import backtrader  # noqa: F401 - asked for once, here
+except ModuleNotFoundError as error:
     raise UsageError(
         "Backtrader is not installed; install it with `pip install 'evenkeel[backtrader]'`"
-    )
+    ) from error
 
 from evenkeel.lab.backtrader.guest import Guest, host
 from evenkeel.lab.backtrader.risk_strategy import RiskStrategy

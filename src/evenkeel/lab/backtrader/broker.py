@@ -9,7 +9,7 @@ in Backtrader's way of counting; cash and value are the ledger's.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import backtrader as bt
 
@@ -19,7 +19,7 @@ from evenkeel.domain.money import exact, round_down
 from evenkeel.domain.order import OrderStatus, Side
 from evenkeel.domain.verdict import Reason
 from evenkeel.lab.backtrader.counting import Counting, number
-from evenkeel.lab.backtrader.feed import instrument_of
+from evenkeel.lab.backtrader.feed import feed_under, instrument_of
 from evenkeel.lab.backtrader.terms import terms_of
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Desk(Protocol):
         """Cash and positions at their last prices."""
         ...
 
+    @property
+    def moment(self) -> int:
+        """Now, in UTC nanoseconds."""
+        ...
+
     def send(
         self, instrument: str, side: Side, quantity: Decimal, terms: dict[str, Any]
     ) -> int | None:
@@ -86,6 +91,14 @@ class _Rejection(NamedTuple):
     margin: bool
 
 
+class _News(NamedTuple):
+    """What became of an order that did, and when (UTC nanoseconds)."""
+
+    order: Any
+    status: OrderStatus
+    at: int
+
+
 class DeskBroker(bt.BrokerBase):
     """Turns Backtrader's orders into wishes at the desk, and what becomes of them into its terms."""
 
@@ -106,16 +119,25 @@ class DeskBroker(bt.BrokerBase):
         self._by_number: dict[int, Any] = {}
         self._dead: set[int] = set()  # refs of orders that never reached the market
         self._refused: deque[Any] = deque()
-        self._told: deque[Fill | OrderUpdate | _Rejection] = deque()
+        self._told: deque[Fill | _News | _Rejection] = deque()
+        self._turn: list[
+            tuple[Any, Any]
+        ] = []  # what was submitted (a clone) or to be cancelled (None)
         self._notices: deque[Any] = deque()
 
     def __getattr__(self, name: str) -> Any:
         """Say where a setting of Backtrader's own broker is given here."""
         if name in NOT_HERE:
-            where = NOT_HERE[name]
-            instead = f"give {where} to the run instead" if where else "there is no such thing here"
-            raise StrategyError(f"cerebro.broker.{name} is Backtrader's own broker's; {instead}")
+            _refuse(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def setcommission(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: the run has its costs."""
+        _refuse("setcommission")
+
+    def addcommissioninfo(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: the run has its costs."""
+        _refuse("addcommissioninfo")
 
     # ---- reading ----
 
@@ -187,6 +209,7 @@ class DeskBroker(bt.BrokerBase):
         if number_of is None or not order.alive():
             return False
         self._desk.cancel(number_of, reason="cancelled by the strategy")
+        self._turn.append((order, None))
         return True
 
     def flush(self) -> None:
@@ -221,7 +244,7 @@ class DeskBroker(bt.BrokerBase):
         for order in family:
             order.submit(self)
             self.orders.append(order)
-            self._notify(order)
+            self._turn.append((order, order.clone()))
             self._leaving.append(order)
         family.clear()
 
@@ -254,7 +277,8 @@ class DeskBroker(bt.BrokerBase):
     def told(self, update: OrderUpdate) -> None:
         """Keep what the engine says of an order until Backtrader asks."""
         if update.order.id in self._by_number:
-            self._told.append(update)
+            order = self._by_number[update.order.id]
+            self._told.append(_News(order, update.status, self._desk.moment))
         elif self._refused:  # by the gate, in the order in which they were sent
             margin = update.reason == Reason.BUYING_POWER.value
             self._told.append(_Rejection(self._refused.popleft(), margin))
@@ -266,6 +290,7 @@ class DeskBroker(bt.BrokerBase):
     def next(self) -> None:
         """Work off what was heard since the last bar; Backtrader calls this after moving its feeds."""
         self._follow_splits()
+        self._recall_turn()
         while self._told:
             match self._told.popleft():
                 case Fill() as fill:
@@ -273,20 +298,33 @@ class DeskBroker(bt.BrokerBase):
                 case _Rejection(order, margin):
                     order.margin() if margin else order.reject(self)
                     self._notify(order)
-                case update:
-                    self._move(self._by_number[update.order.id], update)
+                case _News() as news:
+                    self._move(*news)
         self.cash, self._value = self._desk.cash, self._desk.equity
+
+    def _recall_turn(self) -> None:
+        """Tell what came of the guest's last turn in the order of its calls, as Backtrader does."""
+        for order, submitted in self._turn:
+            if submitted is not None:
+                self._notices.append(submitted)
+                continue
+            for news in [each for each in self._told if isinstance(each, _News)]:
+                if news.order is order and news.status is OrderStatus.CANCELED:
+                    self._told.remove(news)
+                    self._move(*news)
+        self._turn.clear()
 
     def _fill(self, order: Any, fill: Fill) -> None:
         data, counting, price = order.data, order.comminfo, float(fill.price)
+        filled_at = feed_under(data).shown_at(fill.at)
         size = number(fill.quantity if order.isbuy() else -fill.quantity)
         position = self.positions[data]
         before = position.price
-        held, average, opened, closed = position.update(size, price, data.datetime.datetime())
+        held, average, opened, closed = position.update(size, price, filled_at)
         commission = float(fill.commission)
         for_closing = commission * abs(closed / size)
         order.execute(
-            data.datetime[0],
+            data.date2num(filled_at),
             size,
             price,
             closed,
@@ -302,9 +340,9 @@ class DeskBroker(bt.BrokerBase):
         )
         self._notify(order)
 
-    def _move(self, order: Any, update: OrderUpdate) -> None:
+    def _move(self, order: Any, status: OrderStatus, at: int) -> None:
         before = order.status
-        match update.status:
+        match status:
             case OrderStatus.NEW if before == order.Submitted:
                 order.accept(self)
             case OrderStatus.FILLED:
@@ -313,13 +351,15 @@ class DeskBroker(bt.BrokerBase):
                 order.cancel()
             case OrderStatus.EXPIRED:
                 order.status = order.Expired
-                order.executed.dt = order.data.datetime[0]
             case OrderStatus.REJECTED:
                 order.reject(self)
             case _:  # on its way to one of these, or known already
                 pass
-        if order.status != before:
-            self._notify(order)
+        if order.status == before:
+            return
+        if not order.alive() and order.status != order.Completed:
+            order.executed.dt = order.data.date2num(feed_under(order.data).shown_at(at))
+        self._notify(order)
 
     def _notify(self, order: Any) -> None:
         self._notices.append(order.clone())
@@ -362,6 +402,12 @@ _ORDER_TERMS = (
     "parent",
     "transmit",
 )
+
+
+def _refuse(name: str) -> NoReturn:
+    where = NOT_HERE[name]
+    instead = f"give {where} to the run instead" if where else "there is no such thing here"
+    raise StrategyError(f"cerebro.broker.{name} is Backtrader's own broker's; {instead}")
 
 
 def _signed(fill: Fill) -> float:

@@ -58,21 +58,27 @@ class BarFeed(bt.feeds.DataBase):
             return False if self.over else None
         bar = self.waiting.popleft()
         lines = self.lines
-        lines.datetime[0] = self.date2num(self._stamp(bar.closed_at))
+        lines.datetime[0] = self._stamp(bar.closed_at)
         lines.open[0], lines.high[0], lines.low[0] = bar.open, bar.high, bar.low
         lines.close[0], lines.volume[0], lines.openinterest[0] = bar.close, bar.volume, 0.0
         return True
 
-    def _stamp(self, closed_at: int) -> datetime:
+    def _stamp(self, closed_at: int) -> float:
+        if self.daily:
+            day = self.shown_at(closed_at).date()
+            if day == self.day:
+                raise StrategyError(
+                    f"the bars of {self.instrument.id} are intraday and begin with the last one of "
+                    "a session, which looks like a day; begin a session later or earlier"
+                )
+            self.day = day
+        return float(self.date2num(self.shown_at(closed_at)))
+
+    def shown_at(self, closed_at: int) -> datetime:
+        """Return the time that the guest reads on a bar."""
         if not self.daily:
             return _local(closed_at, self.zone)
         day = _local(closed_at - 1, self.zone).date()  # midnight still belongs to the day before
-        if day == self.day:
-            raise StrategyError(
-                f"the bars of {self.instrument.id} are intraday and begin with the last one of a "
-                "session, which looks like a day; begin a session later or earlier"
-            )
-        self.day = day
         return datetime.combine(day, self.p.sessionend)
 
     def clone(self, **kwargs: Any) -> _Clone:
@@ -107,8 +113,8 @@ def feed_of(instrument: Instrument, first: int) -> BarFeed:
     return feed
 
 
-def instrument_of(data: Any) -> Instrument:
-    """Return what is traded under a feed, or under a resampled or replayed copy of one."""
+def feed_under(data: Any) -> BarFeed:
+    """Return the feed whose bars those of a resampled or replayed copy are made of."""
     while isinstance(data, _Clone):
         data = data.data
     if not isinstance(data, BarFeed):
@@ -116,7 +122,12 @@ def instrument_of(data: Any) -> Instrument:
             f"a guest trades the bars that the run was given, and {type(data).__name__} is a feed "
             "of its own; give its file with the others (data=, --data)"
         )
-    return data.instrument
+    return data
+
+
+def instrument_of(data: Any) -> Instrument:
+    """Return what is traded under a feed or a copy of one."""
+    return feed_under(data).instrument
 
 
 def _is_session_close(mic: str, moment: int, zone: ZoneInfo) -> bool:

@@ -101,6 +101,11 @@ class Guest(PortfolioStrategy):
 
     # ---- the desk of its broker ----
 
+    @property
+    def moment(self) -> int:
+        """Now, in UTC nanoseconds."""
+        return self._at_desk.now
+
     def send(
         self, instrument: str, side: Side, quantity: Decimal, terms: dict[str, Any]
     ) -> int | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 
+from evenkeel.domain.errors import StrategyError
 from evenkeel.strategy.params import Param, param, params_of
 from evenkeel.strategy.sizing import quantity_for_risk
 
@@ -34,7 +35,7 @@ class _WithLaws(_Meta):
         namespace["params"] = tuple({**dict(namespace.get("params", ())), **laws}.items())
         return super().__new__(cls, name, bases, namespace)
 
-    def dopreinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:
+    def dopreinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - of a class
         made, args, kwargs = super().dopreinit(made, *args, **kwargs)
         for name, law in params_of(cls).items():
             value = law.check(getattr(made.params, name))
@@ -81,7 +82,7 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
 
     def on_bar(self) -> None:
         """Called on each bar after the warm-up."""
-        raise NotImplementedError(f"{type(self).__name__} has no on_bar method")
+        raise StrategyError(f"{type(self).__name__} has no on_bar method: say there what to do")
 
     def on_order(self, order: Any) -> None:
         """Called when an order changed its state."""
@@ -138,13 +139,11 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
 
     def buy_bracket(self, **terms: Any) -> Any:
         """Enter with a stop and a target; three orders, or None three times when a limit forbids."""
-        allowed = self._allows(terms.get("data"), terms.get("size"), up=True)
-        return super().buy_bracket(**terms) if allowed else [None, None, None]
+        return self._ask_bracket(super().buy_bracket, terms, up=True)
 
     def sell_bracket(self, **terms: Any) -> Any:
         """Enter short with a stop and a target; see `buy_bracket`."""
-        allowed = self._allows(terms.get("data"), terms.get("size"), up=False)
-        return super().sell_bracket(**terms) if allowed else [None, None, None]
+        return self._ask_bracket(super().sell_bracket, terms, up=False)
 
     # ---- Backtrader calls these ----
 
@@ -183,32 +182,46 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
         self, verb: Any, data: Any, size: float | None, terms: dict[str, Any], *, up: bool
     ) -> Any:
         leg = terms.get("parent") is not None  # an exit that waits for its entry
-        if not leg and not self._allows(data, size, up=up):
+        entry = not leg and not self._is_way_out(data, size, up=up)
+        if entry and (reason := self._forbidden(data, size, up=up)) is not None:
+            self.on_limit(reason)
             return None
+        self._entries += entry
         order = verb(data=data, size=size, **terms)
         if order is not None and order.alive():
             self._working[order.ref] = order
         return order
 
-    def _allows(self, data: Any, size: float | None, *, up: bool) -> bool:
-        data = self.data if data is None else data
-        size = abs(self.getsizing(data, isbuy=up) if size is None else size)
-        change, held = (size if up else -size), self.getposition(data).size
-        if abs(held + change) < abs(held) or held + change == 0:
-            return True  # a way out is always open
-        worst = abs(held + self._working_sum(data, up=up) + change) * data.close[0]
-        share = worst * float(self._info(data).p.mult) / self.broker.getvalue()
-        if self.halted is not None:
-            reason = self.halted
-        elif self._entries >= self.orders_day_max:
-            reason = f"orders_day_max {self.orders_day_max} reached"
-        elif share > self.weight_max:
-            reason = f"weight_max {self.weight_max:g} exceeded: {share:.4f}"
-        else:
-            self._entries += 1
-            return True
+    def _ask_bracket(self, verb: Any, terms: dict[str, Any], *, up: bool) -> Any:
+        """Forbid the whole or nothing of it."""
+        reason = self._forbidden(terms.get("data"), terms.get("size"), up=up)
+        if reason is None:
+            return verb(**terms)
         self.on_limit(reason)
-        return False
+        return [None, None, None]
+
+    def _is_way_out(self, data: Any, size: float | None, *, up: bool) -> bool:
+        held, change = self.getposition(data).size, self._change(data, size, up=up)
+        return bool(abs(held + change) < abs(held))
+
+    def _change(self, data: Any, size: float | None, *, up: bool) -> float:
+        size = abs(self.getsizing(data, isbuy=up) if size is None else size)
+        return size if up else -size
+
+    def _forbidden(self, data: Any, size: float | None, *, up: bool) -> str | None:
+        """Return which limit forbids an entry, None when none does."""
+        if self.halted is not None:
+            return self.halted
+        if self._entries >= self.orders_day_max:
+            return f"orders_day_max {self.orders_day_max} reached"
+        data = self.data if data is None else data
+        working = self._working_sum(data, up=up)
+        worst = self.getposition(data).size + working + self._change(data, size, up=up)
+        money = abs(worst) * data.close[0] * float(self._info(data).p.mult)
+        share = money / self.broker.getvalue()
+        if share > self.weight_max:
+            return f"weight_max {self.weight_max:g} exceeded: {share:.4f}"
+        return None
 
     def _within_limits(self) -> bool:
         value, today = self.broker.getvalue(), self.data.datetime.date(0)

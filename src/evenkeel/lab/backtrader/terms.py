@@ -8,6 +8,7 @@ from typing import Any
 import backtrader as bt
 
 from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.money import exact
 
 
 def terms_of(order: Any) -> dict[str, Any]:
@@ -35,9 +36,14 @@ def terms_of(order: Any) -> dict[str, Any]:
 
 
 def _trail(order: Any) -> dict[str, Any]:
-    if order.trailamount:
-        return {"stop": order.created.price, "trail": order.trailamount}
-    raise StrategyError("a StopTrail needs its trailamount")
+    """Return where a trail starts, when the author said so, and how far it stays behind."""
+    if not order.trailamount:
+        raise StrategyError("a StopTrail needs its trailamount")
+    trail = exact(float(order.trailamount))
+    if order.p.price is None:
+        return {"trail": trail}
+    start = exact(float(order.p.price))
+    return {"stop": start + trail if order.isbuy() else start - trail, "trail": trail}
 
 
 def _valid(order: Any) -> dict[str, Any]:

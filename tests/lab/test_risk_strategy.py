@@ -1,0 +1,222 @@
+"""`RiskStrategy`: laws for parameters, hooks in their order, limits that hold, targets that count."""
+
+import pytest
+from tests.parity.real_data import SETS
+
+pytest.importorskip("backtrader", reason="the extra [backtrader] is not installed")
+
+import backtrader as bt
+from tests.lab.beside_cerebro import FREE, alone, hosted, journals
+
+import evenkeel as ek
+from evenkeel.app.backtest import execute
+from evenkeel.app.setup import request
+from evenkeel.domain.errors import StrategyError
+from evenkeel.lab.backtrader import RiskStrategy, host
+
+
+@pytest.fixture(scope="module")
+def apple(shared_data):
+    """AAPL of 2000: it halves in September."""
+    return SETS["aapl-daily"].read(shared_data, 250)
+
+
+def run(strategy, histories, **params):
+    """Run it as a guest; the strategy afterwards and the result."""
+    guest = host(strategy, **params)
+    result = execute(request(guest, histories, **FREE))
+    return guest.strategies[0], result
+
+
+class Holder(RiskStrategy):
+    """Wants to hold its weight, always."""
+
+    weight: float = ek.param(0.9, gt=-3, le=3)
+    period: int = ek.param(3, ge=1, le=50)
+
+    def setup(self):
+        self.average = bt.ind.SMA(period=self.period)
+        self.said = []
+        self.heard = []
+
+    def on_start(self):
+        self.heard.append("start")
+
+    def on_warmup(self):
+        self.heard.append("warmup")
+
+    def on_bar(self):
+        self.heard.append("bar")
+        self.target_weight(self.weight)
+
+    def on_order(self, order):
+        self.heard.append(order.getstatusname())
+
+    def on_trade(self, trade):
+        self.heard.append("trade")
+
+    def on_limit(self, reason):
+        self.said.append((self.data.datetime.date(0), reason))
+
+    def on_stop(self):
+        self.heard.append("stop")
+
+
+def test_hooks_are_called_in_their_order(apple):
+    """Start, warm-up, bars; orders and trades between them; stop."""
+    strategy, _ = run(Holder, apple)
+    order = ["Submitted", "Accepted", "Completed", "trade"]
+    assert strategy.heard[:8] == ["start", "warmup", "warmup", "bar", *order]
+    assert strategy.heard[8] == "bar"
+    assert strategy.heard[-1] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("value", "law"),
+    [
+        ({"period": 0}, "Holder.period must be a whole number from 1 to 50, was 0"),
+        ({"weight": "much"}, "Holder.weight must be a number above -3 to 3, was 'much'"),
+        ({"drawdown_max": 0}, "RiskStrategy.drawdown_max must be a number above 0 to 1, was 0"),
+    ],
+)
+def test_a_parameter_keeps_its_law_in_both_hostings(apple, value, law):
+    """Text from a command line too; and under Backtrader alone before `__init__` is reached."""
+    with pytest.raises(StrategyError) as error:
+        host(Holder, **value)
+    assert str(error.value) == law
+    with pytest.raises(StrategyError) as error:
+        alone(lambda cerebro, feeds: cerebro.addstrategy(Holder, **value), apple)
+    assert str(error.value) == law
+
+
+def test_parameters_are_backtraders_and_attributes(apple):
+    """Declared once, read either way, and inherited."""
+
+    class Later(Holder):
+        weight: float = ek.param(0.5, gt=0, le=1)
+
+    strategy, result = run(Later, apple, period="7")
+    assert (strategy.period, strategy.p.period, strategy.params.weight) == (7, 7, 0.5)
+    assert result.started.params == {
+        "weight_max": "10.0", "drawdown_max": "1.0", "loss_day_max": "1.0",
+        "orders_day_max": "1000000", "weight": "0.5", "period": "7",
+    }  # fmt: skip
+
+
+def test_a_deep_fall_ends_the_trading_for_good(apple):
+    """Measured from the peak: orders cancelled, positions closed, no bar any more."""
+    strategy, result = run(Holder, apple, drawdown_max=0.2)
+    ((day, reason),) = strategy.said
+    equity = result.equity
+    fall = 1 - equity / equity.cummax()
+    first = fall.index[fall > 0.2][0]
+    assert day == first.tz_convert("America/New_York").date()
+    assert reason == f"drawdown_max 0.2 exceeded: {fall[first]:.4f}"
+    assert not result.positions
+    assert max(order.created_at for order in orders(result)) == first.value
+
+
+def orders(result):
+    return [life.order for life in result.lives]
+
+
+def test_a_bad_day_ends_the_day(apple):
+    """Flat at the next open, and back the day after the loss."""
+    strategy, result = run(Holder, apple, loss_day_max=0.05)
+    equity = result.equity
+    lost = 1 - equity / equity.shift(1)
+    days = [day for day, _ in strategy.said]
+    assert days == [at.tz_convert("America/New_York").date() for at in lost.index[lost > 0.05]]
+    assert len(days) > 3
+    assert result.positions  # it has come back
+
+
+def test_a_position_stays_below_its_weight(apple):
+    """What would exceed it is not ordered; the way out stays open."""
+    strategy, result = run(Holder, apple, weight_max=0.5)
+    assert not orders(result)
+    assert strategy.said[0][1].startswith("weight_max 0.5 exceeded: 0.89")
+    strategy, result = run(Holder, apple, weight_max=0.95)
+    share = result.curve.invested / result.curve.equity
+    assert 0.88 < max(share) < 0.96  # the price may carry it further than an order could
+
+
+def test_entries_of_a_day_are_counted_and_exits_are_not(apple):
+    """Two entries a day; whatever leads to less may be sent."""
+
+    class Busy(RiskStrategy):
+        orders_day_max: int = ek.param(2, ge=1)
+
+        def on_bar(self):
+            if len(self) == 1:
+                self.sent = [self.buy(size=10) for _ in range(4)]
+                self.bracket = self.buy_bracket(size=5, price=1, stopprice=0.5, limitprice=2)
+                self.short = self.sell_bracket(size=5, price=500, stopprice=600, limitprice=2)
+            elif len(self) == 3:
+                self.out = self.close()
+
+    strategy, result = run(Busy, apple)
+    assert [order is not None for order in strategy.sent] == [True, True, False, False]
+    assert strategy.bracket == strategy.short == [None] * 3
+    assert strategy.out is not None
+    assert not result.positions
+
+
+def test_brackets_within_the_limits_are_sent_whole(apple):
+    """Their legs are exits: they count for nothing."""
+
+    class Bracketed(RiskStrategy):
+        orders_day_max: int = ek.param(1, ge=1)
+
+        def on_bar(self):
+            if len(self) == 1:
+                close = self.data.close[0]
+                self.sent = self.buy_bracket(
+                    size=5, price=close, stopprice=close * 0.9, limitprice=close * 1.1
+                )
+
+    strategy, result = run(Bracketed, apple)
+    assert len(strategy.sent) == len(orders(result)) == 3
+
+
+def test_a_target_counts_orders_on_their_way_and_goes_through_zero(apple):
+    """Asked for twice on one bar, ordered once."""
+
+    class Targets(RiskStrategy):
+        def on_bar(self):
+            match len(self):
+                case 2:
+                    self.first = self.target_quantity(30)
+                    self.second = self.target_quantity(30)
+                case 4:
+                    self.target_weight(-0.1)
+                case 6:
+                    self.risked = self.quantity_for_risk(0.01, 2.0)
+                    self.target_quantity(0)
+
+    strategy, result = run(Targets, apple)
+    assert strategy.second is None
+    assert (orders(result)[0].side.value, orders(result)[0].quantity) == ("BUY", 30)
+    close = float(result.bars["AAPL.XNAS"].close[3])
+    short = int(0.1 * float(result.equity.iloc[3]) / close)
+    assert int(orders(result)[1].quantity) == 30 + short
+    assert int(orders(result)[2].quantity) == short
+    assert strategy.risked == pytest.approx(0.01 * float(result.equity.iloc[5]) / 2)
+
+
+@pytest.mark.parametrize("limits", [{}, {"drawdown_max": 0.2}, {"loss_day_max": 0.06}])
+def test_it_trades_alike_under_backtrader_alone_and_on_paper(apple, limits):
+    """A `bt.Strategy` through and through; and one journal in all three ways."""
+
+    def build(cerebro, feeds):
+        cerebro.addstrategy(Holder, weight=0.7, **limits)
+
+    assert hosted(build, apple)[0] == alone(build, apple)
+    jumped, stepped, on_paper = journals(host(Holder, **limits), apple)
+    assert jumped == stepped == on_paper
+
+
+def test_one_without_on_bar_says_so(apple):
+    """In a sentence."""
+    with pytest.raises(StrategyError, match="Empty has no on_bar method: say there what to do"):
+        run(type("Empty", (RiskStrategy,), {}), apple)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evenkeel.app.cli.shown import Answer, money, pairs, percent, shown, table
+from evenkeel.app.cli.shown import Answer, beside_the_answer, money, pairs, percent, shown, table
 from evenkeel.app.runs import check_writable, find, list_runs, load
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.events import CashDividend, Split
@@ -59,7 +59,8 @@ def parity_answer(run: str | None) -> Answer:
 
     folder = find(run, load_settings().paths.runs)
     result = load(str(folder), folder.parent)
-    found = parity(request_again(result), result.journal)
+    with beside_the_answer():
+        found = parity(request_again(result), result.journal)
     body = {
         "run_id": folder.name,
         "equal": found.equal,

@@ -321,7 +321,7 @@ class DeskBroker(bt.BrokerBase):
         position = self.positions[data]
         before = position.price
         held, average, opened, closed = position.update(size, price, filled_at)
-        commission = float(fill.commission)
+        commission = float(fill.commission + fill.fees)
         for_closing = commission * abs(closed / size)
         order.execute(
             data.date2num(filled_at),

@@ -1,6 +1,7 @@
 """A server on loopback that answers as a test tells it to, and keeps a log of what it was asked."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,12 +38,16 @@ class Reply:
 class Loopback:
     """The server; `answer` may be replaced at any time. A context manager that ends it."""
 
-    def __init__(self, answer: Callable[[Asked], Reply]) -> None:
+    def __init__(
+        self, answer: Callable[[Asked], Reply], *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.answer = answer
         self.log: list[Asked] = []
         self.closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
@@ -65,10 +70,6 @@ class Loopback:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-    def secure(self, context: Any) -> None:
-        """Speak TLS from now on."""
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         loopback = self

@@ -35,6 +35,7 @@ def fresh_yfinance(folder: Path) -> None:
     """Let yfinance forget what the process has asked before, and keep its files in a folder."""
     yfinance.set_tz_cache_location(str(folder))
     yfinance.cache._TzCacheManager._tz_cache = None
+    yfinance.cache._CookieCacheManager._Cookie_cache = None
     data = YfData()
     data.cache_get.cache_clear()
     data._cookie = data._crumb = None

@@ -187,9 +187,9 @@ def test_one_question_that_fails_costs_few_requests(make, server):
 def test_every_request_is_counted(make, server):
     from evenkeel.market.budget import Allowance
 
-    provider = make({"yahoo": [Allowance(3, 86_400)]}, tries=1)
-    kind = failure(provider).kind  # cookies and crumb; the chart is one too many
-    assert (kind, len(server.log)) == (Failure.BUDGET_SPENT, 3)
+    provider = make({"yahoo": [Allowance(2, 86_400)]}, tries=1)
+    kind = failure(provider).kind  # cookie and crumb; the chart is one too many
+    assert (kind, len(server.log)) == (Failure.BUDGET_SPENT, 2)
     server.log.clear()
     assert failure(provider).kind is Failure.BUDGET_SPENT
     assert server.log == []

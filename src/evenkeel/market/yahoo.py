@@ -220,7 +220,7 @@ class Yahoo:
         except (YFException, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
             if self._wire.nothing_there:
                 return _no_rows(), self._wire.meta
-            raise self._wire.explain(error) from None
+            raise self._wire.explain(error) from error
         return frame, self._wire.meta
 
 

@@ -30,7 +30,9 @@ def yahoo(asked: Asked) -> Reply:
             if symbol != ACME.symbol:
                 return Reply({"chart": {"result": None, "error": NOT_FOUND}}, 404)
             return Reply({"chart": {"result": [chart(asked.query)], "error": None}})
-    return Reply("", headers={"Set-Cookie": "A3=cookie; Domain=.yahoo.com; Path=/; Max-Age=31536000"})
+    return Reply(
+        "", headers={"Set-Cookie": "A3=cookie; Domain=.yahoo.com; Path=/; Max-Age=31536000"}
+    )
 
 
 def chart(query: dict[str, str]) -> dict[str, Any]:

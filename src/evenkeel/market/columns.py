@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,14 @@ DATES = ("date", "day")
 TIMES = ("datetime", "timestamp", "ts", "date_time", "time")
 SYMBOLS = ("symbol", "ticker")
 
+EXTRAS = {
+    "adj_close": ("adj_close", "adjclose", "adjusted_close"),
+    "dividend": ("dividends", "dividend", "ex-dividend", "dividend_amount"),
+    "split": ("stock_splits", "splits", "split_ratio", "split_coefficient"),
+    "capital_gain": ("capital_gains",),
+}
+"""What a source says beside prices: read by those who judge a source, not by those who trade."""
+
 DAY = 86_400_000_000_000
 """Nanoseconds in a day."""
 
@@ -33,6 +42,7 @@ class Layout:
     prices: tuple[int, int, int, int]
     volume: int | None
     symbol: int | None
+    extras: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +51,8 @@ class Table:
 
     `wall` is each row's time as written, `stamps` the same instant in UTC (both nanoseconds since
     1970; equal where no zone was written). `codes` gives each row's place in `names` when the
-    source has a symbol column. `place(row)` names a row as a person counts.
+    source has a symbol column. `place(row)` names a row as a person counts. `extras` are columns
+    of `EXTRAS`, where they were asked for.
     """
 
     label: str
@@ -52,6 +63,7 @@ class Table:
     names: tuple[str, ...]
     codes: Times | None
     place: Callable[[int], str]
+    extras: Mapping[str, Column] = field(default_factory=dict)
 
 
 class BadCellError(ValueError):
@@ -67,7 +79,7 @@ class BadCellError(ValueError):
         return BadCellError(self.row + rows, self.column, self.value, self.law)
 
 
-def recognise(header: Sequence[str], label: str) -> Layout:
+def recognise(header: Sequence[str], label: str, *, extras: bool = False) -> Layout:
     """Return where the needed columns are; `DataError` naming those that are missing."""
     names = [name.strip().strip("<>").casefold().replace(" ", "_") for name in header]
     if names and not names[0]:
@@ -84,8 +96,13 @@ def recognise(header: Sequence[str], label: str) -> Layout:
         if names.count(name) > 1:
             raise DataError(f"{label} has {names.count(name)} columns named {name}; keep one")
     first, second, third, fourth = (names.index(name) for name in PRICES)
+    more = ((name, _first(names, known)) for name, known in EXTRAS.items() if extras)
     return Layout(
-        time, (first, second, third, fourth), _first(names, VOLUMES), _first(names, SYMBOLS)
+        time,
+        (first, second, third, fourth),
+        _first(names, VOLUMES),
+        _first(names, SYMBOLS),
+        tuple((name, at) for name, at in more if at is not None),
     )
 
 
@@ -117,11 +134,11 @@ def numbers(texts: Sequence[str], column: str) -> Column:
     return found
 
 
-def volumes(texts: Sequence[str]) -> Column:
-    """Return volumes as float64, an empty cell as NaN."""
+def volumes(texts: Sequence[str], column: str = "volume") -> Column:
+    """Return volumes (or what may be empty like them) as float64, an empty cell as NaN."""
     if "" in texts:
         texts = ["nan" if not text.strip() else text for text in texts]
-    return numbers(texts, "volume")
+    return numbers(texts, column)
 
 
 def _number(text: str, row: int, column: str) -> float:

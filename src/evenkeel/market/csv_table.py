@@ -1,9 +1,13 @@
-"""One CSV file as a table: stdlib reader, numpy columns, a chunk at a time."""
+"""One CSV file as a table: stdlib reader, numpy columns, a chunk at a time.
+
+Read strictly, the first bad cell refuses the file. Read leniently, bad rows are set aside and told.
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -13,6 +17,7 @@ import numpy as np
 
 from evenkeel.domain.errors import DataError
 from evenkeel.market.columns import (
+    DATES,
     PRICES,
     BadCellError,
     Layout,
@@ -26,13 +31,26 @@ from evenkeel.market.times import TimeColumn
 
 if TYPE_CHECKING:
     from _csv import Reader
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from evenkeel.domain.bar import Column
 
 CHUNK = 1_000
 """Rows held as text at once: few, so that they stay close to the processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that could not be read as a row, with its text and the law that it breaks."""
+
+    line: int
+    text: str
+    law: str
+
+
+class EmptyFileError(DataError):
+    """A file in which there is nothing, or a header and no row that could be read."""
 
 
 @dataclass(slots=True)
@@ -46,11 +64,18 @@ class _Columns:
     coded: list[int] = field(default_factory=list)
 
 
-def read_csv(path: Path) -> Table:
-    """Return the table of a .csv or .csv.gz file; `DataError` naming file, line and cell."""
+def read_csv(
+    path: Path, *, extras: bool = False, rejected: list[Rejected] | None = None
+) -> Table:
+    """Return the table of a .csv or .csv.gz file; `DataError` naming file, line and cell.
+
+    Given a list for what is `rejected`, bad rows go there and the rest is read.
+    """
     try:
         with _open(path) as file:
-            return _read(file, path)
+            if rejected is None:
+                return _read(file, path, extras=extras)
+            return _read_leniently(file, path, rejected, extras=extras)
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 text; save it as UTF-8") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -65,23 +90,61 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _read(file: TextIO, path: Path) -> Table:
+def _read(file: TextIO, path: Path, *, extras: bool) -> Table:
     reader = _reader(file)
-    header = next(filter(None, reader), None)
-    if not header:
-        raise DataError(f"{path.name} is empty; it needs a header line and at least 2 rows")
-    layout = recognise(header, path.name)
-    columns = _Columns(TimeColumn(" ".join(header[at].strip() for at in layout.time) or "time"))
+    header = _header(reader, path)
+    layout = recognise(header, path.name, extras=extras)
+    columns = _columns(header, layout)
     try:
-        while rows := list(islice(reader, CHUNK)):
-            if [] in rows:
-                rows = [row for row in rows if row]
+        for rows in _chunks(reader):
             _take(columns, rows, layout, len(header))
-        if not columns.count:
-            raise DataError(f"{path.name} has a header and no rows; at least 2 are needed")
-        wall, stamps = columns.time.finish()
+        return _table(columns, layout, path, lambda row: row)
     except BadCellError as error:
         raise _refusal(error, path, layout, header, columns.time) from None
+
+
+def _read_leniently(
+    file: TextIO, path: Path, rejected: list[Rejected], *, extras: bool
+) -> Table:
+    reader = _reader(file)
+    header = _header(reader, path)
+    chunks = _chunks(reader)
+    first = next(chunks, [])
+    header, law = _named_after(header, first)
+    layout = recognise(header, path.name, extras=extras)
+    columns, refused = _columns(header, layout), dict[int, str]()
+    row = 0
+    for rows in chain([first], chunks):
+        _take_what_can_be(columns, rows, layout, len(header), row, refused)
+        row += len(rows)
+    if law:
+        rejected.append(Rejected(1, "", law))
+    if refused:
+        rejected.extend(_rejected(path, refused))
+    kept = np.delete(np.arange(row), list(refused))
+    return _table(columns, layout, path, lambda row: int(kept[row]))
+
+
+def _header(reader: Reader, path: Path) -> list[str]:
+    header = next(filter(None, reader), None)
+    if not header:
+        raise EmptyFileError(f"{path.name} is empty; it needs a header line and at least 2 rows")
+    return header
+
+
+def _columns(header: list[str], layout: Layout) -> _Columns:
+    return _Columns(TimeColumn(" ".join(header[at].strip() for at in layout.time) or "time"))
+
+
+def _chunks(reader: Reader) -> Iterator[list[list[str]]]:
+    while rows := list(islice(reader, CHUNK)):
+        yield [row for row in rows if row] if [] in rows else rows
+
+
+def _table(columns: _Columns, layout: Layout, path: Path, row_of: Callable[[int], int]) -> Table:
+    if not columns.count:
+        raise EmptyFileError(f"{path.name} has a header and no rows; at least 2 are needed")
+    wall, stamps = columns.time.finish()
     joined = {name: _joined(columns.numbers.pop(name)) for name in list(columns.numbers)}
     return Table(
         path.name,
@@ -91,8 +154,53 @@ def _read(file: TextIO, path: Path) -> Table:
         joined.get("volume"),
         tuple(columns.codes),
         np.array(columns.coded, np.int64) if layout.symbol is not None else None,
-        lambda row: f"line {_line(path, row)}",
+        lambda row: f"line {_line(path, row_of(row))}",
+        {name: joined[name] for name, _ in layout.extras},
     )
+
+
+_CLOCK = re.compile(r"\s*\d{1,2}:\d\d(:\d\d(\.\d+)?)?\s*")
+
+
+def _named_after(header: list[str], rows: list[list[str]]) -> tuple[list[str], str]:
+    """Return names for rows that all have more fields than the header names, and say so."""
+    widths = {len(row) for row in rows}
+    more = min(widths, default=0) - len(header)
+    if len(widths) != 1 or more <= 0:
+        return header, ""
+    days = [at for at, name in enumerate(header) if name.strip().casefold() in DATES]
+    if more == 1 and days and all(_CLOCK.fullmatch(row[days[0] + 1]) for row in rows):
+        place = days[0] + 1
+        mended = [*header[:place], "time", *header[place:]]
+        return mended, f"the header names {len(header)} fields of {len(mended)}; read as {mended}"
+    law = f"the header names {len(header)} fields of {len(header) + more}; the last have no name"
+    return [*header, *(f"unnamed {at + 1}" for at in range(more))], law
+
+
+def _take_what_can_be(
+    columns: _Columns,
+    rows: list[list[str]],
+    layout: Layout,
+    width: int,
+    first: int,
+    refused: dict[int, str],
+) -> None:
+    """Add the rows that can be read, the others to `refused`: by halves, until each is found."""
+    try:
+        _take(columns, rows, layout, width)
+    except BadCellError as error:
+        if len(rows) == 1:
+            refused[first] = f"{error.column} {error.law}".strip()
+            return
+        half = len(rows) // 2
+        _take_what_can_be(columns, rows[:half], layout, width, first, refused)
+        _take_what_can_be(columns, rows[half:], layout, width, first + half, refused)
+
+
+def _rejected(path: Path, refused: dict[int, str]) -> Iterator[Rejected]:
+    for at, (line, row) in enumerate(_numbered(path)):
+        if at in refused:
+            yield Rejected(line, ",".join(row), refused[at])
 
 
 def _joined(parts: list[Column]) -> Column:
@@ -121,12 +229,14 @@ def _take(columns: _Columns, rows: list[list[str]], layout: Layout, width: int) 
         row = next(at for at, row in enumerate(rows) if len(row) != width)
         law = f"the row has {len(rows[row])} fields, but the header names {width}"
         raise BadCellError(first + row, "", rows[row], law)
-    columns.count += len(rows)
+    found = {}
     try:
         for name, at in zip(PRICES, layout.prices, strict=True):
-            columns.numbers.setdefault(name, []).append(numbers(by_column[at], name))
+            found[name] = numbers(by_column[at], name)
         if layout.volume is not None:
-            columns.numbers.setdefault("volume", []).append(volumes(by_column[layout.volume]))
+            found["volume"] = volumes(by_column[layout.volume])
+        for name, at in layout.extras:
+            found[name] = volumes(by_column[at], name)
     except BadCellError as error:
         raise error.further(first) from None
     if len(layout.time) == 1:
@@ -134,6 +244,9 @@ def _take(columns: _Columns, rows: list[list[str]], layout: Layout, width: int) 
     else:
         day, clock = (by_column[at] for at in layout.time)
         columns.time.take(list(map("{} {}".format, day, clock)))
+    columns.count += len(rows)  # from here on nothing can fail: a chunk is taken whole or not
+    for name, column in found.items():
+        columns.numbers.setdefault(name, []).append(column)
     if layout.symbol is not None:
         codes = columns.codes
         columns.coded.extend(

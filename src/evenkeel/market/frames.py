@@ -47,7 +47,7 @@ class _Source(Protocol):
     def coded(self, at: int) -> tuple[tuple[str, ...], Times]: ...
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(path: Path, *, extras: bool = False) -> Table:
     """Return the table of a Parquet file; `DataError` when it is none or lacks a column."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -55,7 +55,7 @@ def read_parquet(path: Path) -> Table:
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
-            layout = recognise(names, path.name)
+            layout = recognise(names, path.name, extras=extras)
             wanted = [names[at] for at in _positions(layout)]
             content = file.read(columns=wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -88,7 +88,7 @@ def read_frame(frame: pd.DataFrame, label: str) -> Table:
 
 def _positions(layout: Layout) -> list[int]:
     optional = [at for at in (layout.volume, layout.symbol) if at is not None]
-    return [*layout.time, *layout.prices, *optional]
+    return [*layout.time, *layout.prices, *optional, *(at for _, at in layout.extras)]
 
 
 def _table(source: _Source, names: list[str], layout: Layout, label: str) -> Table:
@@ -97,11 +97,12 @@ def _table(source: _Source, names: list[str], layout: Layout, label: str) -> Tab
         pairs = zip(PRICES, layout.prices, strict=True)
         prices = {name: source.floats(at, name) for name, at in pairs}
         volume = None if layout.volume is None else source.floats(layout.volume, "volume")
+        extras = {name: source.floats(at, name) for name, at in layout.extras}
     except BadCellError as error:
         where = f"{_place(error.row)}: {error.column}"
         raise DataError(f"{label}, {where} {error.law}") from None
     known, codes = ((), None) if layout.symbol is None else source.coded(layout.symbol)
-    return Table(label, wall, stamps, prices, volume, known, codes, _place)
+    return Table(label, wall, stamps, prices, volume, known, codes, _place, extras)
 
 
 def _place(row: int) -> str:
@@ -119,7 +120,7 @@ def _moments(source: _Source, names: list[str], layout: Layout, label: str) -> t
 
 
 def _numbers(texts: Sequence[str], name: str) -> Column:
-    return volumes(texts) if name == "volume" else numbers(texts, name)
+    return numbers(texts, name) if name in PRICES else volumes(texts, name)
 
 
 def _whole(counts: Times, name: str) -> tuple[Times, Times]:

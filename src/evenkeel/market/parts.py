@@ -7,18 +7,17 @@ footer says how many rows each instrument has, so that one of thousands is found
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from evenkeel.domain.errors import OutsideError
-from evenkeel.market.seen import VALUES, Seen
+from evenkeel.market.seen import VALUES, Seen, nothing_seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from evenkeel.domain.bar import AnyArray, Times
 
@@ -96,29 +95,6 @@ def _moments(times: Times) -> Any:  # noqa: ANN401
     import pyarrow as pa
 
     return pa.array(times).cast(pa.timestamp("ns", "UTC"))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    keep_name(path.parent)
-
-
-def keep_name(folder: Path) -> None:
-    """Make the names in a folder durable: a renamed file has its content, but not yet its name."""
-    if os.name == "nt":  # pragma: no cover - Windows has no handle of a folder to sync
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sha256(content: bytes) -> str:
@@ -208,20 +184,22 @@ class PartFile:
 
     def seen(self, names: Sequence[str] | None = None) -> Seen:
         """Return all rows, or those of some instruments."""
-        wanted = None if names is None else set(names)
-        spans = [(*self.span(name), name) for name in names or ()]
-        spans = [span for span in spans if span[1]]
-        if wanted is not None and not spans:
-            return _empty()
-        start = 0 if wanted is None else min(span[0] for span in spans)
-        stop = self._meta.num_rows if wanted is None else max(span[1] for span in spans)
+        total = int(self._meta.num_rows)
+        kept = np.ones(len(self.index.rows), np.bool_)
+        if names is not None:
+            wanted = set(names)
+            kept = np.array([name in wanted for name in self.index.instruments], np.bool_)
+            if not kept.any():
+                return nothing_seen()
+        ends = np.cumsum(self.index.rows)
+        start = int(ends[kept.argmax()] - self.index.rows[kept.argmax()])
+        stop = int(ends[len(kept) - 1 - kept[::-1].argmax()]) if len(kept) else total
         groups, before = self._groups(start, stop, -(2**63), 2**63 - 1)
         content = self._guarded(lambda: self._file.read_row_groups(groups))
         rows = _as_seen(content.slice(start - before, stop - start))
-        if wanted is None or {rows.names[code] for code in np.unique(rows.codes)} <= wanted:
+        if kept.all():
             return rows
-        kept = np.isin(rows.codes, [at for at, name in enumerate(rows.names) if name in wanted])
-        return rows.take(kept)
+        return rows.take(np.repeat(kept, self.index.rows)[start:stop])
 
 
 def damaged(path: Path) -> OutsideError:
@@ -229,12 +207,6 @@ def damaged(path: Path) -> OutsideError:
     return OutsideError(
         f"{path} is damaged; `evenkeel data restore` brings it back from an archive"
     )
-
-
-def _empty() -> Seen:
-    from evenkeel.market.seen import nothing_seen
-
-    return nothing_seen()
 
 
 def _as_seen(content: Any) -> Seen:  # noqa: ANN401

@@ -28,9 +28,9 @@ from evenkeel.market.parts import (
     damaged,
     encode,
     sha256,
-    write_whole,
 )
-from evenkeel.market.seen import VALUES, Seen, news, nothing_seen, settled, together
+from evenkeel.market.seen import VALUES, Seen, news, settled, together
+from evenkeel.ops.atomic_file import locked, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -129,34 +129,33 @@ class Shelf:
 
     def _commit(self, old: Manifest, change: Change, held_back: dict[str, list[int]]) -> Manifest:
         for part, content in change.new:
-            write_whole(self.folder / part.file, content)
+            path = self.folder / part.file
+            path.parent.mkdir(exist_ok=True)
+            replace_file(path, [content])
         kept = tuple(part for part in old.parts if part.file not in change.gone)
         new = Manifest(
             1, old.sequence + 1, (*kept, *(part for part, _ in change.new)), held_back
         )
         body = msgspec.json.encode(new)
-        write_whole(self.folder / MANIFEST, sha256(body).encode() + b"\n" + body)
+        replace_file(self.folder / MANIFEST, [sha256(body).encode(), b"\n", body])
         self._sweep(new)
         return new
 
     def _sweep(self, manifest: Manifest) -> None:
         """Remove files that no manifest names: replaced parts, and drafts of who was stopped."""
         named = {self.folder / part.file for part in manifest.parts}
-        for path in (*self.folder.rglob("*.parquet"), *self.folder.rglob("*.draft")):
-            if path not in named:
-                path.unlink(missing_ok=True)
         for folder in [path for path in self.folder.iterdir() if path.is_dir()]:
+            for path in folder.iterdir():
+                if path not in named:
+                    path.unlink(missing_ok=True)
             if not any(folder.iterdir()):
                 folder.rmdir()
 
     @contextmanager
     def _alone(self) -> Iterator[Manifest]:
         """Hold the shelf's lock, which the system lets go of when a process dies."""
-        import fcntl
-
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self.folder / MANIFEST):
             yield self.manifest()
 
     # ---- writing ----

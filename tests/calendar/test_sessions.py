@@ -52,6 +52,14 @@ def test_closes_are_those_the_exchange_published(mic, first, last, expected):
     assert closes(mic, first, last) == expected
 
 
+def test_a_session_opens_when_the_exchange_says():
+    """New York opens at 9:30, before and after the clocks change; London at 8."""
+    new_york = sessions("XNYS", date(2014, 3, 7), date(2014, 3, 10)).opens
+    (london,) = sessions("XLON", date(2019, 12, 24), date(2019, 12, 24)).opens
+    found = [datetime.fromtimestamp(at / 1e9, UTC).strftime("%H:%M") for at in (*new_york, london)]
+    assert found == ["14:30", "13:30", "08:00"]
+
+
 def test_a_session_has_a_date_and_a_close():
     found = sessions("XTKS", date(2024, 1, 4), date(2024, 1, 5))
     assert [str(day) for day in found.dates.astype("datetime64[D]")] == ["2024-01-04", "2024-01-05"]
@@ -122,7 +130,7 @@ def test_a_damaged_file_is_made_anew(own_cache, monkeypatch, content):
 def test_a_file_that_ends_too_early_is_made_anew(monkeypatch):
     closes("XLON", "2020-01-01", "2020-01-31")
     old = room._known["XLON"].between(0, 18_000)
-    room._write("XLON", room.Sessions(old.timezone, old.dates, old.closes, 18_000))
+    room._write("XLON", room.Sessions(old.timezone, old.dates, old.opens, old.closes, 18_000))
     monkeypatch.setattr(room, "_known", {})
     monkeypatch.setattr(room, "_asked", set())
     assert len(closes("XLON", "2020-01-01", "2020-12-31")) == 254

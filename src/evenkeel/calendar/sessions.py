@@ -1,4 +1,4 @@
-"""Session dates and closes per exchange, asked of `exchange_calendars` once per version.
+"""Session dates, opens and closes per exchange, asked of `exchange_calendars` once per version.
 
 The answer is kept in `$XDG_CACHE_HOME/evenkeel` (or `~/.cache/evenkeel`), so that a warm start
 imports neither pandas nor `exchange_calendars`. A cache that cannot be written costs time only.
@@ -40,20 +40,22 @@ _asked: set[str] = set()  # no market is asked of the library twice by one proce
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sessions:
-    """All sessions of one exchange: `dates` (days since 1970) and `closes` (UTC nanoseconds).
+    """All sessions of one exchange: `dates` (days since 1970), `opens` and `closes` (UTC ns).
 
     `until` is the last day (days since 1970) that the calendar answers for.
     """
 
     timezone: str
     dates: Times
+    opens: Times
     closes: Times
     until: int
 
     def between(self, first: int, last: int) -> Sessions:
         """Return the sessions from day `first` through day `last`, as views."""
         low, high = np.searchsorted(self.dates, [first, last + 1])
-        return Sessions(self.timezone, self.dates[low:high], self.closes[low:high], self.until)
+        dates, opens, closes = (each[low:high] for each in (self.dates, self.opens, self.closes))
+        return Sessions(self.timezone, dates, opens, closes, self.until)
 
 
 def sessions(mic: str, first_date: date, last_date: date) -> Sessions:
@@ -116,12 +118,13 @@ def _ask_library(mic: str) -> Sessions:
 
 
 def _as_sessions(calendar: Any) -> Sessions:  # noqa: ANN401 - the library carries no types
-    closes = (
-        calendar.closes.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
+    opens, closes = (
+        moments.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
+        for moments in (calendar.opens, calendar.closes)
     )
     dates = calendar.closes.index.to_numpy().astype("datetime64[D]").astype(np.int64)
     # The library was asked through its default end, and the last session is at or before it.
-    return Sessions(str(calendar.tz), dates, closes, int(dates[-1]))
+    return Sessions(str(calendar.tz), dates, opens, closes, int(dates[-1]))
 
 
 # ---- the file ----
@@ -144,11 +147,11 @@ def _read(mic: str) -> Sessions | None:
         return None
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            dates, closes = kept["dates"], kept["closes"]
-            found = Sessions(str(kept["timezone"]), dates, closes, int(dates[-1]))
+            dates, opens, closes = (kept[name] for name in ("dates", "opens", "closes"))
+            found = Sessions(str(kept["timezone"]), dates, opens, closes, int(dates[-1]))
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
         return None  # absent or damaged: the library knows it all again
-    return found if len(dates) == len(closes) else None
+    return found if len(dates) == len(opens) == len(closes) else None
 
 
 def _write(mic: str, found: Sessions) -> None:
@@ -162,7 +165,13 @@ def _write(mic: str, found: Sessions) -> None:
         handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".draft")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, timezone=found.timezone, dates=found.dates, closes=found.closes)
+                np.savez(
+                    file,
+                    timezone=found.timezone,
+                    dates=found.dates,
+                    opens=found.opens,
+                    closes=found.closes,
+                )
             Path(draft).replace(path)  # a reader sees the old file or the new one, never half
         finally:
             Path(draft).unlink(missing_ok=True)

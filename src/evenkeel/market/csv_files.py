@@ -45,7 +45,7 @@ def read_bars(
     """Return the bars of one or more instruments, in the order of `source` or `instrument`.
 
     `source` is a path to .csv, .csv.gz or .parquet (several: a list, or text with commas), a
-    pandas DataFrame, or a dict of these by instrument id. Columns are found by name in any case:
+    pandas DataFrame, a dict of these by instrument id, or `catalog:` (see `market.catalog`). Columns are found by name in any case:
     a time (or a date and a time), open, high, low, close, and volume where there is one; a symbol
     column makes several instruments. Times without a zone are UTC.
 
@@ -61,6 +61,8 @@ def read_bars(
         raise UsageError(
             f"stamp must be 'start' or 'end', was {stamp!r}{did_you_mean(stamp, ('start', 'end'))}"
         )
+    if (named := _catalog(source)) is not None:
+        return _from_catalog(named, instrument, start=start, end=end)
     parts, wanted = _request(source, instrument)
     tables = [read_table(part) for part in parts]
     bars = [
@@ -76,6 +78,23 @@ def read_bars(
 
 
 # ---- the request ----
+
+
+def _catalog(source: Source) -> str | None:
+    """Return the source when it names a catalog, alone or as the one member of a list."""
+    if isinstance(source, list | tuple) and len(source) == 1:
+        source = source[0]
+    return source if isinstance(source, str) and source.startswith("catalog:") else None
+
+
+def _from_catalog(source: str, instrument: Wanted, *, start: Bound, end: Bound) -> list[Bars]:
+    from evenkeel.market.catalog import read_source  # Parquet takes a while to load
+
+    wanted = _wanted(instrument)
+    if not wanted:
+        raise UsageError(f"{source} holds many instruments; name yours, such as AAPL.XNAS")
+    _refuse_repeated([each.id for each in wanted])
+    return read_source(source, wanted, start=start, end=end)
 
 
 def _request(source: Source, instrument: Wanted) -> tuple[list[One], list[Instrument] | None]:

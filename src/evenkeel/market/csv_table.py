@@ -64,9 +64,7 @@ class _Columns:
     coded: list[int] = field(default_factory=list)
 
 
-def read_csv(
-    path: Path, *, extras: bool = False, rejected: list[Rejected] | None = None
-) -> Table:
+def read_csv(path: Path, *, extras: bool = False, rejected: list[Rejected] | None = None) -> Table:
     """Return the table of a .csv or .csv.gz file; `DataError` naming file, line and cell.
 
     Given a list for what is `rejected`, bad rows go there and the rest is read.
@@ -103,9 +101,7 @@ def _read(file: TextIO, path: Path, *, extras: bool) -> Table:
         raise _refusal(error, path, layout, header, columns.time) from None
 
 
-def _read_leniently(
-    file: TextIO, path: Path, rejected: list[Rejected], *, extras: bool
-) -> Table:
+def _read_leniently(file: TextIO, path: Path, rejected: list[Rejected], *, extras: bool) -> Table:
     reader = _reader(file)
     header = _header(reader, path)
     chunks = _chunks(reader)

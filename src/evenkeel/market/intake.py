@@ -120,7 +120,9 @@ def _members(path: Path, terms: Terms) -> Iterator[Intake]:
                 if member.is_dir() or not _is_read(Path(name)) or name.endswith(".zip"):
                     continue
                 if member.file_size > SIZE_MAX:
-                    raise DataError(f"{path.name}: {name} unpacks to more than {SIZE_MAX >> 30} GiB")
+                    raise DataError(
+                        f"{path.name}: {name} unpacks to more than {SIZE_MAX >> 30} GiB"
+                    )
                 with _unpacked(archive, member, name) as file:
                     yield _intake(file, terms)
     except (zipfile.BadZipFile, EOFError) as error:
@@ -172,8 +174,8 @@ def _understood(
     names, codes, kept = _instruments(table, path, terms)
     if not kept.all():
         rejected.extend(
-            Rejected(0, table.place(int(row)), f"the symbol {_symbol(table, row)!r} is none")
-            for row in np.flatnonzero(~kept)
+            Rejected(0, table.place(row), f"the symbol {_symbol(table, row)!r} is none")
+            for row in np.flatnonzero(~kept).tolist()
         )
     wall, stamps = table.wall[kept], table.stamps[kept]
     length = interval_length(terms.interval) if terms.interval else _length(wall, codes, table)

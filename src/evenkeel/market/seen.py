@@ -210,9 +210,7 @@ def news(rows: Seen, known: Seen) -> tuple[Flags, Flags, Flags]:
     there = place >= 0
     same = there.copy()
     for name in VALUES:
-        same[there] &= (
-            _bits(rows.values[name][there]) == _bits(known.values[name][place[there]])
-        )
+        same[there] &= _bits(rows.values[name][there]) == _bits(known.values[name][place[there]])
     confirms = same.copy()
     confirms[same] = (rows.last_seen[same] > known.last_seen[place[same]]) | (
         rows.first_seen[same] < known.first_seen[place[same]]

@@ -14,7 +14,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -44,6 +44,7 @@ DELTAS_MAX = 8
 EVER = (-(2**63), 2**63 - 1)
 
 Kind = Literal["bars", "superseded"]
+T = TypeVar("T")
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -72,17 +73,18 @@ class Manifest(msgspec.Struct, frozen=True):
     format: int = 1
     sequence: int = 0
     parts: tuple[Part, ...] = ()
-    held_back: dict[str, list[int]] = {}  # noqa: RUF012 - msgspec copies an empty default
+    held_back: dict[str, list[int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What adding rows has changed: bars that are new, restated, or were known already."""
+    """What adding rows has changed: bars that are new, values that differ from those known before,
+    and bars that were known as they are.
+    """
 
     added: int
     restated: int
     known: int
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,7 @@ class Shelf:
             path.parent.mkdir(exist_ok=True)
             replace_file(path, [content])
         kept = tuple(part for part in old.parts if part.file not in change.gone)
-        new = Manifest(
-            1, old.sequence + 1, (*kept, *(part for part, _ in change.new)), held_back
-        )
+        new = Manifest(1, old.sequence + 1, (*kept, *(part for part, _ in change.new)), held_back)
         body = msgspec.json.encode(new)
         replace_file(self.folder / MANIFEST, [sha256(body).encode(), b"\n", body])
         self._sweep(new)
@@ -173,9 +173,9 @@ class Shelf:
                 counts += counted
             if new or gone:
                 change = Change(tuple(new), frozenset(gone))
-                manifest = self._commit(manifest, change, manifest.held_back)
+                self._commit(manifest, change, manifest.held_back)
             added, restated, known = counts.tolist()
-            return Receipt(added, restated, known, manifest.sequence)
+            return Receipt(added, restated, known)
 
     def _shares(self, rows: Seen) -> Iterator[tuple[str, int, Seen]]:
         """Yield the rows of each group and year."""
@@ -206,39 +206,40 @@ class Shelf:
         known = self._holding(there, names)
         new, restates, confirms = news(rows, known)
         met = restates | confirms | _has(rows, lost)
+        values = 0
         if met.any():
             past = self._parts([part for part in there if part.kind == "superseded"], names)
-            held, lost = _settled_again(rows.take(met), lost, known, together(past))
+            held, lost, values = _settled_again(rows.take(met), lost, known, together(past))
             rows = together([rows.take(new & ~met), held])
         else:
             rows = rows.take(new)
-        counts = np.array([new.sum(), restates.sum(), (~new & ~restates).sum()])
-        return self._change(manifest, there, rows, lost, group, year), counts
+        counts = np.array([new.sum(), values, (~new & ~restates).sum()])
+        fresh: dict[Kind, Seen] = {"bars": rows, "superseded": lost}
+        return self._change(manifest, there, fresh, group, year), counts
 
     def _change(
         self,
         manifest: Manifest,
         there: Sequence[Part],
-        rows: Seen,
-        lost: Seen,
+        fresh: dict[Kind, Seen],
         group: str,
         year: int,
     ) -> Change:
         """Return a delta; or one part in place of all, when deltas are many or large."""
         new: list[tuple[Part, bytes]] = []
         gone: set[str] = set()
-        for kind, fresh in (("bars", rows), ("superseded", lost)):
+        for kind, rows in fresh.items():
             old = [part for part in there if part.kind == kind]
-            if not len(fresh):
-                continue
             held = sum(part.rows for part in old)
-            if old and (len(old) >= DELTAS_MAX or 2 * len(fresh) >= held):
-                fresh = self._merged(kind, [*self._parts(old), fresh])
+            if len(rows) and old and (len(old) >= DELTAS_MAX or 2 * len(rows) >= held):
+                whole = self._merged(kind, [*self._parts(old), rows])
+                new.append(self._part(kind, whole, group, year, manifest.sequence + 1))
                 gone |= {part.file for part in old}
-            new.append(self._part(kind, fresh, group, year, manifest.sequence + 1))
+            elif len(rows):
+                new.append(self._part(kind, rows, group, year, manifest.sequence + 1))
         return Change(tuple(new), frozenset(gone))
 
-    def _merged(self, kind: str, pieces: Sequence[Seen]) -> Seen:
+    def _merged(self, kind: Kind, pieces: Sequence[Seen]) -> Seen:
         """Return pieces as one: of bars the latest of each, of the superseded every value."""
         whole = together(pieces)
         if kind == "bars":
@@ -247,14 +248,14 @@ class Shelf:
         return together([held, lost])
 
     def _part(
-        self, kind: Kind | str, rows: Seen, group: str, year: int, sequence: int, level: int = LEVEL
+        self, kind: Kind, rows: Seen, group: str, year: int, sequence: int, level: int = LEVEL
     ) -> tuple[Part, bytes]:
         content = encode(rows, level=level)
         digest = sha256(content)
         file = f"{safe_name(group) or '_all'}/{year}-{kind}-{sequence}-{digest[:12]}.parquet"
         part = Part(
             file,
-            "bars" if kind == "bars" else "superseded",
+            kind,
             group,
             year,
             len(rows),
@@ -265,7 +266,7 @@ class Shelf:
         )
         return part, content
 
-    def hold_back(self, bars: dict[str, list[int]]) -> None:
+    def quarantine(self, bars: dict[str, list[int]]) -> None:
         """Put exactly these bars into quarantine: by instrument, the starts of its bars."""
         with self._alone() as manifest:
             wanted = {name: sorted(set(found)) for name, found in sorted(bars.items()) if found}
@@ -290,7 +291,7 @@ class Shelf:
 
     # ---- reading ----
 
-    def _again(self, read: Callable[[Manifest], object]) -> object:
+    def _again(self, read: Callable[[Manifest], T]) -> T:
         """Read; once more with the newest manifest when a writer has replaced a part meanwhile."""
         for _ in range(5):
             manifest = self.manifest()
@@ -312,9 +313,7 @@ class Shelf:
 
     def everything(self, names: Sequence[str] | None = None) -> Seen:
         """Return every bar that holds, quarantined ones too, in order of instrument and time."""
-        found = self._again(lambda manifest: self._holding(manifest.parts, names))
-        assert isinstance(found, Seen)
-        return found
+        return self._again(lambda manifest: self._holding(manifest.parts, names))
 
     def superseded(self, names: Sequence[str] | None = None) -> Seen:
         """Return every value that a bar has had and has no more."""
@@ -327,9 +326,7 @@ class Shelf:
             mine = [lost.names[code] for code in np.unique(lost.codes)]
             return settled(together([self._holding(manifest.parts, mine), lost]))[1]
 
-        found = self._again(read)
-        assert isinstance(found, Seen)
-        return found
+        return self._again(read)
 
     def columns(
         self,
@@ -353,9 +350,7 @@ class Shelf:
                 found = {each: column[kept] for each, column in found.items()}
             return found
 
-        found = self._again(read)
-        assert isinstance(found, dict)
-        return found
+        return self._again(read)
 
     def _of(
         self, manifest: Manifest, name: str, start: int, stop: int, columns: Sequence[str]
@@ -373,6 +368,22 @@ class Shelf:
                         pieces[each].extend(more)
         whole = {each: _column(found) for each, found in pieces.items()}
         return _between(_in_order(whole), start, stop)
+
+    def held_back(self, name: str) -> Times:
+        """Return the starts of an instrument's bars in quarantine."""
+        return np.array(self.manifest().held_back.get(name, []), np.int64)
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is any bar of an instrument."""
+
+        def read(manifest: Manifest) -> bool:
+            parts = [part for part in manifest.parts if part.kind == "bars"]
+            return any(part.group == name for part in parts) or any(
+                not part.group and PartFile(self.folder / part.file).span(name)[1] > 0
+                for part in parts
+            )
+
+        return self._again(read)
 
     def instruments(self) -> dict[str, Held]:
         """Return which instruments there are, how many bars of each, from when to when."""
@@ -392,9 +403,7 @@ class Shelf:
                     _count(found, name, rows, first, last)
             return dict(sorted(found.items()))
 
-        found = self._again(read)
-        assert isinstance(found, dict)
-        return found
+        return self._again(read)
 
     def _counted(self, parts: Sequence[Part]) -> Iterator[tuple[str, int, int, int]]:
         rows = self._holding(parts)
@@ -415,8 +424,7 @@ class Shelf:
     def digest(self) -> str:
         """Return the SHA-256 of every bar and every superseded value, however they are stored."""
         total = hashlib.sha256(self.interval.encode())
-        for rows in (self.everything(), self.superseded()):
-            rows = _by_value(rows)
+        for rows in map(_by_value, (self.everything(), self.superseded())):
             names = "\n".join(rows.names[code] for code in np.unique(rows.codes))
             total.update(f"{len(rows)}\n{names}\n".encode())
             _, codes = np.unique(rows.codes, return_inverse=True)
@@ -461,7 +469,7 @@ def _in_order(columns: dict[str, AnyArray]) -> dict[str, AnyArray]:
         return columns if len(ts) else {**columns, "ts": ts.astype(np.int64)}
     order = np.argsort(ts, kind="stable")
     ts = ts[order]
-    last = np.append(ts[1:] != ts[:-1], True)  # noqa: FBT003 - the last row has none after it
+    last = np.append(ts[1:] != ts[:-1], True)
     return {name: column[order][last] for name, column in columns.items()}
 
 
@@ -486,17 +494,22 @@ def _has(rows: Seen, others: Seen) -> AnyArray:
     return ~news(rows, others.take(_latest(others)))[0]
 
 
-def _settled_again(rows: Seen, lost: Seen, known: Seen, past: Seen) -> tuple[Seen, Seen]:
-    """Return what to write of bars that are known: values that hold now, and those that do not."""
-    held, gone = settled(together([rows, lost, known.take(_has(known, rows)), _of(past, rows)]))
+def _settled_again(rows: Seen, lost: Seen, known: Seen, past: Seen) -> tuple[Seen, Seen, int]:
+    """Return what to write of bars met before, and how many values of them nobody had seen yet.
+
+    To write are bars that are new, have another value or other sights, and what is superseded.
+    """
+    known = _of(known, rows)
+    before, gone_before = settled(together([known, _of(past, rows)]))
+    held, gone = settled(together([rows, lost, before, gone_before]))
     new, restates, confirms = news(held, known)
-    gone = _of(gone, rows)
-    remembered = together(settled(together([_of(past, rows), gone])))
-    told = len(remembered) == len(past := together(settled(_of(past, rows)))) and all(
-        np.array_equal(getattr(remembered, name), getattr(past, name))
+    told = len(gone) == len(gone_before) and all(
+        np.array_equal(getattr(gone, name), getattr(gone_before, name))
         for name in ("first_seen", "last_seen")
     )
-    return held.take(new | restates | confirms), gone.take(slice(0, 0)) if told else gone
+    values = len(held) + len(gone) - len(before) - len(gone_before) - int(new.sum())
+    nothing = gone.take(slice(0, 0))
+    return held.take(new | restates | confirms), nothing if told else gone, values
 
 
 def _of(rows: Seen, bars: Seen) -> Seen:
@@ -522,7 +535,9 @@ def safe_name(name: str) -> str:
     if _PLAIN.fullmatch(name) and not _TAKEN.fullmatch(name) and len(name) < 100:
         return name
     plain = "".join(
-        letter if re.fullmatch("[A-Z0-9_-]", letter) else "".join(f"%{b:02X}" for b in letter.encode())
+        letter
+        if re.fullmatch("[A-Z0-9_-]", letter)
+        else "".join(f"%{b:02X}" for b in letter.encode())
         for letter in name
     )
     if _TAKEN.fullmatch(plain):

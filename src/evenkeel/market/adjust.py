@@ -1,0 +1,98 @@
+"""Adjusted views: prices as traded, seen from a date. What had not happened by then is not known.
+
+    split            price × old/new and volume × new/old before each split
+    split-dividend   also price × (1 - dividend / last close before) before each ex-date
+
+A dividend is money per share as the shares were on its ex-date.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec.structs import replace
+
+from evenkeel.domain.errors import DataError, UsageError, did_you_mean
+from evenkeel.domain.events import CashDividend, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evenkeel.domain.bar import Bars, Column, Times
+    from evenkeel.domain.events import CorporateAction
+
+VIEWS = ("as-traded", "split", "split-dividend")
+
+
+def adjusted(bars: Bars, actions: Sequence[CorporateAction], view: str, *, as_of: int) -> Bars:
+    """Return bars as somebody saw them at `as_of` (UTC nanoseconds), on the scale of that day.
+
+    Actions of other instruments and after `as_of` change nothing. Raises `UsageError` for a view
+    that has no name, `DataError` for a dividend that is not less than the price before it.
+    """
+    if view not in VIEWS:
+        raise UsageError(
+            f"view must be one of {', '.join(VIEWS)}, was {view!r}{did_you_mean(view, VIEWS)}"
+        )
+    if view == "as-traded":
+        return bars
+    known = [each for each in actions if each.instrument == bars.instrument.id and each.at <= as_of]
+    prices, volumes = _factors(bars, known, dividends=view == "split-dividend")
+    return replace(
+        bars,
+        open=_final(bars.open * prices),
+        high=_final(bars.high * prices),
+        low=_final(bars.low * prices),
+        close=_final(bars.close * prices),
+        volume=_final(bars.volume * volumes),
+    )
+
+
+def _factors(
+    bars: Bars, actions: Sequence[CorporateAction], *, dividends: bool
+) -> tuple[Column, Column]:
+    """Return what each bar's prices and volume are multiplied by."""
+    by_price, by_volume = np.ones(len(bars) + 1), np.ones(len(bars) + 1)
+    for action in actions:
+        before = int(np.searchsorted(bars.closed_at, action.at, side="right"))
+        if isinstance(action, Split):
+            ratio = float(action.new / action.old)
+            by_price[before] /= ratio
+            by_volume[before] *= ratio
+        elif isinstance(action, CashDividend) and dividends and before:
+            close = float(bars.close[before - 1])
+            if float(action.amount) >= close:
+                raise DataError(
+                    f"{bars.instrument.id}: a dividend of {action.amount} is not less than the "
+                    f"close of {close:g} before it; `evenkeel data check` shows what is wrong"
+                )
+            by_price[before] *= 1 - float(action.amount) / close
+    return _of_later(by_price), _of_later(by_volume)
+
+
+def _of_later(steps: Column) -> Column:
+    """Return for each bar the product of all steps that come after it."""
+    return np.cumprod(steps[:0:-1], dtype=np.float64)[::-1]
+
+
+def _final(column: Column) -> Column:
+    column.flags.writeable = False
+    return column
+
+
+def as_traded(
+    columns: dict[str, Column], ts: Times, splits: Sequence[tuple[int, float]]
+) -> dict[str, Column]:
+    """Return split-adjusted columns as they were traded: the way back of the view `split`.
+
+    `splits` are (start of the first bar after it, new shares for one old). A source that restates
+    its whole history with each split then tells the same story before and after.
+    """
+    factor = np.ones(len(ts))
+    for at, ratio in splits:
+        factor[ts < at] *= ratio
+    return {
+        name: column / factor if name == "volume" else column * factor
+        for name, column in columns.items()
+    }

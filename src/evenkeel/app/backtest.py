@@ -96,6 +96,10 @@ def plan(
     seated = load_strategy(strategy, engine=engine)
     histories = read_bars(bars, instrument=instrument, start=start, end=end, stamp=stamp)
     known: Sequence[CorporateAction]
+    sources = _files(bars)
+    if isinstance(bars, str) and bars.startswith("catalog:"):
+        sources = [histories[0].source]
+        actions = actions or _beside(sources[0])
     if isinstance(actions, str | Path):
         from evenkeel.market.actions import read_actions  # only for runs that have some
 
@@ -104,7 +108,7 @@ def plan(
         known = actions
     first_at = min(int(history.closed_at[0]) for history in histories)
     data = {
-        "sources": _files(bars),
+        "sources": sources,
         "instruments": [history.instrument.id for history in histories],
         "start": None if start is None else str(start),
         "end": None if end is None else str(end),
@@ -118,6 +122,14 @@ def plan(
         data=data,
         **wishes,
     )
+
+
+def _beside(source: str) -> str | Path | Sequence[CorporateAction]:
+    """Return the file of actions that a catalog keeps beside its bars, none when it has none."""
+    from evenkeel.market.catalog import Catalog, place_of
+
+    file = Catalog(place_of(source).folder).actions_file
+    return file if file.exists() else ()
 
 
 def _files(source: Source) -> list[str]:

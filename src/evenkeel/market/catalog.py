@@ -181,6 +181,10 @@ def _bars(
     low = EVER[0] if start is None else (first - 1) * DAY
     high = EVER[1] if end is None else (last + 2) * DAY
     columns = shelf.columns(instrument.id, start=low, stop=high)
+    if not len(columns["ts"]):
+        held = shelf.instruments()[instrument.id]
+        days = " to ".join(str(np.datetime64(at // DAY, "D")) for at in (held.first, held.last))
+        raise DataError(f"{instrument.id} has no bars between start and end; it has {days}")
     bars = history(
         _table(f"catalog {dataset}/{shelf.interval} {instrument.id}", columns),
         None,
@@ -190,14 +194,15 @@ def _bars(
         stamp="start",
         length=min(shelf.length, DAY),
     )
-    held = shelf.held_back(instrument.id)
-    held = held[(held >= low) & (held < high)]
+    quarantined = shelf.held_back(instrument.id)
+    quarantined = quarantined[(quarantined >= low) & (quarantined < high)]
     source = f"{SCHEME}{shelf.folder.parents[2].resolve()}#{dataset}/{shelf.interval}"
     bars = replace(bars, source=source)
-    if not len(held):
+    if not len(quarantined):
         return bars
-    message = f"{len(held)} bars in quarantine are left out"
-    found = Finding(instrument.id, "quarantined", len(held), int(held[0]), message)
+    message = f"{len(quarantined)} bars in quarantine are left out"
+    first_at = int(quarantined[0])
+    found = Finding(instrument.id, "quarantined", len(quarantined), first_at, message)
     return replace(bars, findings=(found, *bars.findings))
 
 

@@ -297,10 +297,14 @@ class Shelf:
             manifest = self.manifest()
             try:
                 return read(manifest)
-            except FileNotFoundError as error:
+            except FileNotFoundError:
                 if self.manifest() == manifest:
-                    raise damaged(Path(str(error.filename or self.folder))) from error
+                    raise damaged(self._missing(manifest)) from None
         raise DataError(f"{self.folder} is being rewritten all the time; try again later")
+
+    def _missing(self, manifest: Manifest) -> Path:
+        files = [self.folder / part.file for part in manifest.parts]
+        return next((path for path in files if not path.exists()), self.folder)
 
     def _parts(self, parts: Sequence[Part], names: Sequence[str] | None = None) -> list[Seen]:
         return [PartFile(self.folder / part.file).seen(names) for part in parts]

@@ -39,10 +39,11 @@ LIVE_MUST_SAY = (
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where a run leaves things: the folder of run files, the database's SQLAlchemy address."""
+    """Where things are: run files, the database's SQLAlchemy address, the catalog of bars."""
 
     runs: str = "runs"
     database: str = "sqlite:///evenkeel.db"
+    catalog: str = "catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def _are_levels(words: str) -> bool:
 
 LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "paths.runs": ("the name of a folder", bool),
+    "paths.catalog": ("the name of a folder", bool),
     "paths.database": (
         "an SQLAlchemy address such as sqlite:///evenkeel.db",
         lambda value: "://" in value,

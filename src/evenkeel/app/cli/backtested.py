@@ -55,7 +55,7 @@ def _answer(asked: Asked) -> Answer:
         check_writable(out)
     result = backtest(
         strategy,
-        asked.data,
+        _data(asked.data, settings),
         instrument=asked.instrument,
         start=asked.start,
         end=asked.end,
@@ -94,6 +94,13 @@ def parameters(
             raise UsageError(f"{option} {name} is given twice; give it once")
         found[name] = value
     return found
+
+
+def _data(source: str, settings: Settings) -> str:
+    """Return the source; a catalog that names no folder is that of the settings."""
+    if source == "catalog:" or source.startswith("catalog:#"):
+        return f"catalog:{settings.paths.catalog}{source.removeprefix('catalog:')}"
+    return source
 
 
 def _settings(asked: Asked) -> Settings:

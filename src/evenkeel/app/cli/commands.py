@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.data_commands import data_app
 from evenkeel.app.cli.lab_commands import lab_app
 from evenkeel.app.cli.secret_commands import secrets_app
 from evenkeel.app.cli.shown import INTERRUPTED, show
@@ -28,6 +29,7 @@ app.add_typer(runs_app, name="runs")
 app.add_typer(audit_app, name="audit")
 app.add_typer(lab_app)
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(data_app, name="data")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Run = Annotated[
@@ -107,7 +109,7 @@ def backtest(
     *,
     data: Annotated[
         str,
-        typer.Option("--data", metavar="PATH[,PATH…]", help="CSV or Parquet with OHLCV columns."),
+        typer.Option("--data", metavar="PATH[,PATH…]", help="CSV, Parquet, or catalog: ."),
     ],
     instrument: Annotated[
         str | None,
@@ -172,6 +174,7 @@ def backtest(
       evenkeel backtest my.py:Mine --data AAPL.csv --instrument AAPL.XNAS \\
           --set fast=10 --costs bps:10 --out report
       evenkeel backtest theirs.py:BtStrategy --data AAPL.csv --engine backtrader
+      evenkeel backtest my.py:Mine --data catalog: --instrument AAPL.XNAS --start 2014-01-01
     """
     from evenkeel.app.cli.backtested import Asked, answer
 

@@ -1,0 +1,120 @@
+"""`evenkeel data …`: every command by its name, arguments and help."""
+
+# ruff: noqa: D301  a line of \b alone tells click to leave the lines below it as they stand
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evenkeel.app.cli.shown import show
+
+data_app = typer.Typer(help="Market data: fill, check and keep the catalog.", rich_markup_mode=None)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Dataset = Annotated[str, typer.Option("--dataset", metavar="NAME", help="The data set; else main.")]
+Interval = Annotated[
+    str, typer.Option("--interval", metavar="1m|1h|1d|…", help="How long a bar lasts; else any.")
+]
+
+
+@data_app.command("import")
+def data_import(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH…", help="CSV, Parquet, .gz, .zip, or folders.")
+    ],
+    *,
+    market: Annotated[
+        str, typer.Option("--market", metavar="MIC", help="Of symbols, such as XNYS; else none.")
+    ] = "",
+    instrument: Annotated[
+        str, typer.Option("--instrument", metavar="ID", help="What the file holds, or one of it.")
+    ] = "",
+    interval: Interval = "",
+    dataset: Dataset = "main",
+    adjustment: Annotated[
+        str,
+        typer.Option("--adjustment", metavar="as-traded|split", help="What prices are divided by."),
+    ] = "as-traded",
+    stamp: Annotated[
+        str, typer.Option("--stamp", metavar="start|end", help="Times are a bar's start or end.")
+    ] = "start",
+    as_json: AsJson = False,
+) -> int:
+    """Take files into the catalog; what is no row is set aside and told, never lost.
+
+    Splits and dividends that stand beside the prices are listed too. Importing a file again changes nothing.
+
+    \b
+    Examples:
+      evenkeel data import AAPL.csv --instrument AAPL.XNAS
+      evenkeel data import eod/ --market XNYS --dataset us-eod
+    """
+    from evenkeel.app.cli.stocked import Asked, import_answer
+
+    asked = Asked(
+        paths=paths,
+        market=market,
+        instrument=instrument,
+        interval=interval,
+        dataset=dataset,
+        adjustment=adjustment,
+        stamp=stamp,
+    )
+    return show(import_answer(asked), as_json=as_json)
+
+
+@data_app.command("list")
+def data_list(*, as_json: AsJson = False) -> int:
+    """List what the catalog holds, by data set and interval.
+
+    \b
+    Example:
+      evenkeel data list --json
+    """
+    from evenkeel.app.cli.stocked import list_answer
+
+    return show(list_answer(), as_json=as_json)
+
+
+@data_app.command("show")
+def data_show(
+    instrument: Annotated[str, typer.Argument(metavar="ID", help="Such as AAPL.XNAS.")],
+    *,
+    interval: Interval = "",
+    dataset: Dataset = "main",
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", metavar="DATE", help="Last day, inclusive.")
+    ] = None,
+    view: Annotated[
+        str,
+        typer.Option("--view", metavar="VIEW", help="as-traded, split or split-dividend."),
+    ] = "as-traded",
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help="Adjust for what was known on that day."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show an instrument's last bars, where they come from, its actions and what is odd.
+
+    \b
+    Example:
+      evenkeel data show AAPL.XNAS --view split --as-of 2014-06-01
+    """
+    from evenkeel.app.cli.stocked import Shown, show_answer
+
+    asked = Shown(
+        instrument=instrument,
+        interval=interval,
+        dataset=dataset,
+        start=start,
+        end=end,
+        view=view,
+        as_of=as_of,
+    )
+    return show(show_answer(asked), as_json=as_json)

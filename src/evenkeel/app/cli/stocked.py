@@ -1,0 +1,260 @@
+"""`evenkeel data import|list|show`: what came into the catalog, and what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evenkeel.app.cli.progress import Progress
+from evenkeel.app.cli.shown import Answer, pairs, table
+from evenkeel.app.data import import_files
+from evenkeel.domain.errors import UsageError, did_you_mean
+from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
+from evenkeel.domain.money import text
+from evenkeel.market.catalog import Catalog
+from evenkeel.market.intake import Terms
+from evenkeel.ops.settings import load_settings
+
+if TYPE_CHECKING:
+    from evenkeel.app.data import Imported
+    from evenkeel.domain.bar import Bars
+    from evenkeel.domain.events import CorporateAction
+
+LAST = 10
+"""Bars that are shown: the last of those asked for."""
+
+VALUES = ("open", "high", "low", "close", "volume")
+
+REMARKS = 10
+"""Remarks on files that are shown; the receipts have them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be imported, as it was typed."""
+
+    paths: list[str]
+    market: str
+    instrument: str
+    interval: str
+    dataset: str
+    adjustment: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What is to be shown, as it was typed."""
+
+    instrument: str
+    interval: str
+    dataset: str
+    start: str | None
+    end: str | None
+    view: str
+    as_of: str | None
+
+
+def catalog() -> Catalog:
+    """Return the catalog of this folder's settings."""
+    return Catalog(load_settings().paths.catalog)
+
+
+def import_answer(asked: Asked) -> Answer:
+    """Take files in; exit code 0 even where lines were set aside: they are kept and told."""
+    for name, value, known in (
+        ("--stamp", asked.stamp, ("start", "end")),
+        ("--adjustment", asked.adjustment, ("as-traded", "split")),
+    ):
+        if value not in known:
+            raise UsageError(
+                f"{name} must be {' or '.join(known)}, was {value!r}{did_you_mean(value, known)}"
+            )
+    terms = Terms(
+        instrument=asked.instrument,
+        market=instrument_id(f"X.{asked.market or NO_MARKET}").rpartition(".")[2],
+        interval=asked.interval,
+        stamp=asked.stamp,
+    )
+    with Progress("import") as told:
+        found = import_files(
+            catalog(),
+            asked.paths,
+            terms,
+            dataset=asked.dataset,
+            adjustment=asked.adjustment,
+            told=told,
+        )
+    return Answer(_imported(found), _import_lines(found))
+
+
+def _imported(found: Imported) -> dict[str, Any]:
+    return {
+        "files": found.files,
+        "rows": found.rows,
+        "added": found.added,
+        "restated": found.restated,
+        "known": found.known,
+        "actions": found.actions,
+        "intervals": sorted(found.intervals),
+        "instruments": len(found.instruments),
+        "remarks": found.remarks,
+    }
+
+
+def _import_lines(found: Imported) -> list[str]:
+    rejected = sum(len(each["rejected"]) for each in found.remarks)
+    rows = [
+        ("files", f"{found.files:,}"),
+        ("rows", f"{found.rows:,} of {len(found.instruments):,} instruments"),
+        ("new bars", f"{found.added:,}"),
+        ("restated", f"{found.restated:,}" if found.restated else ""),
+        ("known", f"{found.known:,}" if found.known else ""),
+        ("actions", f"{found.actions:,}" if found.actions else ""),
+        ("set aside", f"{rejected:,} lines" if rejected else ""),
+    ]
+    lines = pairs(rows)
+    for each in found.remarks[:REMARKS]:
+        for note in each["notes"].values():
+            lines.append(f"  {each['file']}: {note}")
+        lines += [
+            f"  {each['file']}, line {bad['line']}: {bad['law']}" for bad in each["rejected"][:3]
+        ]
+    if len(found.remarks) > REMARKS:
+        lines.append(f"  … and remarks on {len(found.remarks) - REMARKS} more files")
+    return [*lines, "", "Next: evenkeel data check; evenkeel data list"]
+
+
+# ---- list ----
+
+
+def list_answer() -> Answer:
+    """Say what there is: one line for each data set and interval."""
+    held = catalog()
+    rows, body = [], []
+    for dataset, shelf in held.shelves():
+        instruments = shelf.instruments()
+        parts = shelf.manifest().parts
+        first = min((each.first for each in instruments.values()), default=0)
+        last = max((each.last for each in instruments.values()), default=0)
+        facts: dict[str, Any] = {
+            "dataset": dataset,
+            "interval": shelf.interval,
+            "instruments": len(instruments),
+            "bars": sum(each.rows for each in instruments.values()),
+            "first": _moment(first),
+            "last": _moment(last),
+            "bytes": sum(part.size for part in parts),
+            "quarantined": sum(map(len, shelf.manifest().held_back.values())),
+            "version": shelf.version(),
+        }
+        body.append({**facts, "held": {name: each.rows for name, each in instruments.items()}})
+        rows.append(
+            (
+                dataset,
+                shelf.interval,
+                f"{facts['instruments']:,}",
+                f"{facts['bars']:,}",
+                facts["first"],
+                facts["last"],
+                f"{facts['bytes'] / 1e6:,.1f} MB",
+            )
+        )
+    if not rows:
+        lines = [f"{held.folder} holds nothing yet; `evenkeel data import FILE` fills it."]
+        return Answer({"catalog": str(held.folder), "shelves": []}, lines)
+    head = ("dataset", "interval", "instruments", "bars", "first", "last", "size")
+    return Answer(
+        {"catalog": str(held.folder), "shelves": body},
+        table(head, rows, right="instruments bars size"),
+    )
+
+
+def _moment(at: int) -> str:
+    found = str(np.datetime64(at, "ns").astype("M8[m]"))
+    return found.removesuffix("T00:00")
+
+
+# ---- show ----
+
+
+def show_answer(asked: Shown) -> Answer:
+    """Show the last bars of an instrument and what is known about it."""
+    held = catalog()
+    name = instrument_id(asked.instrument)
+    (bars,) = held.bars(
+        [name],
+        interval=asked.interval,
+        dataset=asked.dataset,
+        start=asked.start,
+        end=asked.end,
+        view=asked.view,
+        as_of=_end_of(asked.as_of),
+    )
+    actions = held.actions([Instrument(bars.instrument.id)])
+    body: dict[str, Any] = {
+        "instrument": bars.instrument.id,
+        "source": bars.source,
+        "bars": len(bars),
+        "first": _moment(int(bars.closed_at[0])),
+        "last": _moment(int(bars.closed_at[-1])),
+        "sha256": bars.digest(),
+        "view": asked.view,
+        "actions": [_action(each) for each in actions],
+        "findings": [each.message for each in bars.findings],
+        "latest": [_bar(bars, row) for row in range(max(len(bars) - LAST, 0), len(bars))],
+    }
+    facts = pairs(
+        [
+            ("bars", f"{len(bars):,}, closed {body['first']} to {body['last']}"),
+            ("source", bars.source),
+            ("sha256", bars.digest()),
+            ("actions", f"{len(actions)}" if actions else ""),
+        ]
+    )
+    head = ("closed", "open", "high", "low", "close", "volume")
+    rows = [
+        [f"{cell:g}" if isinstance(cell, float) else cell for cell in row.values()]
+        for row in body["latest"]
+    ]
+    told = [f"  {each['date']}  {each['what']}" for each in body["actions"][-LAST:]]
+    return Answer(
+        body,
+        [
+            bars.instrument.id,
+            *facts,
+            *(f"  note      {each.message}" for each in bars.findings),
+            "",
+            *table(head, rows, right="open high low close volume"),
+            *(["", *told] if told else []),
+        ],
+    )
+
+
+def _bar(bars: Bars, row: int) -> dict[str, Any]:
+    values = {name: float(getattr(bars, name)[row]) for name in VALUES}
+    return {"closed": _moment(int(bars.closed_at[row])), **values}
+
+
+def _action(action: CorporateAction) -> dict[str, str]:
+    day = _moment(action.at)
+    match action:
+        case Split():
+            return {"date": day, "what": f"split {text(action.new)}:{text(action.old)}"}
+        case CashDividend():
+            return {"date": day, "what": f"dividend {text(action.amount)} {action.currency}"}
+
+
+def _end_of(day: str | None) -> int | None:
+    if day is None:
+        return None
+    try:
+        last = date.fromisoformat(day)
+    except ValueError:
+        raise UsageError(f"--as-of {day!r} is no date; write 2014-06-01") from None
+    moment = datetime.combine(last, time.max, UTC)
+    return int(moment.timestamp()) * 1_000_000_000

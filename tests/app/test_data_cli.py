@@ -1,0 +1,136 @@
+"""`evenkeel data`: files go in, bars come out, and a backtest trades on them."""
+
+import json
+import zipfile
+
+import pytest
+
+from evenkeel.app.cli import main
+
+DAYS = [f"2024-01-{day:02},{10 + day},{11 + day},{9 + day},{10 + day},100" for day in range(2, 20)]
+HEADER = "date,open,high,low,close,volume"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def ask(capsys, *words, code=0):
+    assert main([*words, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def write(path, lines, header=HEADER):
+    path.write_text("\n".join([header, *lines, ""]))
+    return str(path)
+
+
+def test_a_file_goes_in_and_a_backtest_trades_on_it(here, capsys):
+    path = write(here / "acme.csv", DAYS)
+    found = ask(capsys, "data", "import", path, "--instrument", "ACME.XXXX")
+    assert (found["files"], found["added"], found["restated"]) == (1, 18, 0)
+    again = ask(capsys, "data", "import", path, "--instrument", "ACME.XXXX")
+    assert (again["added"], again["known"]) == (0, 18)
+    (shelf,) = ask(capsys, "data", "list")["shelves"]
+    assert (shelf["dataset"], shelf["interval"], shelf["held"]) == ("main", "1d", {"ACME.XXXX": 18})
+    sma = ("backtest", "evenkeel.strategy.examples.sma_cross:SmaCross", "--set", "fast=2")
+    options = (*sma, "--set", "slow=5", "--instrument", "ACME.XXXX")
+    kept = ask(capsys, *options, "--data", "catalog:")
+    read = ask(capsys, *options, "--data", path)
+    assert kept["metrics"] == read["metrics"]
+    run = json.loads((here / "runs" / kept["run_id"] / "manifest.json").read_text())
+    assert run["data"]["sources"] == [f"catalog:{here / 'catalog'}#main/1d"]
+    parity = ask(capsys, "parity", kept["run_id"])
+    assert parity["equal"]
+
+
+def test_actions_of_the_catalog_reach_the_backtest(here, capsys):
+    rows = [*(f"{line},1" for line in DAYS[:9]), f"{DAYS[9]},2", *(f"{row},1" for row in DAYS[10:])]
+    path = write(here / "acme.csv", rows, f"{HEADER},split_ratio")
+    assert ask(capsys, "data", "import", path, "--instrument", "ACME.XXXX")["actions"] == 1
+    shown = ask(capsys, "data", "show", "ACME.XXXX", "--view", "split", "--as-of", "2024-01-05")
+    assert shown["actions"] == [{"date": "2024-01-11", "what": "split 2:1"}]
+    assert shown["latest"][-1]["close"] == 29
+    assert (
+        ask(capsys, "data", "show", "ACME.XXXX", "--view", "split", "--end", "2024-01-12")[
+            "latest"
+        ][0]["close"]
+        == (10 + 3) / 2
+    )
+    kept = ask(
+        capsys, "backtest", "evenkeel.strategy.examples.sma_cross:SmaCross",
+        "--data", "catalog:", "--instrument", "ACME.XXXX",
+    )  # fmt: skip
+    run = json.loads((here / "runs" / kept["run_id"] / "manifest.json").read_text())
+    assert run["data"]["actions"] == str(here / "catalog" / "actions.csv")
+
+
+def test_split_adjusted_prices_are_taken_back_to_what_was_traded(here, capsys):
+    rows = [f"2024-01-0{day},{price},{price},{price},{price},{volume},{dividend},{split}"
+            for day, price, volume, dividend, split in
+            ((2, 50, 20, 0.5, 0), (3, 51, 20, 0, 0), (4, 51, 20, 0, 2), (5, 50, 20, 0, 0))]  # fmt: skip
+    path = write(here / "acme.csv", rows, f"{HEADER},dividends,stock splits")
+    ask(capsys, "data", "import", path, "--instrument", "ACME.XXXX", "--adjustment", "split")
+    shown = ask(capsys, "data", "show", "ACME.XXXX")
+    assert [row["close"] for row in shown["latest"]] == [100, 102, 51, 50]
+    assert [row["volume"] for row in shown["latest"]] == [10, 10, 20, 20]
+    assert [each["what"] for each in shown["actions"]] == ["dividend 1 USD", "split 2:1"]
+
+
+def test_a_folder_and_a_zip_file_hold_the_same(here, capsys):
+    folder = here / "files"
+    folder.mkdir()
+    for name in ("nan", "true"):
+        write(folder / f"{name}.csv", DAYS)
+    (folder / "notes.txt").write_text("not data")
+    found = ask(capsys, "data", "import", str(folder), "--dataset", "a")
+    with zipfile.ZipFile(here / "files.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"../../{path.name}")
+    zipped = ask(capsys, "data", "import", "files.zip", "--dataset", "b")
+    assert (found["added"], zipped["added"]) == (36, 36)
+    shelves = ask(capsys, "data", "list")["shelves"]
+    assert [set(each["held"]) for each in shelves] == [{"NAN.XXXX", "TRUE.XXXX"}] * 2
+
+
+def test_lines_that_are_no_rows_are_set_aside_and_told(here, capsys):
+    rows = [*DAYS[:3], HEADER, "2024-01-30,1,2", *DAYS[3:], "2024-01-31,x,1,1,1,1"]
+    path = write(here / "acme.csv", rows)
+    found = ask(capsys, "data", "import", path)
+    assert found["added"] == 18
+    (remark,) = found["remarks"]
+    assert [(each["line"], each["text"]) for each in remark["rejected"]] == [
+        (5, HEADER),
+        (6, "2024-01-30,1,2"),
+        (22, "2024-01-31,x,1,1,1,1"),
+    ]
+    (receipt,) = (here / "catalog" / "receipts").iterdir()
+    assert json.loads(receipt.read_text()) == remark
+
+
+WRONG = [
+    (("data", "import", "nothing.csv"), "nothing.csv does not exist"),
+    (("data", "import", "acme.csv", "--stamp", "begin"), "--stamp must be start or end"),
+    (("data", "import", "acme.csv", "--adjustment", "total"), "must be as-traded or split"),
+    (("data", "import", "acme.csv", "--interval", "1x"), "interval '1x' is not of the form"),
+    (("data", "import", "acme.csv", "--market", "nyse"), "is not a market code"),
+    (("data", "import", "acme.csv", "--dataset", "A B"), "data set 'A B'"),
+    (("data", "show", "AAPL.XNAS"), "has no AAPL.XNAS"),
+    (("data", "show", "ACME.XXXX", "--as-of", "June"), "--as-of 'June' is no date"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG)
+def test_wrong_usage_is_one_sentence(here, capsys, words, said):
+    write(here / "acme.csv", DAYS)
+    assert main(["data", "import", "acme.csv"]) == 0
+    capsys.readouterr()
+    assert said in ask(capsys, *words, code=2)["error"]
+
+
+def test_an_empty_catalog_says_how_to_fill_it(capsys):
+    assert main(["data", "list"]) == 0
+    assert "evenkeel data import FILE" in capsys.readouterr().out

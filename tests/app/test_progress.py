@@ -1,0 +1,36 @@
+"""Progress is for eyes: on a terminal, after two seconds, and gone at the end."""
+
+from io import StringIO
+
+from tests.fakes.clock import FakeClock
+
+from evenkeel.app.cli.progress import Progress
+
+
+class Terminal(StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_line_says_how_far_it_is_and_how_long_it_will_take():
+    clock, terminal = FakeClock(0), Terminal()
+    with Progress("import", clock=clock, stream=terminal) as told:
+        told(1, 100)
+        assert terminal.getvalue() == ""
+        clock.advance(10)
+        told(25, 100)
+        assert terminal.getvalue() == "\rimport   25%  0:10 gone, 0:30 to go"
+        told(26, 100)  # too soon to read another
+        assert terminal.getvalue().count("\r") == 1
+        clock.advance(3600)
+        told(0, 0)
+    assert terminal.getvalue().endswith("\r")
+    assert "1:00:10 gone" in terminal.getvalue()
+
+
+def test_nothing_is_told_where_nobody_looks():
+    clock, file = FakeClock(0), StringIO()
+    with Progress("import", clock=clock, stream=file) as told:
+        clock.advance(10)
+        told(1, 2)
+    assert file.getvalue() == ""

@@ -43,7 +43,8 @@ check: $(VENV)/.dev ## Format, lint, types, layers, house rules: what must hold 
 	$(BIN)/python -m pytest --quiet tests/test_tidy.py
 
 differential: $(VENV)/.dev ## Play 2,000 random order programs against the slow reference venue
-	EVENKEEL_DIFFERENTIAL=2000 $(BIN)/python -m pytest --quiet --numprocesses auto tests/execution/test_differential.py
+	EVENKEEL_DIFFERENTIAL=2000 $(BIN)/python -m pytest --quiet --numprocesses auto \
+	    tests/execution/test_differential.py tests/engine/test_order_programs.py
 
 fmt: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix-only

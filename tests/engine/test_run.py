@@ -570,9 +570,9 @@ def test_children_beyond_their_parent_count_as_exposure():
 
     def plan(s):
         entry = s.buy(100, limit=5)
-        s._order(X, Side.SELL, 100, stop=4, parent=entry, oca_group=entry)
-        s._order(X, Side.SELL, 100, limit=8, parent=entry, oca_group=entry)
-        s._order(X, Side.SELL, 50, stop=3, parent=entry)
+        s._order(X, Side.SELL, 100, stop=4, after=entry, oca_group=entry)
+        s._order(X, Side.SELL, 100, limit=8, after=entry, oca_group=entry)
+        s._order(X, Side.SELL, 50, stop=3, after=entry)
 
     strategy = scripted({0: plan})
     records, core, _ = play(strategy, bars(*[10] * 3), limits=card(position_quantity_max=100))
@@ -588,7 +588,7 @@ def test_a_child_of_a_filled_parent_counts_by_itself():
 
     def plan(s):
         entry = s.buy(100)
-        s._order(X, Side.SELL, 100, stop=4, parent=entry)
+        s._order(X, Side.SELL, 100, stop=4, after=entry)
 
     core = play(scripted({0: plan}), bars(*[10] * 4))[1]
     reading = core.account.reading(X)

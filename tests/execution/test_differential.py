@@ -8,14 +8,11 @@ The normal run plays a part of the programs; `make differential` plays 2,000 of 
 import os
 
 import pytest
-from msgspec.structs import replace
 from tests.parity.real_data import SETS
 from tests.reference.programs import program
 from tests.reference.run import by_broker, by_reference
 
-from evenkeel.domain.events import Split
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.order import Order, OrderType, TimeInForce
 
 PROGRAMS = int(os.environ.get("EVENKEEL_DIFFERENTIAL", "150"))
 ON_REAL_BARS = PROGRAMS * 2 // 5
@@ -29,29 +26,11 @@ def chunks(count):
 
 def same(seed, histories=None):
     """Both venues play a program; returns how many fills it had."""
-    wanted = known(program(seed, histories))
+    wanted = program(seed, histories)
     expected = by_reference(wanted)
     assert by_broker(wanted, jump=False) == expected, f"program({seed})"
     assert by_broker(wanted, jump=True) == expected, f"program({seed}), jumping"
     return sum(isinstance(event, Fill) for event in expected)
-
-
-def known(wanted):
-    """A program in the words that the venue knows today."""
-    wanted.through = False
-    for todo in wanted.acts.values():
-        todo[:] = [plain(act) for act in todo if isinstance(act, Order | int | Split)]
-    return wanted
-
-
-def plain(act):
-    if not isinstance(act, Order):
-        return act
-    if "ON_" in act.type.value or act.trail_percent is not None:
-        none = dict.fromkeys(("limit_price", "stop_price", "trail_percent"))
-        act = replace(act, type=OrderType.MARKET, **none)
-    forever = act.tif in {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD}
-    return act if forever else replace(act, tif=TimeInForce.GTC)
 
 
 @pytest.mark.parametrize("seeds", chunks(PROGRAMS - ON_REAL_BARS), ids=str)

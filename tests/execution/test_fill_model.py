@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenkeel.execution import fill_model
-from evenkeel.execution.fill_model import Prices, on_tick
+from evenkeel.execution.fill_model import Prices, Trail, on_tick
 
 D = Decimal
+FIVE = fill_model.Trail(D(5), D(0))
 
 BAR = Prices(open=100.0, high=105.0, low=95.0, close=102.0)
 
@@ -85,11 +86,36 @@ def test_a_stop_limit_at_the_close_is_touched_but_not_traded_through():
 
 
 def test_a_trail_follows_and_never_steps_back():
-    assert fill_model.trailed(D(90), None, D(5), buy=False) == 90
-    assert fill_model.trailed(D(90), 94.0, D(5), buy=False) == 90
-    assert fill_model.trailed(D(90), 102.3, D(5), buy=False) == D("97.3")
-    assert fill_model.trailed(D(110), 102.3, D(5), buy=True) == D("107.3")
-    assert fill_model.trailed(D(110), 108.0, D(5), buy=True) == 110
+    assert fill_model.trailed(D(90), None, FIVE, buy=False) == 90
+    assert fill_model.trailed(D(90), 94.0, FIVE, buy=False) == 90
+    assert fill_model.trailed(D(90), 102.3, FIVE, buy=False) == D("97.3")
+    assert fill_model.trailed(D(110), 102.3, FIVE, buy=True) == D("107.3")
+    assert fill_model.trailed(D(110), 108.0, FIVE, buy=True) == 110
+
+
+def test_a_trail_by_percent_is_measured_from_the_price_that_leads():
+    """5 % below 110 is 104.5, and 5 % above 80 is 84."""
+    percent = Trail(D(0), D("0.05"))
+    assert fill_model.trailed(D(90), 110.0, percent, buy=False) == D("104.5")
+    assert fill_model.trailed(D(110), 80.0, percent, buy=True) == 84
+
+
+def test_a_limit_in_an_auction_is_reached_or_bettered():
+    at = fill_model.limit_at
+    assert [at(price, 10.0, buy=True) for price in (9.0, 10.0, 11.0)] == [True, True, False]
+    assert [at(price, 10.0, buy=False) for price in (9.0, 10.0, 11.0)] == [False, True, True]
+    assert not at(10.0, 10.0, buy=True, through=True)
+    assert at(9.0, 10.0, buy=True, through=True)
+
+
+@pytest.mark.parametrize(
+    ("start", "first"), [(0, 0), (1, 2), (2, 2), (3, 5), (5, 5), (6, 6), (7, None)]
+)
+def test_a_session_opens_with_the_first_bar_that_is_there(start, first):
+    """Sessions close at 2, 4 (nothing traded), 9 and 12; of what comes later none is known."""
+    closes, bars = np.array([2, 4, 9, 12]), np.array([1, 2, 6, 7, 9, 11, 13])
+    assert fill_model.first_opening(bars, closes, start) == first
+    assert fill_model.first_opening(bars[:0], closes, 0) is None
 
 
 # ---- looking ahead ---------------------------------------------------------------------------
@@ -114,27 +140,33 @@ def test_no_bar_falls_between_two_chunks(where):
     column[where] = 5.0
     assert fill_model.first_at_or_below(column, 5.0, 0) == where
     assert fill_model.first_at_or_above(-column, -5.0, 0) == where
-    found, best = fill_model.first_trailed(column + 5, column, 6.0, None, 9.5, 0, buy=False)
+    found, best = fill_model.first_trailed(
+        column + 5, column, 6.0, None, Trail(D("9.5"), D(0)), 0, buy=False
+    )
     assert found == where
     assert best == (None if where == 0 else 15.0)
 
 
-@given(prices, st.integers(1, 40), st.booleans(), st.integers(0, 5))
-def test_a_trail_is_found_where_a_plain_loop_finds_it(column, trail, buy, start):
-    trail, sign = trail / 4, -1 if buy else 1
-    begin = 25.0 - sign * trail
+@given(prices, st.integers(1, 40), st.booleans(), st.booleans(), st.integers(0, 5))
+def test_a_trail_is_found_where_a_plain_loop_finds_it(column, distance, by_share, buy, start):
+    sign = -1 if buy else 1
+    amount, share = (0.0, distance / 64) if by_share else (distance / 4, 0.0)
+    begin = 25.0 - sign * distance / 4
     high, low = column + 1, column - 1
     lead, touch = (low, high) if buy else (high, low)
     best, expected = None, None
     for i in range(start, len(column)):
-        level = sign * begin if best is None else max(sign * begin, best - trail)
+        level = sign * begin
+        if best is not None:
+            level = max(level, sign * (best - sign * (amount + share * best)))
         if sign * touch[i] <= level:
             expected = i
             break
-        best = sign * lead[i] if best is None else max(best, sign * lead[i])
+        best = lead[i] if best is None else sign * max(sign * lead[i], sign * best)
+    trail = Trail(D(amount), D(share))
     found, extreme = fill_model.first_trailed(lead, touch, begin, None, trail, start, buy=buy)
     assert found == expected
-    assert extreme == (None if best is None else sign * best)
+    assert extreme == best
 
 
 # ---- the grid --------------------------------------------------------------------------------

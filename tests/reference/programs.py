@@ -9,7 +9,12 @@ from random import Random
 
 import numpy as np
 from msgspec.structs import replace
-from tests.reference.happenings import (
+from tests.reference.venue import Bar, Market
+
+from evenkeel.domain.bar import Bars
+from evenkeel.domain.events import Split
+from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.instrument_events import (
     Delisted,
     Merged,
     SpunOff,
@@ -18,13 +23,6 @@ from tests.reference.happenings import (
     TradingHalted,
     TradingResumed,
 )
-from tests.reference.venue import Bar, Market
-
-from evenkeel.domain.bar import Bars
-from evenkeel.domain.events import (
-    Split,
-)
-from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import TIMES_IN_FORCE, Order, OrderType, Side, TimeInForce
 
 MINUTE = 60_000_000_000

@@ -8,16 +8,6 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import NamedTuple
 
-from tests.reference.happenings import (
-    Delisted,
-    Merged,
-    SpunOff,
-    StockDividend,
-    SymbolChanged,
-    TradingHalted,
-    TradingResumed,
-)
-
 from evenkeel.domain.events import (
     CancelRejected,
     OrderAccepted,
@@ -28,6 +18,15 @@ from evenkeel.domain.events import (
     Split,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import (
+    Delisted,
+    Merged,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.domain.order import Side
 
 ZERO = Decimal(0)
@@ -318,7 +317,7 @@ class Reference:
                 break
             order = min(waiting, key=lambda order: order.id)
             legs = [order]
-            if order.group is not None:
+            if order.group is not None and self.trades(order, moment):
                 legs = [
                     o
                     for o in waiting
@@ -330,6 +329,13 @@ class Reference:
         for order in self.book:
             if self.meets(order, moment) and (order.trail is not None or order.percent is not None):
                 self.lead(order, moment)
+
+    def trades(self, order, moment):
+        """Whether anything can fill on the bar that closes now: it has volume, and no halt."""
+        market = self.markets[order.instrument]
+        bar = market.bars[self.index_at(order.instrument, moment)]
+        quiet = market.volume_known and bar.volume <= 0
+        return not quiet and order.instrument not in self.halted
 
     def touched(self, order, moment):
         """Whether the bar that closes now reaches any price at which the order could act."""
@@ -373,9 +379,7 @@ class Reference:
         market = self.markets[legs[0].instrument]
         index = self.index_at(legs[0].instrument, legs[0].handled_at)
         bar = market.bars[index]
-        trades = not (market.volume_known and bar.volume <= 0)
-        trades = trades and legs[0].instrument not in self.halted
-        if trades:
+        if self.trades(legs[0], bar.at):
             offers = [offer for leg in legs if (offer := self.offer(leg, market, index))]
             if offers:
                 at_open = [offer for offer in offers if offer.at_open]

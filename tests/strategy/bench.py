@@ -57,6 +57,10 @@ class PaperDesk:
         self.money = Decimal(cash)
         self.lot = Decimal(1)
 
+    @property
+    def next_order(self):
+        return len(self.asks) + 1
+
     def place(self, strategy, ask):
         if ask.quantity < self.lot:  # rounds down to nothing
             return None
@@ -73,7 +77,9 @@ class PaperDesk:
             limit_price=ask.limit_price,
             stop_price=ask.stop_price,
             trail_amount=ask.trail_amount,
+            trail_percent=ask.trail_percent,
             tif=ask.tif,
+            expires_at=ask.expires_at,
             parent=ask.parent,
             oca_group=ask.oca_group,
         )

@@ -1,11 +1,12 @@
 """What a strategy asks for reaches the desk as exact amounts, once, with its reason."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from tests.strategy.bench import ACME, PaperDesk, bars_of, frame_of
+from tests.strategy.bench import ACME, DAY, PaperDesk, bars_of, frame_of
 
 import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
@@ -107,6 +108,13 @@ def test_a_logged_line_names_the_strategy(one, desk):
         ({"stop": 101, "limit": 102}, OrderType.STOP_LIMIT),
         ({"trail": 3}, OrderType.TRAILING_STOP),
         ({"trail": 3, "stop": 104}, OrderType.TRAILING_STOP),
+        ({"trail": "3%"}, OrderType.TRAILING_STOP),
+        ({"on": "open"}, OrderType.MARKET_ON_OPEN),
+        ({"tif": "opg"}, OrderType.MARKET_ON_OPEN),
+        ({"on": "open", "limit": 99}, OrderType.LIMIT),
+        ({"on": "close"}, OrderType.MARKET_ON_CLOSE),
+        ({"on": "close", "limit": 99}, OrderType.LIMIT_ON_CLOSE),
+        ({"on": "close", "tif": "DAY"}, OrderType.MARKET_ON_CLOSE),
     ],
 )
 def test_the_prices_given_make_the_type(one, desk, options, kind):
@@ -143,7 +151,20 @@ def test_a_trail_starts_at_its_distance_on_the_losing_side(one, desk):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tif": "GTD"}, "tif must be one of DAY, GTC, was 'GTD'"),
+        ({"tif": "FOR"}, "tif must be one of DAY, GTC, GTD, IOC, FOK, OPG, was 'FOR'"),
+        ({"tif": "GTD"}, "expires= and tif='GTD' go together, was tif='GTD'"),
+        ({"tif": "DAY", "expires": "2024-01-31"}, "go together, was tif='DAY'"),
+        ({"expires": "soon"}, "expires must be a date or a time like .*, was 'soon'"),
+        ({"expires": "2024-01-31T15:00"}, "expires needs a time zone, such as"),
+        ({"on": "noon"}, "on must be 'open' or 'close', was 'noon'"),
+        ({"on": "open", "tif": "DAY"}, "on='open' is tif='OPG' in other words, was tif='DAY'"),
+        ({"on": "open", "stop": 5}, "an order on open takes no stop= and no trail="),
+        ({"on": "close", "trail": 5}, "an order on close takes no stop= and no trail="),
+        ({"tif": "OPG", "stop": 5}, "an order on open takes no stop= and no trail="),
+        ({"on": "close", "tif": "GTC"}, "MARKET_ON_CLOSE order takes tif=DAY, was GTC"),
+        ({"on": "close", "tif": "OPG"}, "an order on close and on open at once"),
+        ({"stop": 5, "tif": "IOC"}, "a STOP order takes tif=DAY or GTC or GTD, was IOC"),
+        ({"trail": "x%"}, "trail must be a number, was 'x'"),
         ({"limit": "cheap"}, "limit must be a number, was 'cheap'"),
         ({"stop": float("nan")}, "stop must be a number, was nan; in an indicator's warm-up"),
         ({"trail": [1]}, r"trail must be a number, was \[1\]"),
@@ -168,6 +189,98 @@ def test_a_time_in_force_may_be_the_name_or_the_thing(one, desk):
     one.buy(1, tif=TimeInForce.DAY)
     one.buy(1, tif="gtc")
     assert [each.tif for each in desk.asks] == [TimeInForce.DAY, TimeInForce.GTC]
+
+
+def test_an_auction_has_its_own_time_in_force(one, desk):
+    one.buy(1, on="open")
+    one.buy(1, on="open", limit=5)
+    one.buy(1, on="close")
+    one.buy(1, limit=5, tif="ioc")
+    one.buy(1, tif="FOK")
+    assert [each.tif.value for each in desk.asks] == ["OPG", "OPG", "DAY", "IOC", "FOK"]
+
+
+def test_a_trail_may_be_a_share_of_the_price(one, desk):
+    one.sell(1, trail="2.5%")
+    one.buy(1, trail="4 %")
+    sell, buy = desk.asks
+    assert (sell.trail_percent, sell.trail_amount, sell.stop_price) == (D("2.5"), None, D("97.5"))
+    assert (buy.trail_percent, buy.stop_price) == (D(4), D(104))
+
+
+@pytest.mark.parametrize(
+    ("expires", "at"),
+    [
+        (date(1970, 1, 10), 10 * DAY),  # the end of that day in UTC
+        ("1970-01-10", 10 * DAY),
+        ("1970-01-10T06:00+06:00", 9 * DAY),
+        (datetime(1970, 1, 10, 12, tzinfo=UTC), 9 * DAY + DAY // 2),
+        (np.int64(9 * DAY).item(), 9 * DAY),
+    ],
+)
+def test_an_order_may_end_at_a_date_or_a_moment(one, desk, expires, at):
+    one.buy(1, limit=90, expires=expires)
+    one.buy(1, limit=91, expires=expires, tif="GTD")
+    assert {(each.tif, each.expires_at) for each in desk.asks} == {(TimeInForce.GTD, at)}
+
+
+# ---- orders that hang together ----
+
+
+def test_orders_in_one_block_cancel_each_other(one, desk):
+    with one.one_cancels_other():
+        one.sell(1, stop=90)
+        one.sell(1, limit=110)
+    one.sell(1, limit=120)
+    with one.one_cancels_other():
+        one.buy(1, stop=130)
+    assert [each.oca_group for each in desk.asks] == [1, 1, None, 4]
+
+
+def test_a_block_ends_when_it_breaks(one, desk):
+    with pytest.raises(ZeroDivisionError), one.one_cancels_other():
+        one.buy(1 / 0)
+    one.buy(1)
+    assert desk.asks[0].oca_group is None
+
+
+def test_one_order_may_wait_for_another(one, desk):
+    entry = one.buy(1, limit=95)
+    one.sell(1, limit=105, after=entry)
+    assert [each.parent for each in desk.asks] == [None, 1]
+
+
+def test_what_should_follow_an_order_that_was_not_placed_is_not_placed(one, desk):
+    nothing = one.buy("0.5")
+    assert nothing is None
+    assert one.sell(1, stop=90, after=nothing) is None
+    assert desk.asks == []
+
+
+def test_a_bracket_in_a_block_keeps_a_group_of_its_own(one, desk):
+    """Its entry is in the block's group; were its exits too, the entry's fill would end them."""
+    with one.one_cancels_other():
+        one.bracket(1, stop_loss=90, take_profit=110, limit=99)
+        one.sell(1, limit=120)
+    assert [each.oca_group for each in desk.asks] == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"on": "open"},
+        {"on": "open", "limit": 99},
+        {"on": "close", "limit": 99},
+        {"trail": "5%"},
+        {"limit": 99, "expires": "1970-02-01"},
+        {"stop": 101, "tif": "DAY"},
+    ],
+)
+def test_a_replacement_is_of_the_same_kind(one, desk, words):
+    with one.one_cancels_other():
+        one.replace(one.buy(2, **words), quantity=3)
+    old, new = desk.asks
+    assert new == replace(old, quantity=D(3), replaces=1, sizing="replaces order 1")
 
 
 # ---- targets ----

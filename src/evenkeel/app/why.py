@@ -76,6 +76,7 @@ def _order(order: Order) -> dict[str, Any]:
         "limit_price": _text(order.limit_price),
         "stop_price": _text(order.stop_price),
         "trail_amount": _text(order.trail_amount),
+        "trail_percent": _text(order.trail_percent),
         "time_in_force": order.tif.value,
         "expires_at": None if order.expires_at is None else iso(order.expires_at),
         "replaces": order.replaces,

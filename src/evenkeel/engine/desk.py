@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from evenkeel.risk.limits import Limits
     from evenkeel.strategy.base import Ask
 
+_AT_MARKET = (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
+
 
 class Outbox:
     """What one moment has decided so far, in order, and the number of the next order."""
@@ -50,6 +52,10 @@ class StrategyDesk:
     def now(self) -> int:
         return self._account.tape.now
 
+    @property
+    def next_order(self) -> int:
+        return self._outbox.orders_made + 1
+
     def place(self, strategy: str, ask: Ask) -> int | None:
         """Make an order of a wish and review it; its number if it was approved."""
         if self._outbox.closed:
@@ -74,7 +80,7 @@ class StrategyDesk:
     def _order(
         self, number: int, strategy: str, ask: Ask, quantity: Decimal, instrument: Instrument
     ) -> Order:
-        now, expires_at = self._account.tape.now, None
+        now, expires_at = self._account.tape.now, ask.expires_at
         if ask.tif is TimeInForce.DAY:
             expires_at = self._account.tape.session_close_after(ask.instrument, now)
         return Order(
@@ -88,6 +94,7 @@ class StrategyDesk:
             limit_price=_passive(ask.limit_price, ask.side, instrument.tick),
             stop_price=_passive(ask.stop_price, ask.side.opposite, instrument.tick),
             trail_amount=ask.trail_amount,
+            trail_percent=ask.trail_percent,
             tif=ask.tif,
             expires_at=expires_at,
             replaces=ask.replaces,
@@ -120,8 +127,9 @@ class StrategyDesk:
         coming = ZERO
         for each in self._account.orders.of(instrument):
             order = each.order
-            market = order.type is OrderType.MARKET and order.parent is None
-            if market and each.owner == self._owner:
+            market = order.type in _AT_MARKET and order.parent is None
+            canceling = each.status is OrderStatus.PENDING_CANCEL
+            if market and each.owner == self._owner and not canceling:
                 coming += each.leaves if order.side is Side.BUY else -each.leaves
         return coming
 

@@ -295,5 +295,6 @@ def _terms(order: Order) -> tuple[object, ...]:
         order.limit_price,
         order.stop_price,
         order.trail_amount,
+        order.trail_percent,
         order.parent,
     )

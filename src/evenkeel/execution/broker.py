@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from evenkeel.domain.events import CorporateAction, VenueEvent
+from evenkeel.domain.events import VenueEvent
+from evenkeel.domain.instrument_events import InstrumentEvent
 from evenkeel.domain.verdict import Approved
 
 
@@ -22,8 +23,10 @@ class Broker(Protocol):
         """Ask for an order to be taken off the market. It may fill until the venue confirms."""
         ...
 
-    def corporate_action(self, action: CorporateAction) -> None:
-        """Let the venue's own books follow a split or dividend. A live venue does nothing here.
+    def corporate_action(self, action: InstrumentEvent) -> None:
+        """Let the venue's own books follow what happened to an instrument: a split, a halt.
+
+        A live venue does nothing here: it knows.
 
         Bars closed at `action.at` or before are in old shares, later ones in new: it comes before
         those are matched.

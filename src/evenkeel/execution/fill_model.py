@@ -18,7 +18,7 @@ from evenkeel.domain.money import EXACT, exact, round_down, round_up
 from evenkeel.execution.slippage import Slippage as Slippage  # noqa: PLC0414 - for the venue
 
 if TYPE_CHECKING:
-    from evenkeel.domain.bar import Column
+    from evenkeel.domain.bar import Column, Times
 
 _FIRST_CHUNK = 64
 _LAST_CHUNK = 65_536
@@ -55,6 +55,11 @@ def limit(bar: Prices, level: float, *, buy: bool, through: bool = False) -> flo
     return level if reached else None
 
 
+def limit_at(price: float, level: float, *, buy: bool, through: bool = False) -> bool:
+    """Whether a limit fills in an auction at `price`: at the limit or better (`through`: better)."""
+    return (price < level if buy else price > level) or (price == level and not through)
+
+
 def stop(bar: Prices, level: float, *, buy: bool) -> float | None:
     """Return the open if it is at the stop or beyond, else the stop if the bar reaches it."""
     if buy:
@@ -86,7 +91,19 @@ def stop_limit(
     return True, limit(rest, level, buy=buy, through=through)
 
 
-def trailed(start: Decimal, extreme: float | None, trail: Decimal, *, buy: bool) -> Decimal:
+class Trail(NamedTuple):
+    """How far a trailing stop stays behind: an amount, or a share of the price that leads it."""
+
+    amount: Decimal
+    share: Decimal
+
+    def behind(self, lead: Decimal, *, buy: bool) -> Decimal:
+        """Return the price at that distance from `lead`, on the losing side."""
+        distance = EXACT.multiply(lead, self.share) if self.share else self.amount
+        return EXACT.add(lead, distance) if buy else EXACT.subtract(lead, distance)
+
+
+def trailed(start: Decimal, extreme: float | None, trail: Trail, *, buy: bool) -> Decimal:
     """Return where a trailing stop stands: `start`, or `trail` behind the extreme if nearer.
 
     `extreme` is the highest high (for a sell; the lowest low for a buy) of the bars completed
@@ -95,10 +112,7 @@ def trailed(start: Decimal, extreme: float | None, trail: Decimal, *, buy: bool)
     """
     if extreme is None:
         return start
-    behind = exact(extreme)
-    if buy:
-        return min(start, EXACT.add(behind, trail))
-    return max(start, EXACT.subtract(behind, trail))
+    return (min if buy else max)(start, trail.behind(exact(extreme), buy=buy))
 
 
 # ---- looking ahead: the first bar at which a rule could give a price -------------------------
@@ -141,7 +155,7 @@ def first_trailed(
     touching: Column,
     begin: float,
     extreme: float | None,
-    trail: float,
+    trail: Trail,
     start: int,
     *,
     buy: bool,
@@ -154,10 +168,11 @@ def first_trailed(
     sign = -1.0 if buy else 1.0
     size, length = _FIRST_CHUNK, len(leading)
     best = -np.inf if extreme is None else sign * extreme
+    amount, kept = float(trail.amount), 1.0 - sign * float(trail.share)
     while start < length:
         lead = sign * leading[start : start + size]
         before = np.maximum.accumulate(np.concatenate(((best,), lead)))
-        level = np.maximum(sign * begin, before[:-1] - trail)
+        level = np.maximum(sign * begin, before[:-1] * kept - amount)
         # A hair early: the exact level is computed in decimals when the bar is matched.
         found = sign * touching[start : start + size] <= level + 1e-9 * np.abs(level)
         first = int(found.argmax())
@@ -167,6 +182,21 @@ def first_trailed(
         start += size
         size = min(size * 4, _LAST_CHUNK)
     return None, _extreme(best, sign)
+
+
+def first_opening(closed_at: Times, session_closes: Times, start: int) -> int | None:
+    """Return the first index from `start` on whose bar opens a session, or None.
+
+    A bar opens a session when the bar before it belongs to an earlier one. One that is missing
+    from the data opens nothing: the first that is there does.
+    """
+    if start == 0:
+        return 0 if len(closed_at) else None
+    close = int(session_closes.searchsorted(closed_at[start - 1]))
+    if close == len(session_closes):
+        return None
+    first = int(closed_at.searchsorted(session_closes[close], "right"))
+    return first if first < len(closed_at) else None
 
 
 def _extreme(best: float, sign: float) -> float | None:

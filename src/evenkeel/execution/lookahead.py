@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evenkeel.domain.order import OrderType
+from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.execution import fill_model
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ def first_bar_for(resting: Resting, bars: Bars, start: int) -> int | None:
 
     For a trailing stop the extreme before that bar is noted in `led`.
     """
+    if resting.once:
+        opening = resting.once is TimeInForce.OPG
+        return (
+            fill_model.first_opening(bars.closed_at, bars.session_closes, start)
+            if opening
+            else start
+        )
     if resting.type is _LIMIT:
         if resting.buy:
             return fill_model.first_at_or_below(bars.low, resting.limit_level, start)
@@ -33,7 +40,7 @@ def first_bar_for(resting: Resting, bars: Bars, start: int) -> int | None:
         bars.high if resting.buy else bars.low,
         resting.stop_level,
         resting.extreme,
-        float(resting.trail),
+        resting.trail,
         start,
         buy=resting.buy,
     )

@@ -16,6 +16,7 @@ from evenkeel.execution.fill_model import Prices
 from evenkeel.execution.resting import Resting
 
 _MARKET, _LIMIT, _STOP_LIMIT = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT
+_ON_OPEN, _LIMIT_ON_CLOSE = OrderType.MARKET_ON_OPEN, OrderType.LIMIT_ON_CLOSE
 
 
 class Offer(NamedTuple):
@@ -43,9 +44,11 @@ def offer(leg: Resting, bar: Prices, index: int, *, through: bool) -> Offer | No
     if leg.type is _MARKET:
         return Offer(leg, exact(bar.open), at_open=True)
     if leg.type is _LIMIT:
+        at_open = _allows(leg, bar.open, through=through)
+        if leg.once:
+            return _own_price(leg, bar.open, at_open=True) if at_open else None
         price = fill_model.limit(bar, leg.limit_level, buy=leg.buy, through=through)
-        better = price != leg.limit_level or not through
-        return _own_price(leg, price, at_open=price == bar.open and better)
+        return _own_price(leg, price, at_open=at_open)
     if leg.type is _STOP_LIMIT:
         beyond = bar.open >= leg.stop_level if leg.buy else bar.open <= leg.stop_level
         hit, price = fill_model.stop_limit(
@@ -53,7 +56,9 @@ def offer(leg: Resting, bar: Prices, index: int, *, through: bool) -> Offer | No
         )
         if hit:
             leg.type = _LIMIT
-        return _own_price(leg, price, at_open=beyond and price == bar.open)
+        return _own_price(leg, price, at_open=beyond and _allows(leg, bar.open, through=through))
+    if leg.type is _ON_OPEN:
+        return Offer(leg, exact(bar.open), at_open=True)
     stands = leg.stands
     level = float(stands)
     price = fill_model.stop(bar, level, buy=leg.buy)
@@ -65,7 +70,7 @@ def offer(leg: Resting, bar: Prices, index: int, *, through: bool) -> Offer | No
 
 def _offer_when_woken(leg: Resting, bar: Prices) -> Offer | None:
     """Return what is left of a bar for a child whose parent filled inside it."""
-    if leg.type in {_MARKET, _LIMIT}:
+    if leg.stop is None:  # what was at the market waits, and a limit may have been touched before
         return None
     stands = leg.stands
     level = float(stands)
@@ -77,6 +82,19 @@ def _offer_when_woken(leg: Resting, bar: Prices) -> Offer | None:
     leg.type = _MARKET
     worse = max if leg.buy else min
     return Offer(leg, worse(stands, leg.woken_at_price), at_open=False)
+
+
+def offer_at_close(leg: Resting, close: float, *, through: bool) -> Offer | None:
+    """Return what a session's close offers an order that waited for it."""
+    limited = leg.type is _LIMIT_ON_CLOSE
+    if limited and not _allows(leg, close, through=through):
+        return None
+    leg.type = _LIMIT if limited else _MARKET
+    return _own_price(leg, close, at_open=False)
+
+
+def _allows(leg: Resting, price: float, *, through: bool) -> bool:
+    return fill_model.limit_at(price, leg.limit_level, buy=leg.buy, through=through)
 
 
 def _own_price(leg: Resting, price: float | None, *, at_open: bool) -> Offer | None:
@@ -100,6 +118,7 @@ def best_among(
         for leg in legs
         if leg is not chosen.leg
         and leg.type is _LIMIT
+        and not leg.once
         and leg.woken_in == index
         and leg.limit is not None
         and bar.low <= leg.limit_level <= bar.high

@@ -6,14 +6,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.money import EXACT, ZERO
-from evenkeel.domain.order import Order, Side
+from evenkeel.domain.order import Order, OrderType, Side, TimeInForce
 from evenkeel.domain.tape import NEVER
-from evenkeel.execution.fill_model import on_tick, trailed
+from evenkeel.execution.fill_model import Trail, on_tick, trailed
 
 if TYPE_CHECKING:
     from evenkeel.domain.tape import Line
 
 _BUY = Side.BUY
+_ONCE = frozenset((TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG))
+_ON_CLOSE = frozenset((OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE))
 
 
 class Resting:
@@ -33,7 +35,9 @@ class Resting:
     fills = 0
     limit: Decimal | None = None
     stop: Decimal | None = None
-    trail: Decimal | None = None
+    trail: Trail | None = None
+    once: TimeInForce | None = None  # tried at one open, and then over: IOC, FOK or OPG
+    on_close: bool = False  # waits for `expires_at`, its session's close
     limit_level = 0.0
     stop_level = 0.0
     extreme: float | None = None  # of a trailing stop, over its bars before `first`
@@ -58,14 +62,20 @@ class Resting:
         self.remaining = order.quantity
         self.line = line
 
-    def take_prices(self) -> None:
-        """Take the prices that the order came with."""
+    def take_terms(self) -> None:
+        """Take the terms that a plain market order does not have."""
         order = self.order
         if order.limit_price is not None:
             self.limit, self.limit_level = order.limit_price, float(order.limit_price)
         if order.stop_price is not None:
             self.stop, self.stop_level = order.stop_price, float(order.stop_price)
-        self.trail = order.trail_amount
+        if order.trail_amount is not None:
+            self.trail = Trail(order.trail_amount, ZERO)
+        elif order.trail_percent is not None:
+            self.trail = Trail(ZERO, order.trail_percent.scaleb(-2))
+        if order.tif in _ONCE:
+            self.once = order.tif
+        self.on_close = order.type in _ON_CLOSE
 
     @property
     def instrument(self) -> str:

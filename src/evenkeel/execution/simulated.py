@@ -6,7 +6,12 @@ time has reached. Called at every bar or only at the moments `next_event_at` nam
 does the same things in the same order.
 
 At one moment the bars that close then come first, by order id; an order that expires at that
-moment expires after them. A bar without volume trades nothing: it fills and triggers nothing.
+moment expires after them. A bar without volume, or closed while its instrument is halted, trades
+nothing: it fills and triggers nothing.
+
+Some orders have one chance. IOC and FOK are tried at the open of the next bar, OPG at the open of
+the next bar that opens a session; then what has not filled is over. Orders on close trade at the
+last price of their session, once that is over: which bar was its last is not known before.
 
 Orders with a parent sleep until the parent has filled completely. On the bar that fills it:
 - filled at the open, the children live through the whole bar as any order does;
@@ -30,7 +35,7 @@ from typing import TYPE_CHECKING, Literal
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.events import (
     CancelRejected,
-    CorporateAction,
+    CashDividend,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -40,19 +45,40 @@ from evenkeel.domain.events import (
     VenueEvent,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import (
+    Delisted,
+    InstrumentEvent,
+    Merged,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.domain.money import EXACT, ONE, ZERO, exact, round_down
-from evenkeel.domain.order import OrderType
+from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.domain.tape import NEVER, Tape
 from evenkeel.execution.costs import CostModel
-from evenkeel.execution.fill_model import Prices, Slippage, on_tick, trailed
+from evenkeel.execution.fill_model import Prices, Slippage, on_tick
 from evenkeel.execution.lookahead import first_bar_for, led_past
-from evenkeel.execution.offers import Offer, best_among, left_alone, offer, worth
+from evenkeel.execution.offers import (
+    Offer,
+    best_among,
+    left_alone,
+    offer,
+    offer_at_close,
+    worth,
+)
+from evenkeel.execution.restate import rename, restate_prices, restate_quantity
 from evenkeel.execution.resting import Resting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from evenkeel.domain.verdict import Approved
 
 _MARKET, _LIMIT, _TRAILING = OrderType.MARKET, OrderType.LIMIT, OrderType.TRAILING_STOP
+_GTC, _FOK, _OPG = TimeInForce.GTC, TimeInForce.FOK, TimeInForce.OPG
 _ALREADY = nullcontext()
 _UNUSED = (-1, ZERO)
 
@@ -88,6 +114,8 @@ class SimulatedBroker:
         self._expiring: list[tuple[int, int]] = []
         self._blind: dict[str, tuple[int, set[int]]] = {}  # no bar in sight, of so many
         self._used: dict[str, tuple[int, Decimal]] = {}  # volume taken from the bar at hand
+        self._halted: set[str] = set()
+        self._gone: set[str] = set()  # delisted, merged or renamed
         self._said: list[VenueEvent] = []
         self._next_at = NEVER  # nothing is due or expires before
 
@@ -97,12 +125,12 @@ class SimulatedBroker:
         order, now = approved.order, self.tape.now
         self._settle(now)
         line = self.tape.lines.get(order.instrument)
-        if line is None:
+        if line is None or (self._gone and order.instrument in self._gone):
             self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
             return
         working = Resting(order, line)
-        if order.type is not _MARKET:
-            working.take_prices()
+        if order.type is not _MARKET or order.tif is not _GTC:
+            working.take_terms()
         if order.replaces is not None:
             old = self._open.get(order.replaces)
             if old is None:
@@ -129,14 +157,27 @@ class SimulatedBroker:
             return
         self._cancel(working, now, "")
 
-    def corporate_action(self, action: CorporateAction) -> None:
-        if not isinstance(action, Split):
-            return  # a dividend changes no order
+    def corporate_action(self, action: InstrumentEvent) -> None:
         self._settle(min(action.at, self.tape.now))
         with localcontext(EXACT):
-            for working in list(self._open.values()):
-                if working.instrument == action.instrument and working.id in self._open:
-                    self._split(working, action)
+            match action:
+                case Split() | StockDividend():
+                    for working in self._of(action.instrument):
+                        self._split(working, action)
+                case TradingHalted():
+                    self._halted.add(action.instrument)
+                case TradingResumed():
+                    self._halted.discard(action.instrument)
+                case Delisted():
+                    self._close_down(action.instrument, "delisted")
+                case Merged():
+                    self._close_down(action.instrument, "merged")
+                case SymbolChanged():
+                    self._rename(action)
+                case SpunOff():
+                    self._clear(action.instrument, "a spin-off changed what its price means")
+                case CashDividend():
+                    pass  # it changes no order
 
     def events(self) -> list[VenueEvent]:
         self._settle(self.tape.now)
@@ -265,9 +306,7 @@ class SimulatedBroker:
             while due <= until or expires_at <= until:
                 if expires_at < due:
                     heappop(self._expiring)
-                    working = self._open[expiring_id]
-                    self._said.append(OrderExpired(expiring_id, expires_at, working.done))
-                    self._end(working, expires_at)
+                    self._expire(self._open[expiring_id], expires_at)
                 else:
                     heappop(self._due)
                     self._match(self._open[order_id])
@@ -292,6 +331,14 @@ class SimulatedBroker:
             heappop(expiring)
         return NEVER, 0
 
+    def _expire(self, working: Resting, at: int) -> None:
+        """End an order whose time is over; one on close has its chance first."""
+        if working.on_close and working.parent is None:
+            self._trade_at_close(working, at)
+        if working.id in self._open:
+            self._said.append(OrderExpired(working.id, at, working.done))
+            self._end(working, at)
+
     def _first_bar_at(self, moment: int) -> int:
         """Return when the first bar of any instrument closes at or after `moment`."""
         first = NEVER
@@ -311,6 +358,9 @@ class SimulatedBroker:
         """Find the first bar from `start` on that could matter to an order, and note its time."""
         times = working.line.cursor.times
         working.first = start
+        if working.on_close:
+            working.due, working.due_at = -1, NEVER
+            return
         due: int | None = start
         if working.type is not _MARKET:
             due = first_bar_for(working, working.line.bars, start)
@@ -341,10 +391,20 @@ class SimulatedBroker:
                 self._watch(working, working.seen)
 
     def _pass_over(self, working: Resting, index: int) -> None:
-        """Be done with one bar, and look for the next."""
+        """Be done with one bar, and look for the next; an order with one chance has had it."""
+        if working.once and index != working.woken_in:
+            self._miss(working, working.due_at)
+            return
         if working.type is _TRAILING and index != working.woken_in:
             led_past(working, working.line.bars, index)
         self._watch(working, index + 1)
+
+    def _miss(self, working: Resting, at: int) -> None:
+        if working.once is not _OPG:
+            self._cancel(working, at, "what did not fill at the open")
+            return
+        self._said.append(OrderExpired(working.id, at, working.done))
+        self._end(working, at)
 
     # ---- one order, one bar ------------------------------------------------------------------
 
@@ -352,7 +412,8 @@ class SimulatedBroker:
         """Let a working order meet the bar it has been waiting for."""
         line, index = working.line, working.due
         bars = line.bars
-        if bars.volume_known and not line.volumes[index] > 0:
+        quiet = bars.volume_known and not line.volumes[index] > 0
+        if quiet or (self._halted and working.instrument in self._halted):
             self._pass_over(working, index)
             return
         bar = Prices(line.opens[index], line.highs[index], line.lows[index], line.closes[index])
@@ -384,6 +445,19 @@ class SimulatedBroker:
         for leg in legs:
             if leg.id in self._open:
                 self._pass_over(leg, index)
+
+    def _trade_at_close(self, working: Resting, close_at: int) -> None:
+        """Fill an order on close at the last price of its session, when the session is over."""
+        line, index = working.line, self._bars_until(working, close_at) - 1
+        if index < working.first or working.instrument in self._halted:
+            return  # nothing has traded since it came
+        if line.bars.volume_known and not line.volumes[index] > 0:
+            return
+        bar = Prices(line.opens[index], line.highs[index], line.lows[index], line.closes[index])
+        chance = offer_at_close(working, bar.close, through=self.through)
+        if chance is not None:
+            working.due_at = close_at
+            self._fill(chance, bar, index, None)
 
     # ---- filling -----------------------------------------------------------------------------
 
@@ -442,6 +516,8 @@ class SimulatedBroker:
         if float(wanted + lot) * 1.000001 > self._share * volume:
             cap = round_down(self.volume_share * exact(volume), lot)
             quantity -= max(ZERO, wanted - cap)
+            if leg.once is _FOK and quantity < leg.remaining:
+                return ZERO
         if quantity > ZERO:
             self._used[name] = index, wanted
         return quantity
@@ -475,9 +551,11 @@ class SimulatedBroker:
         at = parent.due_at
         for child in self._waiting(parent):
             child.parent = None
-            if child.instrument != parent.instrument:
+            if child.instrument != parent.instrument or parent.on_close:
                 self._watch(child, self._bars_until(child, at))
-            elif chance.at_open and child.type is not _MARKET:
+            elif child.on_close:
+                self._watch(child, index)  # the close comes after whatever filled in it
+            elif chance.at_open and child.type is not _MARKET and not child.once:
                 self._watch(child, index)
             else:
                 child.woken_in, child.woken_at_price = index, chance.price
@@ -490,50 +568,51 @@ class SimulatedBroker:
                 child.due = index
                 self._due_at(child, at)
 
-    # ---- corporate actions -------------------------------------------------------------------
+    # ---- what happens to an instrument -------------------------------------------------------
 
-    def _split(self, working: Resting, split: Split) -> None:
+    def _of(self, instrument: str) -> Iterator[Resting]:
+        """Yield the orders of an instrument by number; one that ends on the way is passed over."""
+        for order_id in sorted(self._open):
+            working = self._open.get(order_id)
+            if working is not None and working.instrument == instrument:
+                yield working
+
+    def _split(self, working: Resting, split: Split | StockDividend) -> None:
         """Restate an order in the new shares; one that is left without a lot ends."""
-        instrument = self.tape.bars[working.instrument].instrument
-        working.restated = working.done * split.new / split.old - working.filled
-        working.carried = working.carried * split.new / split.old
-        working.remaining = round_down(working.remaining * split.new / split.old, instrument.lot)
+        restate_quantity(working, split)
         if working.remaining == 0:
             self._cancel(working, self.tape.now, "a split left less than a lot of it")
             return
-        buy, tick = working.buy, instrument.tick
-        if working.limit is not None:
-            limit = on_tick(working.limit * split.old / split.new, tick, up=not buy)
-            working.limit, working.limit_level = limit, float(limit)
-        if working.type is _TRAILING:
-            self._settle_trail(working, split)
-        if working.stop is not None:
-            stop = on_tick(working.stop * split.old / split.new, tick, up=buy)
-            working.stop, working.stop_level = stop, float(stop)
-        if working.trail is not None:
-            working.trail = on_tick(working.trail * split.old / split.new, tick, up=True)
+        restate_prices(working, split)
         if working.parent is None:
-            self._restart(working, split)
+            self._restart(working, max(working.first, self._bars_until(working, split.at)))
 
-    def _settle_trail(self, working: Resting, split: Split) -> None:
-        """Let a trail start anew from where the bars in old shares have brought it."""
-        bars = self.tape.bars[working.instrument]
-        lead = bars.low if working.buy else bars.high
-        old = lead[working.first : self._bars_until(working, split.at)]
-        assert working.stop is not None
-        assert working.trail is not None
-        reached = working.extreme
-        if len(old) and working.parent is None:
-            best = float(old.min() if working.buy else old.max())
-            reached = best if reached is None else (min if working.buy else max)(best, reached)
-        working.stop = trailed(working.stop, reached, working.trail, buy=working.buy)
-        working.extreme = working.led = None
+    def _clear(self, instrument: str, reason: str) -> None:
+        for working in self._of(instrument):
+            self._cancel(working, self.tape.now, reason)
 
-    def _restart(self, working: Resting, split: Split) -> None:
-        """Look ahead anew, from the first bar in the new shares on."""
+    def _close_down(self, instrument: str, reason: str) -> None:
+        self._clear(instrument, reason)
+        self._gone.add(instrument)
+
+    def _rename(self, change: SymbolChanged) -> None:
+        line = self.tape.lines.get(change.to)
+        if line is None:
+            self._close_down(change.instrument, "renamed")
+            return
+        for working in self._of(change.instrument):
+            if working.due < 0 and working.instrument in self._blind:
+                self._unblind(working)
+            rename(working, line, change.at)
+            if working.parent is None:
+                self._watch(working, self._bars_until(working, change.at))
+        self._gone.add(change.instrument)
+
+    def _restart(self, working: Resting, start: int) -> None:
+        """Look ahead anew, from bar `start` on."""
         if working.due < 0 and working.instrument in self._blind:
             self._unblind(working)
-        self._watch(working, max(working.first, self._bars_until(working, split.at)))
+        self._watch(working, start)
 
 
 def _share(volume_share: Decimal | float | str) -> Decimal:

@@ -40,7 +40,7 @@ NAT = -(2**63)
 AMOUNTS = frozenset(
     (
         *("quantity", "price", "commission", "fees", "slippage", "ambiguity", "filled", "return"),
-        *("limit_price", "stop_price", "trail_amount"),
+        *("limit_price", "stop_price", "trail_amount", "trail_percent"),
         *("entry_price", "exit_price", "gross_pnl", "net_pnl"),
     )
 )
@@ -71,6 +71,7 @@ ORDER = (
     "limit_price",
     "stop_price",
     "trail_amount",
+    "trail_percent",
     "tif",
     "expires",
     "status",
@@ -140,6 +141,7 @@ def order_rows(lives: Iterable[OrderLife]) -> list[Row]:
             "limit_price": life.order.limit_price,
             "stop_price": life.order.stop_price,
             "trail_amount": life.order.trail_amount,
+            "trail_percent": life.order.trail_percent,
             "tif": life.order.tif,
             "expires": life.order.expires_at,
             "status": life.status,

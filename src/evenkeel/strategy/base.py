@@ -12,30 +12,29 @@ becomes a `Decimal` on the instrument's grid when the order is made, behind the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from evenkeel.domain.errors import StrategyError
-from evenkeel.domain.money import exact
 from evenkeel.domain.order import OrderType, Side, TimeInForce
 from evenkeel.strategy.params import values_for
 from evenkeel.strategy.series import BarSeries, Series
 from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
+from evenkeel.strategy.words import EPOCH, PLAIN, Moment, Number, amount, on_of, side_of, terms
 
 if TYPE_CHECKING:
     from evenkeel.domain.bar import AnyArray, Times
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order, OrderStatus
-
-Number = float | int | Decimal | str
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,9 @@ class Ask:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
     tif: TimeInForce = TimeInForce.GTC
+    expires_at: int | None = None
     replaces: int | None = None
     parent: int | None = None
     oca_group: int | None = None
@@ -92,6 +93,11 @@ class Desk(Protocol):
     @property
     def now(self) -> int:
         """The moment, in UTC nanoseconds."""
+        ...
+
+    @property
+    def next_order(self) -> int:
+        """The number that the next order will get."""
         ...
 
     def place(self, strategy: str, ask: Ask) -> int | None:
@@ -147,6 +153,7 @@ class Trader:
         self.__dict__.update(self._params)
         self._desk: Desk | None = None
         self._wake: Series | AnyArray | None = None
+        self._group: int | None = None
 
     # ---- hooks: all optional but on_bar ----
 
@@ -181,7 +188,7 @@ class Trader:
     @property
     def now(self) -> datetime:
         """The closing time of the bar that just completed, in UTC."""
-        return _EPOCH + timedelta(microseconds=self._at_desk.now // 1000)
+        return EPOCH + timedelta(microseconds=self._at_desk.now // 1000)
 
     @property
     def cash(self) -> float:
@@ -204,6 +211,15 @@ class Trader:
         """Take an order off the market. It may still fill until the venue confirms."""
         if order_id is not None:
             self._at_desk.cancel(self.name, order_id, reason)
+
+    @contextmanager
+    def one_cancels_other(self) -> Iterator[None]:
+        """Group the orders placed in this `with` block: what one fills, the others can no more."""
+        before, self._group = self._group, self._at_desk.next_order
+        try:
+            yield
+        finally:
+            self._group = before
 
     def log(self, text: str) -> None:
         """Write a line into the journal, beside the orders it explains."""
@@ -246,41 +262,45 @@ class Trader:
         limit: Number | None = None,
         stop: Number | None = None,
         trail: Number | None = None,
-        tif: str | TimeInForce = TimeInForce.GTC,
+        tif: str | TimeInForce | None = None,
+        on: str | None = None,
+        expires: Moment | None = None,
+        after: int | None = 0,
         reason: str = "",
         sizing: str = "",
         replaces: int | None = None,
-        parent: int | None = None,
-        oca_group: int | None = None,
+        oca_group: int | None = 0,
     ) -> int | None:
-        ask = Ask(
-            instrument,
-            side,
-            _amount("quantity", quantity),
-            _type(limit, stop, trail),
-            limit_price=None if limit is None else _amount("limit", limit),
-            stop_price=self._first_stop(instrument, side, stop, trail),
-            trail_amount=None if trail is None else _amount("trail", trail),
-            tif=_tif(tif),
-            replaces=replaces,
-            parent=parent,
-            oca_group=oca_group,
-            reason=reason,
-            sizing=sizing,
-        )
-        return self._at_desk.place(self.name, ask)
-
-    def _first_stop(
-        self, instrument: str, side: Side, stop: Number | None, trail: Number | None
-    ) -> Decimal | None:
-        """Return where a stop stands at first; a trail starts at its distance from the last price."""
-        if stop is not None:
-            return _amount("stop", stop)
-        last = self._at_desk.price(instrument)
-        if trail is None or last is None:
+        """Place an order. 0 stands for no order before it, and for the group of the `with` block."""
+        if after is None:  # the order that it should follow was not placed
             return None
-        distance = _amount("trail", trail)
-        return last - distance if side is Side.SELL else last + distance
+        desk, words = self._at_desk, (limit, stop, trail, tif, on, expires)
+        asked = PLAIN
+        if words != _NO_WORDS:
+            asked = terms(
+                side,
+                partial(desk.price, instrument),
+                limit=limit,
+                stop=stop,
+                trail=trail,
+                tif=tif,
+                on=on,
+                expires=expires,
+            )
+        return desk.place(
+            self.name,
+            Ask(
+                instrument,
+                side,
+                amount("quantity", quantity),
+                *asked,
+                replaces=replaces,
+                parent=after or None,
+                oca_group=self._group if oca_group == 0 else oca_group,
+                reason=reason,
+                sizing=sizing,
+            ),
+        )
 
     def _replace(
         self,
@@ -299,12 +319,14 @@ class Trader:
                     order.quantity if quantity is None else quantity,
                     limit=order.limit_price if limit is None else limit,
                     stop=order.stop_price if stop is None else stop,
-                    trail=order.trail_amount,
+                    trail=_trail_of(order),
                     tif=order.tif,
+                    on=on_of(order.type, order.tif),
+                    expires=order.expires_at if order.tif is TimeInForce.GTD else None,
+                    after=order.parent or 0,
                     reason=reason,
                     sizing=f"replaces order {order_id}",
                     replaces=order_id,
-                    parent=order.parent,
                     oca_group=order.oca_group,
                 )
         return None
@@ -313,7 +335,7 @@ class Trader:
         self, instrument: str, quantity: Number, sizing: str, options: dict[str, Any]
     ) -> int | None:
         desk = self._at_desk
-        wanted = _amount("quantity", quantity)
+        wanted = amount("quantity", quantity)
         change = wanted - desk.held(instrument) - desk.coming(self.name, instrument)
         side = Side.BUY if change > 0 else Side.SELL
         sizing = sizing or f"target_quantity {wanted}"
@@ -352,7 +374,7 @@ class Trader:
         options: dict[str, Any],
     ) -> tuple[int | None, int | None, int | None]:
         low, high = (stop_loss, take_profit) if side is Side.BUY else (take_profit, stop_loss)
-        if not _amount("stop_loss", low) < _amount("take_profit", high):
+        if not amount("stop_loss", low) < amount("take_profit", high):
             raise StrategyError(
                 f"a {side.value} bracket needs its stop_loss "
                 f"{'below' if side is Side.BUY else 'above'} its take_profit, "
@@ -362,8 +384,8 @@ class Trader:
         if entry is None:
             return None, None, None
         exits: dict[str, Any] = {
-            "parent": entry,
-            "oca_group": entry,
+            "after": entry,
+            "oca_group": entry if self._group is None else self._at_desk.next_order,
             "reason": options.get("reason", ""),
             "sizing": f"bracket of order {entry}",
         }
@@ -377,8 +399,15 @@ class Trader:
 class Strategy(Trader):
     """Trades one instrument; given several, one instance each.
 
-    Order verbs return the order's number (None when there is nothing to do) and take `limit=`,
-    `stop=`, `trail=` (an amount), `tif=` ("GTC", the default, or "DAY") and `reason=`.
+    Order verbs return the order's number (None when there is nothing to do) and take
+
+        limit=    stop=      prices, alone or together
+        trail=               an amount, or a share of the price: 2.5 or "2.5%"
+        on=                  "open" or "close": in that auction only, if need be with a limit
+        tif=                 "GTC" (the default), "DAY", "GTD", "IOC", "FOK" or "OPG"
+        expires=             when a GTD order ends: a date, or a time with its zone
+        after=               another order's number: this one lives when that has filled
+        reason=              your own words, for the journal
     """
 
     instrument: Instrument
@@ -429,7 +458,7 @@ class Strategy(Trader):
     ) -> tuple[int | None, int | None, int | None]:
         """Enter, with a stop and a target of which one cancels the other; three order numbers."""
         return self._bracket(
-            self.instrument.id, _side(side), quantity, stop_loss, take_profit, options
+            self.instrument.id, side_of(side), quantity, stop_loss, take_profit, options
         )
 
     def replace(
@@ -512,7 +541,7 @@ class PortfolioStrategy(Trader):
     ) -> tuple[int | None, int | None, int | None]:
         """Enter, with a stop and a target of which one cancels the other; three order numbers."""
         known = self._known(instrument).id
-        return self._bracket(known, _side(side), quantity, stop_loss, take_profit, options)
+        return self._bracket(known, side_of(side), quantity, stop_loss, take_profit, options)
 
     def replace(
         self,
@@ -537,6 +566,13 @@ class PortfolioStrategy(Trader):
         return self.bars[instrument].instrument
 
 
+_NO_WORDS = (None,) * 6
+
+
+def _trail_of(order: Order) -> Number | None:
+    return order.trail_amount if order.trail_percent is None else f"{order.trail_percent}%"
+
+
 def wake_times(strategy: Trader, timelines: list[Times]) -> Times:
     """Return the bar times at which `strategy` wants to be called, sorted, each once."""
     wake = strategy._wake  # noqa: SLF001 - one mechanism in two halves
@@ -556,43 +592,3 @@ def wake_times(strategy: Trader, timelines: list[Times]) -> Times:
         return timelines[0]
     every: Times = np.unique(np.concatenate(timelines))
     return every
-
-
-def _amount(what: str, value: Number) -> Decimal:
-    try:
-        amount = exact(value if isinstance(value, Decimal | str) else float(value))
-    except (ArithmeticError, TypeError, ValueError) as error:
-        raise StrategyError(f"{what} must be a number, was {value!r}") from error
-    if not amount.is_finite():
-        raise StrategyError(
-            f"{what} must be a number, was {value!r}; in an indicator's warm-up ask for nothing"
-        )
-    return amount
-
-
-def _tif(value: str | TimeInForce) -> TimeInForce:
-    known = (TimeInForce.DAY, TimeInForce.GTC)
-    for each in known:
-        if value is each or (isinstance(value, str) and value.upper() == each.value):
-            return each
-    names = ", ".join(each.value for each in known)
-    raise StrategyError(f"tif must be one of {names}, was {value!r}")
-
-
-def _side(value: str | Side) -> Side:
-    if isinstance(value, Side):
-        return value
-    try:
-        return Side(value.upper())
-    except ValueError as error:
-        raise StrategyError(f"side must be 'buy' or 'sell', was {value!r}") from error
-
-
-def _type(limit: Number | None, stop: Number | None, trail: Number | None) -> OrderType:
-    if trail is not None:
-        if limit is not None:
-            raise StrategyError("a trailing stop takes no limit; give trail= alone or with stop=")
-        return OrderType.TRAILING_STOP
-    if limit is not None:
-        return OrderType.LIMIT if stop is None else OrderType.STOP_LIMIT
-    return OrderType.MARKET if stop is None else OrderType.STOP

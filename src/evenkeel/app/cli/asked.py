@@ -41,6 +41,7 @@ def _what(order: dict[str, Any]) -> str:
             ("limit", "limit_price"),
             ("stop", "stop_price"),
             ("trail", "trail_amount"),
+            ("trail %", "trail_percent"),
         )
         if key in order
     )

@@ -1,10 +1,17 @@
-"""What can happen to an instrument beside a split and a dividend: laws that the venue gets next."""
+"""What happens to an instrument beside a split and a cash dividend, and what follows for who holds it.
+
+A bar that closed at an event's `at` or before knows nothing of it, every later one does.
+"""
+
+from __future__ import annotations
 
 from decimal import Decimal
+from typing import TypeAlias
 
 from msgspec import Struct
 
-ZERO = Decimal(0)
+from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.money import ONE, ZERO
 
 
 class StockDividend(Struct, frozen=True, gc=False):
@@ -21,12 +28,12 @@ class StockDividend(Struct, frozen=True, gc=False):
     @property
     def new(self) -> Decimal:
         """How many shares one becomes, as in `Split`."""
-        return self.shares + 1
+        return self.shares + ONE
 
     @property
     def old(self) -> Decimal:
         """One share, as in `Split`."""
-        return Decimal(1)
+        return ONE
 
 
 class Delisted(Struct, frozen=True, gc=False):
@@ -103,3 +110,16 @@ class TradingResumed(Struct, frozen=True, gc=False):
 
     instrument: str
     at: int
+
+
+InstrumentEvent: TypeAlias = (
+    Split
+    | StockDividend
+    | CashDividend
+    | Delisted
+    | SymbolChanged
+    | Merged
+    | SpunOff
+    | TradingHalted
+    | TradingResumed
+)

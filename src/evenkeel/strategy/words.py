@@ -1,0 +1,203 @@
+"""What an author writes beside a verb, read into the terms of an order. Nonsense ends here."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.money import EXACT, exact
+from evenkeel.domain.order import TIMES_IN_FORCE, OrderType, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Number = float | int | Decimal | str
+Moment = datetime | date | str | int
+
+_ON_CLOSE = (OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE)
+_HUNDRED = Decimal(100)
+_MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Terms(NamedTuple):
+    """How an order fills and how long it works; fields as in `Order`."""
+
+    type: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    tif: TimeInForce = TimeInForce.GTC
+    expires_at: int | None = None
+
+
+PLAIN = Terms(OrderType.MARKET)
+"""A market order until it is filled: what a verb means when nothing else is written."""
+
+
+def terms(
+    side: Side,
+    last: Callable[[], Decimal | None],
+    *,
+    limit: Number | None = None,
+    stop: Number | None = None,
+    trail: Number | None = None,
+    tif: str | TimeInForce | None = None,
+    on: str | None = None,
+    expires: Moment | None = None,
+) -> Terms:
+    """Return the terms that these words mean; `last` tells the last price, for a trail's start.
+
+    Raises `StrategyError` for words that have no meaning, alone or together.
+    """
+    how_long = _tif(tif, on, expires)
+    kind = _type(limit, stop, trail, "open" if how_long is TimeInForce.OPG else on)
+    if how_long not in TIMES_IN_FORCE[kind]:
+        known = " or ".join(each.value for each in TimeInForce if each in TIMES_IN_FORCE[kind])
+        raise StrategyError(
+            f"a {kind.value} order takes tif={known}, was {how_long.value}: "
+            "what waits for a price or a close is not tried at once"
+        )
+    distance, percent = _trail(trail)
+    return Terms(
+        kind,
+        None if limit is None else amount("limit", limit),
+        _first_stop(side, last, stop, distance, percent),
+        distance,
+        percent,
+        how_long,
+        None if expires is None else moment(expires),
+    )
+
+
+def on_of(kind: OrderType, tif: TimeInForce) -> str | None:
+    """Return the word `on=` that asks for an order of this kind again, None when it needs none."""
+    if kind in _ON_CLOSE:
+        return "close"
+    return "open" if tif is TimeInForce.OPG else None
+
+
+def amount(what: str, value: Number) -> Decimal:
+    """Return a number as it was written. Raises `StrategyError` when it is none, or not finite."""
+    try:
+        number = exact(value if isinstance(value, Decimal | str) else float(value))
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise StrategyError(f"{what} must be a number, was {value!r}") from error
+    if not number.is_finite():
+        raise StrategyError(
+            f"{what} must be a number, was {value!r}; in an indicator's warm-up ask for nothing"
+        )
+    return number
+
+
+def side_of(value: str | Side) -> Side:
+    """Return a side from its name. Raises `StrategyError` for any other."""
+    if isinstance(value, Side):
+        return value
+    try:
+        return Side(value.upper())
+    except ValueError as error:
+        raise StrategyError(f"side must be 'buy' or 'sell', was {value!r}") from error
+
+
+def moment(value: Moment) -> int:
+    """Return a moment in UTC nanoseconds; a date means the end of that day in UTC.
+
+    Raises `StrategyError` for a text that is no date or time, and for a time without a zone.
+    """
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        value = _parsed(value)
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC) + timedelta(days=1)
+    if value.tzinfo is None:
+        raise StrategyError(f"expires needs a time zone, such as +00:00, was {value.isoformat()!r}")
+    return (value - EPOCH) // _MICROSECOND * 1_000
+
+
+def _parsed(text: str) -> date:
+    try:
+        return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise StrategyError(
+            f"expires must be a date or a time like 2024-01-31T15:00+00:00, was {text!r}"
+        ) from error
+
+
+def _tif(value: str | TimeInForce | None, on: str | None, expires: Moment | None) -> TimeInForce:
+    if on not in {None, "open", "close"}:
+        raise StrategyError(f"on must be 'open' or 'close', was {on!r}")
+    if value is None:
+        if expires is not None:
+            return TimeInForce.GTD
+        return {None: TimeInForce.GTC, "open": TimeInForce.OPG, "close": TimeInForce.DAY}[on]
+    tif = _named(value)
+    if (tif is TimeInForce.GTD) is not (expires is not None):
+        raise StrategyError(f"expires= and tif='GTD' go together, was tif={tif.value!r}")
+    if on == "open" and tif is not TimeInForce.OPG:
+        raise StrategyError(f"on='open' is tif='OPG' in other words, was tif={tif.value!r}")
+    if on == "close" and tif is TimeInForce.OPG:
+        raise StrategyError("an order on close and on open at once: on='close', tif='OPG'")
+    return tif
+
+
+def _named(value: str | TimeInForce) -> TimeInForce:
+    if isinstance(value, TimeInForce):
+        return value
+    try:
+        return TimeInForce(value.upper())
+    except ValueError as error:
+        known = ", ".join(each.value for each in TimeInForce)
+        raise StrategyError(f"tif must be one of {known}, was {value!r}") from error
+
+
+def _type(
+    limit: Number | None, stop: Number | None, trail: Number | None, on: str | None
+) -> OrderType:
+    if on is not None:
+        if stop is not None or trail is not None:
+            raise StrategyError(f"an order on {on} takes no stop= and no trail=, only limit=")
+        if on == "open":
+            return OrderType.MARKET_ON_OPEN if limit is None else OrderType.LIMIT
+        return OrderType.MARKET_ON_CLOSE if limit is None else OrderType.LIMIT_ON_CLOSE
+    if trail is not None:
+        if limit is not None:
+            raise StrategyError("a trailing stop takes no limit; give trail= alone or with stop=")
+        return OrderType.TRAILING_STOP
+    if limit is not None:
+        return OrderType.LIMIT if stop is None else OrderType.STOP_LIMIT
+    return OrderType.MARKET if stop is None else OrderType.STOP
+
+
+def _trail(trail: Number | None) -> tuple[Decimal | None, Decimal | None]:
+    """Return an amount or a percentage: `2.5` trails by that much money, `"2.5%"` by its share."""
+    if trail is None:
+        return None, None
+    if isinstance(trail, str) and trail.rstrip().endswith("%"):
+        return None, amount("trail", trail.rstrip()[:-1].strip())
+    return amount("trail", trail), None
+
+
+def _first_stop(
+    side: Side,
+    last: Callable[[], Decimal | None],
+    stop: Number | None,
+    trail: Decimal | None,
+    percent: Decimal | None,
+) -> Decimal | None:
+    """Return where a stop stands at first; a trail starts at its distance from the last price."""
+    if stop is not None:
+        return amount("stop", stop)
+    if trail is None and percent is None:
+        return None
+    price = last()
+    if price is None:
+        return None
+    if trail is None:
+        assert percent is not None
+        trail = EXACT.divide(EXACT.multiply(price, percent), _HUNDRED)
+    return EXACT.subtract(price, trail) if side is Side.SELL else EXACT.add(price, trail)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 
@@ -80,6 +81,20 @@ def test_an_exchange_has_a_time_zone(mic, zone):
     assert str(exchange_timezone(mic)) == zone
 
 
+@pytest.mark.parametrize("mic", ["XTAE", "ASEX"])
+def test_a_market_whose_calendar_the_library_cannot_make_is_refused(mic):
+    with pytest.raises(UsageError, match=rf"cannot make that of market '{mic}'; use XXXX, or a"):
+        closes(mic, "2020-01-01", "2020-01-31")
+
+
+def test_what_never_closes_needs_no_library(own_cache):
+    for mic in ("XXXX", "24/7"):
+        assert closes(mic, "2024-02-28", "2024-03-01") == [
+            *("02-29 00:00", "03-01 00:00", "03-02 00:00")
+        ]
+    assert not own_cache.exists()
+
+
 def test_an_unknown_market_is_refused_with_the_nearest_name():
     with pytest.raises(UsageError, match=r"market 'XNYX'; did you mean 'X...'\?; .* use XXXX"):
         closes("XNYX", "2020-01-01", "2020-01-31")
@@ -91,6 +106,7 @@ def test_an_unknown_market_is_refused_with_the_nearest_name():
 
 WARM = """
 import sys
+from dataclasses import replace
 from datetime import date
 from evenkeel.calendar.sessions import exchange_timezone, session_closes
 print(len(session_closes("XLON", date(2020, 1, 1), date(2020, 12, 31))), exchange_timezone("XLON"))
@@ -117,6 +133,17 @@ def test_the_file_names_market_and_library_version(own_cache):
     assert path.name == f"sessions-XLON-{version('exchange_calendars')}.npz"
 
 
+def test_a_file_of_other_columns_is_made_anew(own_cache, monkeypatch):
+    closes("XLON", "2020-01-01", "2020-01-31")
+    (path,) = own_cache.iterdir()
+    with np.load(path) as kept:
+        columns = dict(kept)
+    for spoiled in ({**columns, "opens": columns["opens"][:-1]}, {"dates": columns["dates"]}):
+        np.savez(path, **spoiled)
+        monkeypatch.setattr(room, "_known", {})
+        assert len(closes("XLON", "2020-01-01", "2020-12-31")) == 254
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"not a zip file at all"])
 def test_a_damaged_file_is_made_anew(own_cache, monkeypatch, content):
     closes("XLON", "2020-01-01", "2020-01-31")
@@ -130,7 +157,7 @@ def test_a_damaged_file_is_made_anew(own_cache, monkeypatch, content):
 def test_a_file_that_ends_too_early_is_made_anew(monkeypatch):
     closes("XLON", "2020-01-01", "2020-01-31")
     old = room._known["XLON"].between(0, 18_000)
-    room._write("XLON", room.Sessions(old.timezone, old.dates, old.opens, old.closes, 18_000))
+    room._write("XLON", replace(old, until=18_000))
     monkeypatch.setattr(room, "_known", {})
     monkeypatch.setattr(room, "_asked", set())
     assert len(closes("XLON", "2020-01-01", "2020-12-31")) == 254

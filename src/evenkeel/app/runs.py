@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from evenkeel.domain.bar import Bars
+    from evenkeel.domain.events import RunStarted
 
 MANIFEST = "manifest.json"
 
@@ -109,17 +110,26 @@ def load(run: str | None, runs: str | Path) -> Result:
     stored = _read(folder / MANIFEST)
     journal = _FileJournal(folder / RUN_FILE)
     records: list[Any] = [decode(entry) for entry in read(journal.lines())]
-    bars = _bars_again(stored["data"], records[0].instruments)
+    bars = bars_seen(folder, records[0])
+    stored["journal"] = str(folder / RUN_FILE)
+    by_id = {history.instrument.id: history for history in bars}
+    return Result(journal=journal, records=records, bars=by_id, manifest=stored)
+
+
+def bars_seen(folder: Path, started: RunStarted) -> list[Bars]:
+    """Read the bars of a run again from the files that its manifest names.
+
+    Raises `JournalError` when they are not those that the run saw.
+    """
+    bars = _bars_again(_read(folder / MANIFEST)["data"], started.instruments)
     for history in bars:
         name = history.instrument.id
-        if history.digest() != records[0].tape.get(name):
+        if history.digest() != started.tape.get(name):
             raise JournalError(
                 f"the bars of {name} in {history.source} are not those of run {folder.name}; "
                 "put the original file back to read this run"
             )
-    stored["journal"] = str(folder / RUN_FILE)
-    by_id = {history.instrument.id: history for history in bars}
-    return Result(journal=journal, records=records, bars=by_id, manifest=stored)
+    return bars
 
 
 class _FileJournal(MemoryJournal):

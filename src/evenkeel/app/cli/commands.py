@@ -227,18 +227,29 @@ def paper(
 
 
 @app.command()
-def parity(run: Run = None, *, as_json: AsJson = False) -> int:
-    """Trade a run again on paper and compare the journals.
+def parity(
+    run: Run = None,
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[OTHER]", help="A run to compare with: id, folder, journal or DATABASE#ID."
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Trade a run again on paper, or take another, and compare.
 
-    Its bars come in one by one. Exit code 1 when they differ; the first difference is named.
+    On paper its bars come in one by one; journals are compared record for record. Exit code 1 when they differ. Every order that differs is explained: by data, timing, fill, fee, restart, or another decision.
 
     \b
-    Example:
+    Examples:
       evenkeel parity 20260102-143000-SmaCross
+      evenkeel parity 20260102-143000-SmaCross sqlite:///evenkeel.db#20260102-150000-SmaCross
     """
-    from evenkeel.app.cli.kept import parity_answer
+    from evenkeel.app.cli.matched import answer
 
-    return show(parity_answer(run), as_json=as_json)
+    return show(answer(run, other), as_json=as_json)
 
 
 @app.command()

@@ -1,19 +1,13 @@
-"""What one can do with runs that are kept: list them, picture them, trade them again."""
+"""What one can do with runs that are kept: list them, picture them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from evenkeel.app.cli.shown import Answer, beside_the_answer, money, pairs, percent, shown, table
+from evenkeel.app.cli.shown import Answer, money, percent, shown, table
 from evenkeel.app.runs import check_writable, find, list_runs, load
 from evenkeel.domain.errors import UsageError
-from evenkeel.domain.events import CashDividend, Split
 from evenkeel.ops.settings import load_settings
-
-if TYPE_CHECKING:
-    from evenkeel.app.setup import Request
-    from evenkeel.reports.result import Result
 
 
 def list_answer() -> Answer:
@@ -51,53 +45,3 @@ def report_answer(run: str | None, out: str | None) -> Answer:
     load(str(folder), folder.parent).report(page)
     body = {"run_id": folder.name, "report": str(page)}
     return Answer(body, [f"The report of {folder.name} is {shown(page)}; open it in a browser."])
-
-
-def parity_answer(run: str | None) -> Answer:
-    """Trade a run again, bar by bar through the paper runtime, and compare the journals."""
-    from evenkeel.app.parity import parity
-
-    folder = find(run, load_settings().paths.runs)
-    result = load(str(folder), folder.parent)
-    with beside_the_answer():
-        found = parity(request_again(result), result.journal)
-    body = {
-        "run_id": folder.name,
-        "equal": found.equal,
-        "records": found.records,
-        "head_hash": found.head_hash,
-        "first_difference": None
-        if found.equal
-        else {"sequence": found.sequence, "run": found.first, "paper": found.second},
-    }
-    if found.equal:
-        facts = pairs([("records", found.records), ("head hash", found.head_hash)])
-        return Answer(body, [f"Equal: {folder.name} and its bars traded again on paper.", *facts])
-    facts = pairs([("run", found.first or "(ended)"), ("paper", found.second or "(ended)")])
-    return Answer(body, [f"Different from record {found.sequence} on.", *facts], exit_code=1)
-
-
-def request_again(result: Result) -> Request:
-    """Return the request that a run was made of, from what its journal and manifest say."""
-    from evenkeel.app.setup import request
-    from evenkeel.app.strategies import ENGINES, load_strategy
-    from evenkeel.risk.limits import Limits
-
-    started = result.started
-    return request(
-        load_strategy(
-            str(result.manifest["strategy"]),
-            result.manifest["params"],
-            engine=started.settings.get("engine", ENGINES[0]).partition(" ")[0],
-        ),
-        list(result.bars.values()),
-        cash=started.cash,
-        currency=started.currency,
-        costs=started.costs,
-        slippage=started.slippage,
-        limits=Limits.from_text(started.limits),
-        volume_share=started.settings["volume_share"],
-        touch=started.settings["touch"],
-        actions=[each for each in result.records if isinstance(each, Split | CashDividend)],
-        data=result.manifest["data"],
-    )

@@ -1,0 +1,420 @@
+"""Where two journals part: every order that is not the same in both, and which cause explains it.
+
+    data       the bars that it was decided on, or filled on, are not the same
+    timing     decided, or filled, at another time
+    fill       filled at the same time at another price, or another quantity of it
+    fee        the same fills cost other commission or fees
+    restart    one journal is silent for a while in which the other one trades, or says UNKNOWN
+    decision   asked otherwise on the same bars: parameters, limits, code, or a look ahead
+
+An order that was asked otherwise because the account had become another one follows from an earlier
+difference: it has that one's cause, and names it. Orders are paired by what they are and when they
+were decided; their numbers say nothing once one side has sent one more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from evenkeel.domain.events import Noted, OrderUncertain, RunEnded, RunStarted
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import ZERO, text
+from evenkeel.domain.order import Side
+from evenkeel.domain.tape import NEVER
+from evenkeel.reports.orders import lives
+from evenkeel.reports.text import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from evenkeel.domain.bar import Bars
+    from evenkeel.domain.events import Record
+    from evenkeel.domain.order import Order
+
+Cause: TypeAlias = Literal["data", "timing", "fill", "fee", "restart", "decision"]
+CAUSES: tuple[Cause, ...] = ("data", "timing", "fill", "fee", "restart", "decision")
+
+COLUMNS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTold:
+    """One journal's order and what became of it; `cost` is commission and fees of all its fills."""
+
+    order: Order
+    status: str
+    fills: tuple[Fill, ...]
+    uncertain: bool
+
+    @property
+    def filled(self) -> Decimal:
+        """What it filled."""
+        return sum((fill.quantity for fill in self.fills), ZERO)
+
+    @property
+    def cost(self) -> Decimal:
+        """What that cost beside its price."""
+        return sum((fill.commission + fill.fees for fill in self.fills), ZERO)
+
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """What was asked for, but for the time."""
+        order = self.order
+        prices = (order.limit_price, order.stop_price, order.trail_amount)
+        return order.quantity, *prices, order.tif, self.status == "REFUSED"
+
+    @property
+    def trades(self) -> tuple[tuple[object, ...], ...]:
+        """When it filled how much at which price."""
+        return tuple((fill.at, fill.quantity, fill.price) for fill in self.fills)
+
+
+Pair: TypeAlias = tuple[OrderTold | None, OrderTold | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An order of which the two journals tell different things; None where one has no such order.
+
+    `follows` is the place (from 1) of the difference that this one comes from, None for one that
+    explains itself.
+    """
+
+    cause: Cause
+    explanation: str
+    first: OrderTold | None
+    second: OrderTold | None
+    follows: int | None = None
+
+
+class Data:
+    """The bars of two runs, as far as they can be read; else their hashes alone."""
+
+    def __init__(
+        self,
+        tapes: tuple[Mapping[str, str], Mapping[str, str]],
+        bars: tuple[Mapping[str, Bars], Mapping[str, Bars]],
+    ) -> None:
+        """Find, for every instrument of which the hashes differ, the bars that do."""
+        first, second = tapes
+        self._differ: dict[str, list[int] | None] = {}
+        for name in dict.fromkeys((*first, *second)):
+            if first.get(name) != second.get(name):
+                known = name in bars[0] and name in bars[1]
+                self._differ[name] = _unequal(bars[0][name], bars[1][name]) if known else None
+
+    def first_difference(self, instrument: str | None, since: int, until: int) -> str | None:
+        """Say where bars that closed from `since` to `until` differ, None when they do not.
+
+        Without an instrument: those of any.
+        """
+        for name, moments in self._differ.items():
+            if instrument not in {None, name}:
+                continue
+            if moments is None:
+                return f"the bars of {name} differ (their hashes do; the bars cannot be read)"
+            for at in moments:
+                if since <= at <= until:
+                    return f"the bars of {name} differ at {iso(at)}"
+        return None
+
+
+def _unequal(first: Bars, second: Bars) -> list[int]:
+    """Return the closing times, in order, of bars that are not the same in both."""
+    common, mine, theirs = np.intersect1d(first.closed_at, second.closed_at, return_indices=True)
+    unequal = np.zeros(len(common), np.bool_)
+    for name in COLUMNS:
+        unequal |= getattr(first, name)[mine] != getattr(second, name)[theirs]
+    alone = np.setxor1d(first.closed_at, second.closed_at)
+    moments: list[int] = np.union1d(common[unequal], alone).tolist()
+    return moments
+
+
+def differences(
+    first: Sequence[Record | Order], second: Sequence[Record | Order], data: Data
+) -> list[Difference]:
+    """Return every order that differs between the records of two journals, in order of time."""
+    sides = (_Side(first), _Side(second))
+    found: list[Difference] = []
+    explain = _Explain(sides, data, found)
+    for pair in sorted(_pairs(sides[0].orders, sides[1].orders), key=_moment):
+        found.extend(explain.difference(pair))
+    return found
+
+
+# ---- one journal ----
+
+
+class _Side:
+    """A journal's orders, and when it says anything at all."""
+
+    def __init__(self, records: Sequence[Record | Order]) -> None:
+        fills: dict[int, dict[str, Fill]] = {}
+        uncertain = set()
+        self.started: RunStarted | None = None
+        self.ended = False
+        self.moments: list[int] = []
+        for record in records:
+            match record:
+                case RunStarted():
+                    self.started = record
+                case RunEnded():
+                    self.ended = True
+                case Fill():
+                    fills.setdefault(record.order_id, {}).setdefault(record.id, record)
+                case OrderUncertain():
+                    uncertain.add(record.order_id)
+                case _:
+                    pass
+            if not isinstance(record, RunStarted | RunEnded | Noted):
+                self.moments.append(_at(record))
+        self.moments.sort()
+        self.fills = [fill for by_id in fills.values() for fill in by_id.values()]
+        self.orders = [
+            OrderTold(
+                life.order,
+                life.status,
+                tuple(fills.get(life.order.id, {}).values()),
+                life.order.id in uncertain,
+            )
+            for life in lives(records)
+        ]
+
+    def held(self, instrument: str, until: int) -> Decimal:
+        """Return what fills had made of the position by a moment."""
+        moved = (
+            fill.quantity if fill.side is Side.BUY else -fill.quantity
+            for fill in self.fills
+            if fill.instrument == instrument and fill.at <= until
+        )
+        return sum(moved, ZERO)
+
+    def silence(self, moment: int) -> tuple[int, int]:
+        """Return the last moment before, and the first one after, at which it says something.
+
+        Before its beginning, and after its end unless it says that it ended, it says nothing.
+        """
+        before = [at for at in self.moments if at < moment]
+        after = [at for at in self.moments if at > moment]
+        began = -1 if self.started is None else self.started.at
+        return (before[-1] if before else began), (after[0] if after else NEVER)
+
+
+def _at(record: Record | Order) -> int:
+    return record.created_at if hasattr(record, "created_at") else record.at
+
+
+# ---- pairs ----
+
+
+def _pairs(mine: list[OrderTold], theirs: list[OrderTold]) -> Iterator[Pair]:
+    """Pair orders that are of one kind: those decided at one time first, the rest between them."""
+    kinds = dict.fromkeys(_kind(told) for told in (*mine, *theirs))
+    for kind in kinds:
+        yield from _align(
+            [told for told in mine if _kind(told) == kind],
+            [told for told in theirs if _kind(told) == kind],
+        )
+
+
+def _kind(told: OrderTold) -> tuple[object, ...]:
+    order = told.order
+    return order.strategy, order.instrument, order.side, order.type, order.parent is None
+
+
+def _align(mine: list[OrderTold], theirs: list[OrderTold]) -> Iterator[Pair]:
+    """Pair what was decided at one time, and between two such times what is nearest."""
+    by_time: dict[int, tuple[list[OrderTold], list[OrderTold]]] = {}
+    for side, orders in enumerate((mine, theirs)):
+        for told in orders:
+            by_time.setdefault(told.order.created_at, ([], []))[side].append(told)
+    left: list[OrderTold] = []
+    right: list[OrderTold] = []
+    for at in sorted(by_time):
+        here, there = by_time[at]
+        if here and there:
+            yield from _between(left, right)
+            left, right = [], []
+        yield from zip(here, there, strict=False)
+        left += here[len(there) :]
+        right += there[len(here) :]
+    yield from _between(left, right)
+
+
+def _between(mine: list[OrderTold], theirs: list[OrderTold]) -> Iterator[Pair]:
+    """Pair each of the shorter list with the nearest of the longer one, in the order of time."""
+    swapped = len(mine) > len(theirs)
+    few, many = (theirs, mine) if swapped else (mine, theirs)
+    pairs: list[Pair] = []
+    place, to_spare = 0, len(many) - len(few)
+    for told in few:
+        while to_spare and _apart(told, many[place + 1]) < _apart(told, many[place]):
+            pairs.append((None, many[place]))
+            place, to_spare = place + 1, to_spare - 1
+        pairs.append((told, many[place]))
+        place += 1
+    pairs += [(None, told) for told in many[place:]]
+    for short, long in pairs:
+        yield (long, short) if swapped else (short, long)
+
+
+def _apart(one: OrderTold, other: OrderTold) -> int:
+    return abs(one.order.created_at - other.order.created_at)
+
+
+def _moment(pair: Pair) -> int:
+    return min(told.order.created_at for told in pair if told is not None)
+
+
+# ---- causes ----
+
+
+class _Explain:
+    """Finds the cause of each difference, knowing those before it."""
+
+    def __init__(self, sides: tuple[_Side, _Side], data: Data, found: list[Difference]) -> None:
+        self._sides = sides
+        self._data = data
+        self._found = found
+
+    def difference(self, pair: Pair) -> Iterator[Difference]:
+        """Yield the difference of a pair, nothing when both journals tell the same of it."""
+        first, second = pair
+        if first is None or second is None:
+            yield self._asked_otherwise(pair)
+        elif first.uncertain != second.uncertain:
+            side = "first" if first.uncertain else "second"
+            yield Difference("restart", f"the {side} run did not know its outcome", *pair)
+        elif first.terms != second.terms:
+            yield self._asked_otherwise(pair)
+        elif first.order.created_at != second.order.created_at:
+            yield self._later(first, second)
+        elif first.trades != second.trades or first.status != second.status:
+            yield self._filled_otherwise(first, second)
+        elif first.cost != second.cost:
+            yield Difference("fee", f"cost {text(first.cost)} and {text(second.cost)}", *pair)
+
+    def _later(self, first: OrderTold, second: OrderTold) -> Difference:
+        mine, theirs = first.order.created_at, second.order.created_at
+        if why := self._data.first_difference(None, 0, max(mine, theirs)):
+            return Difference("data", why, first, second)
+        return Difference("timing", f"decided at {iso(mine)} and at {iso(theirs)}", first, second)
+
+    def _filled_otherwise(self, first: OrderTold, second: OrderTold) -> Difference:
+        order = first.order
+        times = tuple(tuple(fill.at for fill in told.fills) for told in (first, second))
+        last = max((at for side in times for at in side), default=NEVER)
+        if why := self._data.first_difference(order.instrument, order.created_at, last):
+            return Difference("data", why, first, second)
+        if all(times) and times[0][0] != times[1][0]:
+            words = f"filled at {iso(times[0][0])} and at {iso(times[1][0])}"
+            return Difference("timing", words, first, second)
+        return Difference("fill", f"{_fate(first)}; {_fate(second)}", first, second)
+
+    def _asked_otherwise(self, pair: Pair) -> Difference:
+        moment = _moment(pair)
+        if why := self._data.first_difference(None, 0, moment):
+            return Difference("data", why, *pair)
+        if why := self._silence(pair):
+            return Difference("restart", why, *pair)
+        if (root := self._root(pair)) is not None:
+            cause = self._found[root - 1].cause
+            words = f"{_asked(pair)}: follows from difference {root}"
+            return Difference(cause, words, *pair, follows=root)
+        return Difference("decision", f"{_asked(pair)}: {self._settings()}", *pair)
+
+    def _root(self, pair: Pair) -> int | None:
+        """Return the place of the latest difference that explains itself, of this instrument if any."""
+        own = [(n, each) for n, each in enumerate(self._found, 1) if each.follows is None]
+        name = _one(pair).order.instrument
+        same = [n for n, each in own if _one((each.first, each.second)).order.instrument == name]
+        return same[-1] if same else (own[-1][0] if own else None)
+
+    def _silence(self, pair: Pair) -> str | None:
+        """Say how long the side without the order was silent, None when it was there and awake.
+
+        It was away when it held what the other held, and then said nothing while the other decided
+        more than once; or when it had not begun, or had stopped without ending.
+        """
+        if pair[0] is not None and pair[1] is not None:
+            return None
+        away = 0 if pair[0] is None else 1
+        side, other = self._sides[away], self._sides[1 - away]
+        order = _one(pair).order
+        since, until = side.silence(order.created_at)
+        if since >= order.created_at:  # it had not begun
+            return f"the {('first', 'second')[away]} run begins at {iso(since)}"
+        if until == NEVER and side.ended:
+            return None
+        decided = {
+            told.order.created_at for told in other.orders if since < told.order.created_at < until
+        }
+        same = side.held(order.instrument, since) == other.held(order.instrument, since)
+        if not same or (len(decided) < 2 and until != NEVER):
+            return None
+        end = "its end" if until == NEVER else iso(until)
+        return f"the {('first', 'second')[away]} run has no record from {iso(since)} to {end}"
+
+    def _settings(self) -> str:
+        """Say what the two runs were given that differs."""
+        started = [side.started for side in self._sides]
+        if started[0] is None or started[1] is None:
+            return "a journal does not say how its run began"
+        differing = [
+            f"{name} {_brief(mine)} and {_brief(theirs)}"
+            for name in ("strategy", "params", "cash", "costs", "slippage", "limits", "settings")
+            for mine, theirs in _unlike(getattr(started[0], name), getattr(started[1], name))
+        ]
+        if differing:
+            return "the runs differ in " + ", ".join(differing)
+        return "same bars, same settings: other code, or a look ahead"
+
+
+def _unlike(mine: object, theirs: object) -> Iterator[tuple[object, object]]:
+    """Yield the unequal parts of two settings, entry by entry where they are mappings."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for key in dict.fromkeys((*mine, *theirs)):
+            if mine.get(key) != theirs.get(key):
+                yield f"{key}={mine.get(key)}", f"{key}={theirs.get(key)}"
+    elif mine != theirs:
+        yield mine, theirs
+
+
+def _brief(value: object) -> str:
+    return text(value) if isinstance(value, Decimal) else str(value)
+
+
+def _one(pair: Pair) -> OrderTold:
+    told = pair[0] if pair[0] is not None else pair[1]
+    assert told is not None, pair  # a pair of nothing is never made
+    return told
+
+
+def _asked(pair: Pair) -> str:
+    first, second = pair
+    if first is None:
+        return "only the second run ordered"
+    if second is None:
+        return "only the first run ordered"
+    if (first.status == "REFUSED") != (second.status == "REFUSED"):
+        return f"refused in the {'first' if first.status == 'REFUSED' else 'second'} run alone"
+    return f"asked for {_terms(first.order)} and {_terms(second.order)}"
+
+
+def _terms(order: Order) -> str:
+    named = (
+        ("limit", order.limit_price),
+        ("stop", order.stop_price),
+        ("trail", order.trail_amount),
+    )
+    prices = "".join(f", {name} {text(price)}" for name, price in named if price is not None)
+    return f"{text(order.quantity)}{prices}"
+
+
+def _fate(told: OrderTold) -> str:
+    fills = " + ".join(f"{text(fill.quantity)} at {text(fill.price)}" for fill in told.fills)
+    return f"filled {fills}" if fills else f"not filled ({told.status.lower()})"

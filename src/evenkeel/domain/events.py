@@ -120,6 +120,63 @@ class CashDividend(Struct, frozen=True, gc=False):
     currency: str = "USD"
 
 
+class InterestCharged(Struct, frozen=True, gc=False):
+    """The account owed `balance` of `currency` for `days` days at `rate` percent a year."""
+
+    at: int
+    currency: str
+    balance: Decimal
+    rate: Decimal
+    days: int
+    amount: Decimal
+
+
+class BorrowFeeCharged(Struct, frozen=True, gc=False):
+    """The account was short `quantity` worth `value` for `days` days at `rate` percent a year.
+
+    `value` is at the last close before `at`; `quantity`, `value` and `amount` are positive.
+    """
+
+    instrument: str
+    at: int
+    quantity: Decimal
+    value: Decimal
+    rate: Decimal
+    days: int
+    amount: Decimal
+    currency: str = "USD"
+
+
+class CurrencyConverted(Struct, frozen=True, gc=False):
+    """`sold` of one currency became `bought` of another; both are positive.
+
+    `rate` is how much of the account's base currency one unit of the other was worth.
+    """
+
+    at: int
+    sold: Decimal
+    sold_currency: str
+    bought: Decimal
+    bought_currency: str
+    rate: Decimal
+
+
+class MarginCalled(Struct, frozen=True, gc=False):
+    """`equity` has fallen below the margin `required`: every working order is cancelled."""
+
+    at: int
+    equity: Decimal
+    required: Decimal
+
+
+class LiquidationForced(Struct, frozen=True, gc=False):
+    """The venue closes positions until the margin is kept again; its orders follow this record."""
+
+    at: int
+    equity: Decimal
+    required: Decimal
+
+
 class Halted(Struct, frozen=True, gc=False):
     """Nothing is approved again until somebody resumes. `by` is a person or a rule."""
 
@@ -163,6 +220,11 @@ class RunEnded(Struct, frozen=True, gc=False):
 
 CorporateAction: TypeAlias = Split | CashDividend
 
+AccountEvent: TypeAlias = InterestCharged | BorrowFeeCharged | CurrencyConverted
+"""Money that moved without a trade."""
+
+MarginEvent: TypeAlias = MarginCalled | LiquidationForced
+
 VenueEvent: TypeAlias = (
     OrderAccepted
     | OrderRejected
@@ -174,6 +236,6 @@ VenueEvent: TypeAlias = (
     | Fill
 )
 
-Event: TypeAlias = VenueEvent | CorporateAction | Halted | Resumed
+Event: TypeAlias = VenueEvent | CorporateAction | AccountEvent | MarginEvent | Halted | Resumed
 
 Record: TypeAlias = RunStarted | Event | Approved | Refused | CancelRequested | Noted | RunEnded

@@ -3,6 +3,8 @@
 a bar completes -> strategy -> order -> gate -> Approved | Refused
 fill            -> book, orders -> strategy
 split, dividend -> book, orders, history on its new scale
+interest, fee   -> book
+margin          -> orders off the market, positions closed
 halt            -> nothing is approved again
 """
 
@@ -13,10 +15,16 @@ from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import (
+    BorrowFeeCharged,
     CancelRejected,
+    CancelRequested,
     CashDividend,
+    CurrencyConverted,
     Event,
     Halted,
+    InterestCharged,
+    LiquidationForced,
+    MarginCalled,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -30,12 +38,14 @@ from evenkeel.domain.events import (
     Split,
 )
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.money import ZERO
-from evenkeel.domain.order import OrderStatus
+from evenkeel.domain.money import ZERO, text
+from evenkeel.domain.order import OrderStatus, OrderType, Side
 from evenkeel.engine.account import Account
 from evenkeel.engine.desk import Outbox, StrategyDesk
+from evenkeel.engine.lender import VENUE, closings
 from evenkeel.engine.seats import Seats
-from evenkeel.strategy.base import OrderUpdate
+from evenkeel.execution.financing import parse_margin
+from evenkeel.strategy.base import Ask, OrderUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,11 +67,15 @@ class Core:
         """Seat the strategy at an account that holds nothing but `started.cash`."""
         self.tape = tape
         self._started = started
-        self._limits = limits
         instruments = {name: bars.instrument for name, bars in tape.bars.items()}
         self.account = Account(started.cash, started.currency, instruments, tape)
+        self._margin = parse_margin(started.settings.get("margin", "none"))
         self._outbox = Outbox()
         self._seats = Seats(strategy, tape)
+        self._desks = [
+            StrategyDesk(self.account, limits, self._outbox, number)
+            for number in range(len(self._seats.seats))
+        ]
 
     # ---- time ----
 
@@ -69,8 +83,7 @@ class Core:
         """Set the strategies up and let them start."""
         self._seats.setup()
         self._outbox.records.append(self._started)
-        for number, seat in enumerate(self._seats.seats):
-            desk = StrategyDesk(self.account, self._limits, self._outbox, number)
+        for seat, desk in zip(self._seats.seats, self._desks, strict=True):
             seat.strategy.join(desk)
             seat.strategy.on_start()
         return self._decided()
@@ -134,13 +147,36 @@ class Core:
                 self.account.book.take(event)
                 self.account.orders.split(event)
                 self._seats.split(event)
-            case CashDividend():
+            case CashDividend() | InterestCharged() | BorrowFeeCharged() | CurrencyConverted():
                 self.account.book.take(event)
+            case MarginCalled():
+                self._cancel_everything(f"margin call: {_short_of(event)}")
+            case LiquidationForced():
+                self._close_out(event)
             case Halted():
                 self.account.halted = event.reason
             case Resumed():
                 self.account.halted = None
         return self._decided()
+
+    def _cancel_everything(self, reason: str) -> None:
+        for working in self.account.orders.all_open():
+            if working.move(OrderStatus.PENDING_CANCEL):
+                self._outbox.records.append(
+                    CancelRequested(working.order.id, self.tape.now, VENUE, reason)
+                )
+
+    def _close_out(self, event: LiquidationForced) -> None:
+        """Make the venue's own orders. They pass the gate; whoever trades the thing hears of them."""
+        for name, quantity in closings(self.account, self._margin, event):
+            ask = Ask(
+                instrument=name,
+                side=Side.BUY if quantity > 0 else Side.SELL,
+                quantity=abs(quantity),
+                type=OrderType.MARKET,
+                reason=f"forced liquidation: {_short_of(event)}",
+            )
+            self._desks[self._seats.of(name)].place(VENUE, ask)
 
     def _fill(self, fill: Fill) -> None:
         if not self.account.book.take(fill):
@@ -205,3 +241,7 @@ class Core:
             f"{self._started.strategy} answered {REFUSALS_MAX} refusals in one moment with another "
             "order; let on_order give up"
         )
+
+
+def _short_of(event: MarginCalled | LiquidationForced) -> str:
+    return f"equity {text(event.equity)} is below the margin {text(event.required)}"

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import JournalError
 from evenkeel.domain.events import (
+    BorrowFeeCharged,
     CancelRejected,
     CancelRequested,
     CashDividend,
+    CurrencyConverted,
     Event,
     Halted,
+    InterestCharged,
+    LiquidationForced,
+    MarginCalled,
     Noted,
     OrderAccepted,
     OrderCanceled,
@@ -146,7 +151,7 @@ class _Replay:
             case Split():
                 book.take(record)
                 orders.split(record)
-            case CashDividend():
+            case CashDividend() | InterestCharged() | BorrowFeeCharged() | CurrencyConverted():
                 book.take(record)
             case OrderCanceled():
                 orders.end(record.order_id, OrderStatus.CANCELED, record.filled)
@@ -162,6 +167,8 @@ class _Replay:
                 self.account.halted = None
             case OrderAccepted() | OrderUncertain() | CancelRequested() | CancelRejected():
                 pass  # a status
+            case MarginCalled() | LiquidationForced():
+                pass  # the requests and orders that came of it have records of their own
             case Noted() | RunEnded():
                 pass  # words
 

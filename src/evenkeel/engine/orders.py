@@ -85,6 +85,11 @@ class Orders:
         """The instruments with an order that could still fill."""
         return self._open
 
+    def all_open(self) -> list[Working]:
+        """Return every order that could still fill, oldest first."""
+        every = (working for orders in self._open.values() for working in orders.values())
+        return sorted(every, key=lambda working: working.order.id)
+
     # ---- what happens ----
 
     def approve(self, approved: Approved, owner: int) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Bars
     from evenkeel.engine.core import Core
+    from evenkeel.engine.lender import Lender
     from evenkeel.engine.schedule import Schedule
     from evenkeel.execution.broker import Broker
     from evenkeel.journal.log import Journal
@@ -26,9 +27,10 @@ def run(
     broker: Broker,
     journal: Journal,
     feed: Iterable[Sequence[Bars]] = (),
+    lender: Lender | None = None,
 ) -> None:
     """Run a strategy over the tape, then over every longer history that `feed` brings."""
-    shell = Shell(core, schedule, broker, journal)
+    shell = Shell(core, schedule, broker, journal, lender)
     with localcontext(EXACT):
         shell.carry(core.start())
         shell.play()
@@ -42,12 +44,23 @@ def run(
 class Shell:
     """The only place that acts."""
 
-    def __init__(self, core: Core, schedule: Schedule, broker: Broker, journal: Journal) -> None:
-        """Stand between the core, which decides, and the world, which answers."""
+    def __init__(
+        self,
+        core: Core,
+        schedule: Schedule,
+        broker: Broker,
+        journal: Journal,
+        lender: Lender | None = None,
+    ) -> None:
+        """Stand between the core, which decides, and the world, which answers.
+
+        Without a `lender` loans cost nothing here: a live venue charges for them itself.
+        """
         self._core = core
         self._schedule = schedule
         self._broker = broker
         self._journal = journal
+        self._lender = lender
 
     def play(self) -> None:
         """Go from moment to moment until the tape has run out."""
@@ -59,12 +72,27 @@ class Shell:
                 continue  # an order is on its way: another moment may come first now
             if moment == NEVER:
                 return
+            self._charge(moment)
             core.reveal(moment)
             for action in schedule.actions_due():
                 self.carry(core.process(action))
             self._listen()
+            self._keep_margin()
             while records := core.advance(moment):
                 self.carry(records)
+
+    def _charge(self, moment: int) -> None:
+        """Charge for what was lent until now, before the bars of `moment` are seen."""
+        lender = self._lender
+        if lender is not None and lender.owes():
+            self._core.reveal(moment - 1)
+            for event in lender.charges(moment):
+                self.carry(self._core.process(event))
+
+    def _keep_margin(self) -> None:
+        if self._lender is not None:
+            for event in self._lender.margin_events():
+                self.carry(self._core.process(event))
 
     def carry(self, records: list[Record]) -> None:
         """Write records down, carry them out, and take in what the venue says to it."""

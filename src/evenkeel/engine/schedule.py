@@ -1,7 +1,8 @@
 """Which moment matters next. Paper and live go from bar to bar; a backtest jumps.
 
 A moment matters to the outside when a bar completes on which the venue could do something, an
-order could expire, or a corporate action takes effect. What strategies want to see lies between
+order could expire, a loan is charged for, the margin may not be kept, or a corporate action takes
+effect. What strategies want to see lies between
 those moments, and the core walks through it by itself. Early is allowed, late never.
 """
 
@@ -10,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.events import CorporateAction
     from evenkeel.domain.tape import Tape
 
 
 class LooksAhead(Protocol):
-    """A venue that knows, from bars to come, when it will next have something to say."""
+    """Somebody who knows, from bars to come, when he will next have something to say."""
 
     def next_event_at(self) -> int:
         """Return the closing time of that bar, `NEVER` when there is none."""
@@ -32,19 +33,19 @@ class Schedule:
     """
 
     def __init__(
-        self, tape: Tape, actions: Iterable[CorporateAction], venue: LooksAhead | None
+        self, tape: Tape, actions: Iterable[CorporateAction], ahead: Sequence[LooksAhead] = ()
     ) -> None:
-        """Go from bar to bar, or with a `venue` that looks ahead from event to event."""
+        """Go from bar to bar; from event to event when everybody who can cause one looks `ahead`."""
         self._tape = tape
         self._actions = sorted(actions, key=lambda action: action.at)
-        self._venue = venue
+        self._ahead = ahead
 
     def next_at(self) -> int:
         """Return the next moment that matters, `NEVER` when the tape has run out."""
-        if self._venue is None:
+        if not self._ahead:
             return self._tape.next_at
         moments = [self._tape.first_bar_after(each.instrument, each.at) for each in self._actions]
-        return min([self._venue.next_event_at(), *moments])
+        return min([*(each.next_event_at() for each in self._ahead), *moments])
 
     def actions_due(self) -> list[CorporateAction]:
         """Return, once each, the corporate actions that come before the bars just shown."""

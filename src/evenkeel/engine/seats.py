@@ -120,6 +120,10 @@ class Seats:
         """Return the seat with that number."""
         return self.seats[number]
 
+    def of(self, instrument: str) -> int:
+        """Return the number of the seat that trades an instrument."""
+        return next(n for n, seat in enumerate(self.seats) if instrument in seat.instruments)
+
     def setup(self) -> None:
         """Run every strategy's setup and queue up the times they want."""
         for seat in self.seats:

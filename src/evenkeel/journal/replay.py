@@ -13,10 +13,14 @@ import msgspec
 
 from evenkeel.domain.errors import JournalError
 from evenkeel.domain.events import (
+    AccountEvent,
+    BorrowFeeCharged,
     CancelRequested,
     CashDividend,
     CorporateAction,
+    CurrencyConverted,
     Event,
+    InterestCharged,
     Noted,
     RunEnded,
     RunStarted,
@@ -46,7 +50,7 @@ class Entry:
 class Ledger(Protocol):
     """What a replay posts to."""
 
-    def post(self, event: Fill | CorporateAction) -> object:
+    def post(self, event: Fill | CorporateAction | AccountEvent) -> object:
         """Book an event."""
         ...
 
@@ -93,7 +97,7 @@ def decode(entry: Entry) -> Decoded:
 
 
 def replay(lines: Iterable[bytes], open_book: Callable[[RunStarted], Book]) -> Book:
-    """Post every fill and corporate action to the book that `open_book` makes of the first record.
+    """Post everything that moved money or positions to the book that `open_book` makes of the first record.
 
     Raises `JournalError` when the book ends in another state than `RunEnded` says. A journal that
     has not ended (yet) has no state to compare with: its book is the state so far.
@@ -109,6 +113,8 @@ def replay(lines: Iterable[bytes], open_book: Callable[[RunStarted], Book]) -> B
             case RunEnded() as ended:
                 _compare(entry, ended, book)
             case (Fill() | Split() | CashDividend()) as event:
+                book.post(event)
+            case (InterestCharged() | BorrowFeeCharged() | CurrencyConverted()) as event:
                 book.post(event)
             case _:  # every other record tells why, not what became of the money
                 pass

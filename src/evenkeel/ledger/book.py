@@ -4,6 +4,10 @@
     position:<id>    what is held cost, without commission (short: negative)
     realized:<id>    profit of what was closed, before commission
     commission       what venues were paid
+    fees             what authorities, exchanges and clearing houses took of fills
+    interest         what was paid on money owed
+    borrow:<id>      what was paid for shares that were sold short
+    conversion       the other side of money changed from one currency into another
     dividend:<id>    cash dividends (a short pays them)
     opening          where the first cash came from
 
@@ -20,7 +24,15 @@ from decimal import Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, TypeAlias
 
 from evenkeel.domain.errors import OutsideError, UsageError, did_you_mean
-from evenkeel.domain.events import CashDividend, CorporateAction, Split
+from evenkeel.domain.events import (
+    AccountEvent,
+    BorrowFeeCharged,
+    CashDividend,
+    CorporateAction,
+    CurrencyConverted,
+    InterestCharged,
+    Split,
+)
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.money import EXACT, ONE, ZERO, text
 from evenkeel.domain.order import Side
@@ -79,6 +91,9 @@ class Account:
 
 Leg: TypeAlias = tuple[Account, Decimal]
 
+Booked: TypeAlias = Fill | CorporateAction | AccountEvent
+"""Whatever moves money or positions."""
+
 
 class _Holding:
     """An instrument's lots, beside the accounts that its fills are posted to."""
@@ -120,18 +135,22 @@ class Book:
             name: _Holding(instrument, self._account) for name, instrument in instruments.items()
         }
         self._held: dict[str, _Holding] = {}  # those of which the quantity is not zero
+        self._short: dict[str, _Holding] = {}
+        self.changes = 0
+        """How many events it has taken."""
         self._fill_ids: set[str] = set()
 
     # ---- what happens ------------------------------------------------------------------------
 
-    def post(self, event: Fill | CorporateAction) -> tuple[Posting, ...]:
+    def post(self, event: Booked) -> tuple[Posting, ...]:
         """Book an event and return its legs; none for a split, and for a fill that it knows."""
         return tuple(
             Posting(account.name, account.currency, amount) for account, amount in self.take(event)
         )
 
-    def take(self, event: Fill | CorporateAction) -> tuple[Leg, ...]:
+    def take(self, event: Booked) -> tuple[Leg, ...]:
         """Book an event as `post` does, for the engine: the legs refer to the accounts."""
+        self.changes += 1
         try:
             match event:
                 case Fill():
@@ -140,6 +159,13 @@ class Book:
                     return self._split(event)
                 case CashDividend():
                     return self._dividend(event)
+                case InterestCharged():
+                    return self._charge("interest", event.amount, event.currency, event)
+                case BorrowFeeCharged():
+                    account = f"borrow:{self._holding(event.instrument).instrument.id}"
+                    return self._charge(account, event.amount, event.currency, event)
+                case CurrencyConverted():
+                    return self._conversion(event)
         except (Inexact, InvalidOperation) as error:
             raise OutsideError(
                 f"{event}: these amounts cannot be booked exactly "
@@ -151,7 +177,7 @@ class Book:
             return ()
         self._fill_ids.add(fill.id)
         quantity, unit, fee = fill.quantity, fill.price, fill.commission
-        if not (quantity > ZERO and unit.is_finite() and fee.is_finite()):
+        if not (quantity > ZERO and unit.is_finite() and fee.is_finite() and fill.fees.is_finite()):
             raise OutsideError(f"{fill}: its quantity must be positive, its amounts must be finite")
         holding = self._holdings.get(fill.instrument) or self._holding(fill.instrument)
         if fill.side is not _BUY:
@@ -165,21 +191,32 @@ class Book:
         legs = [(holding.cash, paid.copy_negate()), (holding.position, cost)]
         if profit:
             legs.append((holding.realized, profit.copy_negate()))
-        if fee:
-            legs += self._commission(fill, holding)
-        if holding.lots.quantity:
+        if fee or fill.fees:
+            legs += self._charges(fill, holding)
+        held = holding.lots.quantity
+        if held:
             self._held[fill.instrument] = holding
         else:
             self._held.pop(fill.instrument, None)
+        if held < ZERO:
+            self._short[fill.instrument] = holding
+        elif self._short:
+            self._short.pop(fill.instrument, None)
         return self._enter(tuple(legs))
 
-    def _commission(self, fill: Fill, holding: _Holding) -> tuple[Leg, ...]:
-        """Return its two legs. Commission is not part of what a position costs."""
+    def _charges(self, fill: Fill, holding: _Holding) -> list[Leg]:
+        """Return the legs of commission and fees. They are not part of what a position costs."""
         cash, commission = holding.cash, holding.commission
         if fill.currency != cash.currency:
             cash = self._account("cash", fill.currency)
             commission = self._account("commission", fill.currency)
-        return ((cash, fill.commission.copy_negate()), (commission, fill.commission))
+        legs: list[Leg] = []
+        if fill.commission:
+            legs += ((cash, fill.commission.copy_negate()), (commission, fill.commission))
+        if fill.fees:
+            fees = self._account("fees", fill.currency)
+            legs += ((cash, fill.fees.copy_negate()), (fees, fill.fees))
+        return legs
 
     def _split(self, split: Split) -> tuple[Leg, ...]:
         """Change quantities, not costs.
@@ -205,6 +242,29 @@ class Book:
         income = self._account(f"dividend:{dividend.instrument}", dividend.currency)
         return self._enter(((cash, amount), (income, amount.copy_negate())))
 
+    def _charge(
+        self, account: str, amount: Decimal, currency: str, event: AccountEvent
+    ) -> tuple[Leg, ...]:
+        if not amount.is_finite():
+            raise OutsideError(f"{event}: its amount must be finite")
+        cash = self._account("cash", currency)
+        return self._enter(
+            ((cash, amount.copy_negate()), (self._account(account, currency), amount))
+        )
+
+    def _conversion(self, change: CurrencyConverted) -> tuple[Leg, ...]:
+        """Take one currency for another; what each gained or lost stands in `conversion`."""
+        if not (change.sold > ZERO and change.bought > ZERO):
+            raise OutsideError(f"{change}: what was sold and bought must be positive")
+        legs: list[Leg] = []
+        for amount, currency in (
+            (change.sold.copy_negate(), change.sold_currency),
+            (change.bought, change.bought_currency),
+        ):
+            legs.append((self._account("cash", currency), amount))
+            legs.append((self._account("conversion", currency), amount.copy_negate()))
+        return self._enter(tuple(legs))
+
     def _enter(self, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
         for account, amount in legs:
             account.balance = _add(account.balance, amount)
@@ -226,6 +286,16 @@ class Book:
     def commissions(self) -> Decimal:
         """Commission paid in the base currency."""
         return self._total("commission")
+
+    @property
+    def fees(self) -> Decimal:
+        """Fees of fills beside their commission, in the base currency."""
+        return self._total("fees")
+
+    @property
+    def financing(self) -> Decimal:
+        """Interest and borrow fees paid, in the base currency."""
+        return _add(self._total("interest"), self._total("borrow"))
 
     @property
     def dividends(self) -> Decimal:
@@ -250,6 +320,16 @@ class Book:
     def held(self) -> Mapping[str, object]:
         """By id, everything of which the quantity is not zero."""
         return self._held
+
+    @property
+    def short(self) -> Mapping[str, object]:
+        """By id, everything of which the quantity is below zero."""
+        return self._short
+
+    @property
+    def borrows(self) -> bool:
+        """Whether the account owes money in its base currency, or shares."""
+        return bool(self._short) or self._cash.balance < ZERO
 
     @property
     def positions(self) -> dict[str, Position]:

@@ -1,0 +1,241 @@
+"""Who lends the account money and shares: charges for each day, and keeps its margin.
+
+It reads the account and makes events; the core books them. A day's loan is what stood at the last
+bar of that day, and is charged before the first bar of a later one: for three days on a Monday.
+
+At each bar the margin is checked on closing prices, after the fills of that bar. Where it is not
+kept, the venue does what a margin account's agreement lets it do: `MarginCalled` cancels every
+order, and if that is not enough `LiquidationForced` sells (or buys back) at the next chance.
+
+A backtest asks `next_event_at` and jumps: to the next day on which something is lent, and to the
+first bar at which the margin might not be kept, found in one pass over the closes to come.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from evenkeel.domain.events import (
+    AccountEvent,
+    BorrowFeeCharged,
+    InterestCharged,
+    LiquidationForced,
+    MarginCalled,
+    MarginEvent,
+)
+from evenkeel.domain.money import EXACT, ZERO, round_up
+from evenkeel.domain.tape import NEVER
+from evenkeel.execution.financing import DAY, charge, day_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evenkeel.domain.bar import Column, Times
+    from evenkeel.domain.tape import Tape
+    from evenkeel.engine.account import Account
+    from evenkeel.execution.financing import Margin, Terms
+
+VENUE = "margin"
+"""Who an order is from that the venue makes to close a position."""
+
+_FIRST_CHUNK = 256
+_LAST_CHUNK = 65_536
+
+
+class Lender:
+    """One account's loans."""
+
+    def __init__(self, account: Account, terms: Terms) -> None:
+        """Lend to an account on these terms."""
+        self._account = account
+        self._tape: Tape = account.tape
+        self._terms = terms
+        self._scanned = (-1, NEVER)  # what the book had seen, and the first bar that might breach
+
+    def next_event_at(self) -> int:
+        """Return the next bar at which it could have something to say, `NEVER` without loans."""
+        if not self._account.book.borrows:
+            return NEVER
+        return min(self._next_day(), self._next_breach())
+
+    # ---- by the day --------------------------------------------------------------------------
+
+    def _charges_something(self) -> bool:
+        book, terms = self._account.book, self._terms
+        return bool((terms.borrow and book.short) or (terms.interest and book.cash < ZERO))
+
+    def _next_day(self) -> int:
+        """Return the first bar of a later day."""
+        if not self._charges_something():
+            return NEVER
+        midnight = (day_of(self._tape.now) + 1) * DAY
+        following = [
+            cursor.times[place]
+            for cursor in self._tape.cursors
+            if (place := bisect_right(cursor.times, midnight, max(cursor.index, 0)))
+            < len(cursor.times)
+        ]
+        return min(following, default=NEVER)
+
+    def owes(self) -> bool:
+        """Whether there is something to charge for."""
+        return self._account.book.borrows and self._charges_something()
+
+    def charges(self, moment: int) -> list[AccountEvent]:
+        """Return what is due before the bars of `moment`; every bar before them must be shown."""
+        shown = [cursor.times[cursor.index] for cursor in self._tape.cursors if cursor.index >= 0]
+        first, last = day_of(max(shown)), day_of(moment)
+        if first == last:
+            return []
+        at, account = last * DAY, self._account
+        events: list[AccountEvent] = []
+        if self._terms.interest and account.book.cash < ZERO:
+            owed = -account.book.cash
+            events += [
+                InterestCharged(
+                    at, account.book.currency, owed, rate, days, charge(owed, rate, days)
+                )
+                for rate, days in self._terms.interest.stretches(first, last)
+                if rate
+            ]
+        if self._terms.borrow:
+            for name in sorted(account.book.short):
+                events += self._fees(name, first, last)
+        return events
+
+    def _fees(self, name: str, first: int, last: int) -> Iterator[BorrowFeeCharged]:
+        instrument, price = self._account.instruments[name], self._account.price(name)
+        assert price is not None, name  # what was sold had a bar to be sold on
+        quantity = -self._account.book.quantity(name)
+        value = quantity * price * instrument.multiplier
+        for rate, days in self._terms.borrow.stretches(first, last, name):
+            if rate:
+                amount = charge(value, rate, days)
+                yield BorrowFeeCharged(
+                    name, last * DAY, quantity, value, rate, days, amount, instrument.currency
+                )
+
+    # ---- margin ------------------------------------------------------------------------------
+
+    def margin_events(self) -> Iterator[MarginEvent]:
+        """Yield what the margin asks for now; each must be carried out before the next is asked."""
+        found = self._breach()
+        if found is None:
+            return
+        yield MarginCalled(self._tape.now, *found)
+        again = self._breach()
+        if again is not None:
+            yield LiquidationForced(self._tape.now, *again)
+
+    def _watches(self) -> bool:
+        """Whether the margin can be short: loans, and nothing being closed already."""
+        account = self._account
+        if not self._terms.margin.enforced or not account.book.borrows or not account.book.held:
+            return False
+        return not any(working.order.strategy == VENUE for working in account.orders.all_open())
+
+    def _breach(self) -> tuple[Decimal, Decimal] | None:
+        """Return equity and what is required where the one is below the other, exactly."""
+        if not self._watches():
+            return None
+        equity = self._account.equity()
+        if equity is None:
+            return None
+        required = sum((line.required for line in lines(self._account, self._terms.margin)), ZERO)
+        return (equity, required) if equity < required else None
+
+    def _next_breach(self) -> int:
+        """Return the first bar to come at which the margin might not be kept."""
+        if not self._watches():
+            return NEVER
+        changes, found = self._scanned
+        if changes != self._account.book.changes or found <= self._tape.now:
+            found = self._scan()
+            self._scanned = self._account.book.changes, found
+        return found
+
+    def _scan(self) -> int:
+        """Look through the closes to come with the positions as they are. Early, never late."""
+        account, tape, margin = self._account, self._tape, self._terms.margin
+        weights = []
+        for name in account.book.held:
+            multiplier = float(account.instruments[name].multiplier)
+            size = float(account.book.quantity(name)) * multiplier
+            share = float(margin.long if size > 0 else margin.short)
+            # equity - required = cash + Σ (size - |size| share) close
+            weights.append(
+                (tape.bars[name].closed_at, tape.bars[name].close, size, abs(size) * share)
+            )
+        return _first_short(weights, float(account.book.cash), tape.now)
+
+
+class Line(NamedTuple):
+    """One position as the margin sees it; `unit` is what one unit of it requires."""
+
+    instrument: str
+    quantity: Decimal
+    required: Decimal
+    unit: Decimal
+
+
+def lines(account: Account, margin: Margin) -> list[Line]:
+    """Return every position with what it requires at its last price, the largest first."""
+    found = []
+    for name in account.book.held:
+        quantity, price = account.book.quantity(name), account.price(name)
+        assert price is not None, name  # what was traded had a bar to be traded on
+        share = margin.long if quantity > 0 else margin.short
+        unit = price * account.instruments[name].multiplier * share
+        found.append(Line(name, quantity, abs(quantity) * unit, unit))
+    return sorted(found, key=lambda line: (-line.required, line.instrument))
+
+
+def closings(
+    account: Account, margin: Margin, event: LiquidationForced
+) -> list[tuple[str, Decimal]]:
+    """Return what to trade, by instrument, so that the margin is kept at the last prices.
+
+    The position that requires most is closed first, and of the last one only what is needed.
+    Without any equity everything goes.
+    """
+    missing = event.required - event.equity
+    found = []
+    for line in lines(account, margin):
+        if event.equity > 0 and missing <= 0:
+            break
+        quantity = abs(line.quantity)
+        if event.equity > 0 and line.unit > 0:
+            lot = account.instruments[line.instrument].lot
+            quantity = min(quantity, round_up(EXACT.divide(missing, line.unit), lot))
+        missing -= quantity * line.unit
+        found.append((line.instrument, -quantity if line.quantity > 0 else quantity))
+    return found
+
+
+def _first_short(weights: list[tuple[Times, Column, float, float]], cash: float, now: int) -> int:
+    """Return the first of all closing times after `now` at which equity might be below the margin."""
+    size, start = _FIRST_CHUNK, now
+    while True:
+        ahead = [
+            times[first : first + size]
+            for times, *_ in weights
+            if (first := int(np.searchsorted(times, start, side="right"))) < len(times)
+        ]
+        if not ahead:
+            return NEVER
+        horizon = min(int(times[-1]) for times in ahead)
+        moments = np.unique(np.concatenate([times[times <= horizon] for times in ahead]))
+        spare, gross = np.full(len(moments), cash), np.full(len(moments), abs(cash))
+        for times, close, held, required in weights:
+            last = np.maximum(np.searchsorted(times, moments, side="right") - 1, 0)
+            spare += (held - required) * close[last]
+            gross += abs(held) * close[last]
+        short = spare < 1e-9 * gross  # a hair early: the exact figures decide at the bar itself
+        first = int(short.argmax())
+        if short[first]:
+            return int(moments[first])
+        start, size = horizon, min(size * 4, _LAST_CHUNK)

@@ -88,7 +88,7 @@ def play(
     venue: Any = wanted.venue(tape) if script is None else ScriptedBroker(tape, script)
     assert isinstance(venue, SimulatedBroker | ScriptedBroker)
     journal = MemoryJournal()
-    run(core, Schedule(tape, actions, venue if jump else None), venue, journal)
+    run(core, Schedule(tape, actions, (venue,) if jump else ()), venue, journal)
     return journal.records, core, venue
 
 

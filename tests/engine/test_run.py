@@ -434,7 +434,7 @@ def test_nothing_is_sent_before_it_is_written():
     venue = ScriptedBroker(tape)
     core = request(strategy(), [bars(10, 10)]).core(tape)
     with pytest.raises(OutsideError):
-        run(core, Schedule(tape, (), None), venue, Log())
+        run(core, Schedule(tape, ()), venue, Log())
     assert told == ["RunStarted", "Approved"]
     assert venue.submitted == []
 
@@ -475,7 +475,7 @@ def on_paper(strategy, *histories, actions=()):
     journal = MemoryJournal()
     run(
         wanted.core(tape),
-        Schedule(tape, actions, None),
+        Schedule(tape, actions),
         wanted.venue(tape),
         journal,
         (feed.up_to(moment) for moment in moments[1:]),

@@ -211,12 +211,12 @@ def test_a_day_outside_the_tables_is_refused_with_what_to_do(tariff):
         UsageError, match=r"CAT fee of 2027-01-01 is not known: .* until 2026-12-31"
     ):
         fill(meter, "2027-01-01", "SELL", 1, 1)
-    with pytest.raises(UsageError, match=r"fees of 1996-12-31 are not known.*begin on 1997-01-01"):
-        fill(meter, "1996-12-31", "SELL", 1, 1)
-    tariff.check(us, at("1997-01-01"), at("2026-12-31"))
+    with pytest.raises(UsageError, match=r"fees of 1934-09-30 are not known.*begin on 1934-10-01"):
+        fill(meter, "1934-09-30", "SELL", 1, 1)
+    tariff.check(us, at("1934-10-01"), at("2026-12-31"))
     with pytest.raises(UsageError, match="2027-01-01"):
         tariff.check(us, at("2026-12-31"), at("2027-01-01"))
-    tariff.check(Instrument("SAP.XETR", "EUR"), at("1980-01-02"), at("2040-01-02"))
+    tariff.check(Instrument("SAP.XETR", "EUR"), at("1930-01-02"), at("2040-01-02"))
 
 
 # ---- Interactive Brokers, tiered -------------------------------------------------------------

@@ -25,9 +25,10 @@ from evenkeel.execution.slippage import (
     SquareRoot,
     TickSlippage,
     VolumeShare,
+    check_bars,
+    late,
     parse_slippage,
 )
-from evenkeel.execution.slippage.combined import check_bars, late
 from evenkeel.execution.slippage.impact import bars_in_a_day, parkinson
 from evenkeel.execution.slippage.spread import corwin_schultz, roll
 

@@ -65,7 +65,7 @@ def trade(stream, seed, *, verbs) -> tuple[list[Record], Watched, Core]:
     )
     tape = Tape(histories)
     venue, journal, core = Watched(tape, seed), MemoryJournal(), wanted.core(tape)
-    run(core, Schedule(tape, (), None), venue, journal)
+    run(core, Schedule(tape, ()), venue, journal)
     return journal.records, venue, core
 
 

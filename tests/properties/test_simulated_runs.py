@@ -86,7 +86,8 @@ def test_cash_and_positions_are_conserved_at_every_record(stream, seed, actions)
         match record:
             case Fill():
                 signed = record.quantity if record.side is Side.BUY else -record.quantity
-                cash -= Fraction(signed) * Fraction(record.price) + Fraction(record.commission)
+                cash -= Fraction(signed) * Fraction(record.price)
+                cash -= Fraction(record.commission) + Fraction(record.fees)
                 held[record.instrument] += Fraction(signed)
             case Split():
                 held[record.instrument] *= Fraction(record.new) / Fraction(record.old)

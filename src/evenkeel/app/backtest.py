@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.events import CorporateAction
     from evenkeel.execution.costs import CostModel
-    from evenkeel.execution.slippage import Slippage
+    from evenkeel.execution.slippage import AnySlippage
     from evenkeel.market.csv_files import Source, Wanted
     from evenkeel.market.history import Bound
     from evenkeel.risk.limits import Limits
@@ -36,7 +36,7 @@ def backtest(
     *,
     cash: Decimal | float | str = CASH,
     costs: str | CostModel | None = None,
-    slippage: str | Slippage | None = None,
+    slippage: str | AnySlippage | None = None,
     limits: Limits | None = None,
     start: Bound = None,
     end: Bound = None,
@@ -46,6 +46,9 @@ def backtest(
     stamp: str = "start",
     volume_share: Decimal | float | str | None = None,
     touch: str | None = None,
+    interest: str | None = None,
+    borrow: str | None = None,
+    margin: str | None = None,
     currency: str = "USD",
     engine: str = ENGINES[0],
 ) -> Result:
@@ -55,7 +58,10 @@ def backtest(
     `engine="backtrader"` it is a `bt.Strategy` (see `evenkeel.lab.backtrader`). `bars` is
     what `market.csv_files.read_bars` takes: a path, a DataFrame, or a dict of these by instrument
     id. `cash` is in `currency`. `costs` is `"zero"`, `"bps:10"` or `"ibkr-fixed"` (the default),
-    `slippage` `"none"` or `"bps:1"` (the default), or objects. Without `limits` the run uses
+    `slippage` `"none"` or `"bps:1"` (the default), or objects; `execution/costs` and
+    `execution/slippage` have more. `interest` and `borrow` are percent a year on money owed and on
+    shares sold short, `margin` is `"reg-t"` or `"none"`; with a tariff of Interactive Brokers they
+    are 6, 0.5 and reg-t unless given, with any other none. Without `limits` the run uses
     `Limits.permissive_for_research()` and its report says so. What lies outside `start` to `end`
     (inclusive) is not read. `actions` are splits and dividends. `jump=False` visits every bar and
     gives the same journal. Raises `UsageError` and its kin for anything that cannot be run.
@@ -76,6 +82,9 @@ def backtest(
         volume_share=volume_share,
         touch=touch,
         engine=engine,
+        interest=interest,
+        borrow=borrow,
+        margin=margin,
     )
     return execute(wanted, jump=jump)
 
@@ -151,7 +160,10 @@ def execute(wanted: Request, *, jump: bool = True) -> Result:
     tape = Tape(wanted.bars)
     venue = wanted.venue(tape)
     journal = MemoryJournal()
-    run(wanted.core(tape), Schedule(tape, wanted.actions, venue if jump else None), venue, journal)
+    core = wanted.core(tape)
+    lender = wanted.lender(core)
+    schedule = Schedule(tape, wanted.actions, (venue, lender) if jump else ())
+    run(core, schedule, venue, journal, lender=lender)
     return Result(
         journal=journal,
         records=journal.records,

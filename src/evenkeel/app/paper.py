@@ -85,12 +85,14 @@ def replay(wanted: Request, journal: Journal, *, segment: int | None = None) -> 
     tape = Tape(_until(wanted.bars, ends[0]))
     kept = _Kept(journal)
     feed = (_until(wanted.bars, end) for end in ends[1:])
+    core = wanted.core(tape)
     run(
-        wanted.core(tape),
-        Schedule(tape, wanted.actions, None),
+        core,
+        Schedule(tape, wanted.actions),
         wanted.venue(tape),
         kept,
         feed,
+        wanted.lender(core),
     )
     return kept.records
 

@@ -12,9 +12,11 @@ from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.money import exact, text
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.core import Core
-from evenkeel.execution.costs import parse_costs
+from evenkeel.engine.lender import Lender
+from evenkeel.execution.costs import IbkrFixed, IbkrTiered, parse_costs
+from evenkeel.execution.financing import NONE, Terms, parse_terms
 from evenkeel.execution.simulated import SimulatedBroker
-from evenkeel.execution.slippage import parse_slippage
+from evenkeel.execution.slippage import check_bars, parse_slippage
 from evenkeel.risk.limits import Limits
 from evenkeel.strategy.base import Trader
 
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Bars
     from evenkeel.execution.costs import CostModel
-    from evenkeel.execution.slippage import AnySlippage, Slippage
+    from evenkeel.execution.slippage import AnySlippage
 
 CASH = Decimal(100_000)
 COSTS = "ibkr-fixed"
 SLIPPAGE = "bps:1"
 VOLUME_SHARE = Decimal("0.1")
+WITH_BROKER = {"interest": "6", "borrow": "0.5", "margin": "reg-t"}
+"""What Interactive Brokers' tariffs bring along unless told otherwise; no other tariff does."""
 TOUCH: Literal["at", "through"] = "at"
 
 
@@ -41,8 +45,9 @@ class Request:
     cash: Decimal
     currency: str
     costs: CostModel
-    slippage: Slippage
+    slippage: AnySlippage
     limits: Limits
+    terms: Terms
     volume_share: Decimal = VOLUME_SHARE
     touch: Literal["at", "through"] = TOUCH
     actions: Sequence[CorporateAction] = ()
@@ -69,6 +74,7 @@ class Request:
                     if self.strategy.engine == Trader.engine
                     else {"engine": self.strategy.engine}
                 ),
+                **self.terms.as_settings(),
             },
         )
 
@@ -86,6 +92,10 @@ class Request:
             touch=self.touch,
         )
 
+    def lender(self, core: Core) -> Lender:
+        """Return who lends to this request's account, and charges for it."""
+        return Lender(core.account, self.terms)
+
 
 def request(
     strategy: Trader,
@@ -98,6 +108,9 @@ def request(
     limits: Limits | None = None,
     volume_share: Decimal | float | str | None = None,
     touch: str | None = None,
+    interest: str | None = None,
+    borrow: str | None = None,
+    margin: str | None = None,
     actions: Sequence[CorporateAction] = (),
     data: Mapping[str, Any] | None = None,
 ) -> Request:
@@ -110,14 +123,19 @@ def request(
             )
     if touch not in {None, "at", "through"}:
         raise UsageError(f"touch must be 'at' or 'through', was {touch!r}")
+    tariff = parse_costs(COSTS if costs is None else costs)
+    slips = parse_slippage(SLIPPAGE if slippage is None else slippage)
+    for history in bars:
+        _check(tariff, slips, history)
     return Request(
         strategy=strategy,
         bars=bars,
         cash=_cash(cash),
         currency=currency,
-        costs=parse_costs(COSTS if costs is None else costs),
-        slippage=_plain(parse_slippage(SLIPPAGE if slippage is None else slippage)),
+        costs=tariff,
+        slippage=slips,
         limits=Limits.permissive_for_research() if limits is None else limits,
+        terms=_terms(tariff, interest=interest, borrow=borrow, margin=margin),
         volume_share=VOLUME_SHARE if volume_share is None else exact(volume_share),
         touch="through" if touch == "through" else "at",
         actions=actions,
@@ -125,10 +143,18 @@ def request(
     )
 
 
-def _plain(slippage: AnySlippage) -> Slippage:
-    if hasattr(slippage, "slipped_in") or hasattr(slippage, "bars_late"):
-        raise UsageError(f"slippage {slippage.name} is not part of the venue yet; choose bps:1")
-    return slippage
+def _check(costs: CostModel, slippage: AnySlippage, bars: Bars) -> None:
+    """Raise `UsageError` when a model lacks the rates or the columns that these bars ask for."""
+    if hasattr(costs, "check"):
+        costs.check(bars.instrument, int(bars.closed_at[0]), int(bars.closed_at[-1]))
+    check_bars(slippage, bars)
+
+
+def _terms(costs: CostModel, **wished: str | None) -> Terms:
+    """Return the terms that were wished for; where none were, those that go with the tariff."""
+    usual = WITH_BROKER if isinstance(costs, IbkrFixed | IbkrTiered) else {}
+    said = {key: value or usual.get(key, NONE) for key, value in wished.items()}
+    return parse_terms(**said)
 
 
 def instrument_of(name: str, facts: Mapping[str, str]) -> Instrument:

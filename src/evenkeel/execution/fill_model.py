@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from evenkeel.domain.money import EXACT, exact, round_down, round_up
-from evenkeel.execution.slippage import Slippage as Slippage  # noqa: PLC0414 - for the venue
 
 if TYPE_CHECKING:
     from evenkeel.domain.bar import Column, Times

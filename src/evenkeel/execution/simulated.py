@@ -58,8 +58,8 @@ from evenkeel.domain.instrument_events import (
 from evenkeel.domain.money import EXACT, ONE, ZERO, exact, round_down
 from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.domain.tape import NEVER, Tape
-from evenkeel.execution.costs import CostModel
-from evenkeel.execution.fill_model import Prices, Slippage, on_tick
+from evenkeel.execution.costs import CostModel, Meter, Traded
+from evenkeel.execution.fill_model import Prices, on_tick
 from evenkeel.execution.lookahead import first_bar_for, led_past
 from evenkeel.execution.offers import (
     Offer,
@@ -71,6 +71,7 @@ from evenkeel.execution.offers import (
 )
 from evenkeel.execution.restate import rename, restate_prices, restate_quantity
 from evenkeel.execution.resting import Resting
+from evenkeel.execution.slippage import AnySlippage, Meeting, late
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ class SimulatedBroker:
         tape: Tape,
         *,
         costs: CostModel,
-        slippage: Slippage,
+        slippage: AnySlippage,
         volume_share: Decimal | float | str = Decimal("0.1"),
         touch: Literal["at", "through"] = "at",
     ) -> None:
@@ -103,6 +104,11 @@ class SimulatedBroker:
         if touch not in {"at", "through"}:
             raise UsageError(f"touch {touch!r} is not known; there are 'at' and 'through'")
         self.tape, self.costs, self.slippage = tape, costs, slippage
+        # Asked once, so that models that need no more than the price or the order stay cheap.
+        self._meter: Meter | None = costs.meter() if hasattr(costs, "meter") else None
+        self._slipped_by = getattr(slippage, "slipped", None)
+        self._slipped_in = getattr(slippage, "slipped_in", None)
+        self._late = late(slippage)
         self.volume_share, self.through = _share(volume_share), touch == "through"
         self._share = float(self.volume_share)
         self._open: dict[int, Resting] = {}
@@ -214,8 +220,10 @@ class SimulatedBroker:
             working.expires_at = order.expires_at
             heappush(self._expiring, (order.expires_at, order.id))
             self._next_at = min(self._next_at, order.expires_at)
+        if self._late:
+            working.first = working.line.cursor.index + 1 + self._late
         if working.parent is None:
-            self._watch(working, working.line.cursor.index + 1)
+            self._watch(working, max(working.first, working.line.cursor.index + 1))
 
     def _take_place(self, old: Resting, new: Resting) -> None:
         """Put a replacement where the replaced order stood: its parent, children and group."""
@@ -285,7 +293,7 @@ class SimulatedBroker:
             else:
                 child.parent = None
                 child.remaining = min(child.remaining, bought)
-                self._watch(child, self._bars_until(child, at))
+                self._watch(child, max(child.first, self._bars_until(child, at)))
 
     def _waiting(self, parent: Resting) -> list[Resting]:
         ids = self._children.pop(parent.id, ())
@@ -469,12 +477,16 @@ class SimulatedBroker:
         if quantity <= ZERO:
             return
         # A stop that triggers has become a market order by now; what is a limit never slips.
-        price = base if leg.type is _LIMIT else self._slipped(base, leg, bar, instrument.tick)
+        price = base if leg.type is _LIMIT else self._slipped(base, leg, bar, quantity, index)
         size = quantity if instrument.multiplier is ONE else quantity * instrument.multiplier
         leg.filled += quantity
         leg.remaining -= quantity
         leg.notional += price * size
-        owed = self.costs.commission(quantity=leg.filled, notional=leg.notional)
+        if self._meter is None:
+            owed, fees = self.costs.commission(quantity=leg.filled, notional=leg.notional), ZERO
+        else:
+            resting = leg.type is _LIMIT and not chance.at_open
+            owed, fees = self._metered(self._meter, leg, quantity, price * size, resting=resting)
         leg.fills += 1
         ambiguity = None
         if best is not None:
@@ -493,6 +505,7 @@ class SimulatedBroker:
                 owed - leg.charged,
                 ZERO if price is base else abs(price - base) * size,
                 ambiguity,
+                fees,
             )
         )
         leg.charged = owed
@@ -522,11 +535,41 @@ class SimulatedBroker:
             self._used[name] = index, wanted
         return quantity
 
-    def _slipped(self, base: Decimal, leg: Resting, bar: Prices, tick: Decimal | None) -> Decimal:
+    def _metered(
+        self, meter: Meter, leg: Resting, quantity: Decimal, value: Decimal, *, resting: bool
+    ) -> tuple[Decimal, Decimal]:
+        """Return what the order owes so far, and the fees of this fill alone."""
+        charge = meter.charge(
+            Traded(
+                leg.id,
+                leg.line.bars.instrument,
+                leg.due_at,
+                leg.buy,
+                quantity,
+                value,
+                leg.filled,
+                leg.notional,
+                leg.charged,
+                resting,
+            )
+        )
+        return leg.charged + charge.commission, charge.fees
+
+    def _slipped(
+        self, base: Decimal, leg: Resting, bar: Prices, quantity: Decimal, index: int
+    ) -> Decimal:
         """Return the price after slippage: on the tick, in the bar, never better than `base`."""
-        price = self.slippage.slipped(base, buy=leg.buy)
+        bars = leg.line.bars
+        price: Decimal
+        if self._slipped_in is None:
+            assert self._slipped_by is not None, self.slippage
+            price = self._slipped_by(base, buy=leg.buy)
+        else:
+            meeting = Meeting(leg.id, leg.fills + 1, leg.buy, quantity, leg.filled, bars, index)
+            price = self._slipped_in(base, meeting)
         if price is base:
             return base
+        tick = bars.instrument.tick
         if tick is not None:
             price = on_tick(price, tick, up=leg.buy)
         if leg.buy:
@@ -552,11 +595,13 @@ class SimulatedBroker:
         for child in self._waiting(parent):
             child.parent = None
             if child.instrument != parent.instrument or parent.on_close:
-                self._watch(child, self._bars_until(child, at))
-            elif child.on_close:
-                self._watch(child, index)  # the close comes after whatever filled in it
-            elif chance.at_open and child.type is not _MARKET and not child.once:
-                self._watch(child, index)
+                self._watch(child, max(child.first, self._bars_until(child, at)))
+            elif child.on_close:  # the close comes after whatever filled in it
+                self._watch(child, max(child.first, index))
+            elif child.first > index or (
+                chance.at_open and child.type is not _MARKET and not child.once
+            ):
+                self._watch(child, max(child.first, index))
             else:
                 child.woken_in, child.woken_at_price = index, chance.price
                 child.woken_for_sure = (

@@ -23,9 +23,11 @@ from evenkeel.domain.errors import UsageError
 from evenkeel.domain.instrument import NO_MARKET, Instrument
 
 SEC: tuple[tuple[str, str], ...] = (
-    # SEC fee rate advisories, in dollars a million of sales. Until 2001 the law named the rate
-    # (1/300 of 1 %), from 1997 on for Nasdaq too.
-    ("1997-01-01", "33.30"),
+    # Dollars a million of sales. Until 2001 the law itself named the rate (1/500 of 1 %, from 1976
+    # on 1/300), until 1996 for shares on an exchange only: what traded over the counter is charged
+    # it here too. From 2002 on: the SEC's fee rate advisories.
+    ("1934-10-01", "20.00"),
+    ("1976-01-01", "33.30"),
     ("2001-12-28", "15.00"),
     ("2002-04-01", "30.10"),
     ("2003-03-22", "25.20"),
@@ -63,7 +65,7 @@ SEC: tuple[tuple[str, str], ...] = (
 TAF: tuple[tuple[str, str, str], ...] = (
     # FINRA By-Laws, Schedule A, section 1: dollars a share sold, and the most for one trade. For
     # some months before 2003-09 the rate was lower; the rate of October 2002 stands for them.
-    ("1997-01-01", "0", "0"),
+    ("1934-10-01", "0", "0"),
     ("2002-10-01", "0.0001", "10"),
     ("2004-11-01", "0.000075", "3.75"),
     ("2011-07-01", "0.000090", "4.50"),
@@ -81,7 +83,7 @@ TAF: tuple[tuple[str, str, str], ...] = (
 CAT: tuple[tuple[str, str], ...] = (
     # Dollars a share of a listed stock: CAT Fee 2024-1, 2025-1, 2025-2 and 2026-1, with Historical
     # CAT Assessment 1 (0.000013) from October 2024 to April 2026.
-    ("1997-01-01", "0"),
+    ("1934-10-01", "0"),
     ("2024-09-01", "0.000035"),
     ("2024-10-01", "0.000048"),
     ("2025-01-01", "0.000035"),
@@ -89,7 +91,7 @@ CAT: tuple[tuple[str, str], ...] = (
     ("2026-05-01", "0.000003"),
 )
 
-KNOWN_SINCE = "1997-01-01"
+KNOWN_SINCE = "1934-10-01"
 KNOWN_UNTIL = {
     # The SEC's next rate takes effect 60 days after its budget of 2027 is law, which had not
     # happened in late November 2026.

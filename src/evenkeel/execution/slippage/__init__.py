@@ -1,7 +1,7 @@
 """How much worse than its rule an order fills: the port, the models, and their names."""
 
 from evenkeel.execution.slippage.chance import RandomSlippage
-from evenkeel.execution.slippage.combined import Combined, Latency
+from evenkeel.execution.slippage.combined import Combined, Latency, check_bars, late
 from evenkeel.execution.slippage.flat import (
     BasisPointsSlippage,
     HalfSpread,
@@ -31,5 +31,7 @@ __all__ = [
     "SquareRoot",
     "TickSlippage",
     "VolumeShare",
+    "check_bars",
+    "late",
     "parse_slippage",
 ]

@@ -78,17 +78,20 @@ def play(
     jump: bool = False,
     cash: str = "100000",
     costs: str = "zero",
+    **terms: str,
 ) -> tuple[list[Record], Core, Any]:
     """Run a strategy; with a `script`, the venue says what that tells it to say."""
     wanted = request(
-        strategy(), list(histories), cash=cash, costs=costs, slippage="none", limits=limits
+        strategy(), list(histories), cash=cash, costs=costs, slippage="none", limits=limits, **terms
     )
     tape = Tape(histories)
     core = wanted.core(tape)
     venue: Any = wanted.venue(tape) if script is None else ScriptedBroker(tape, script)
     assert isinstance(venue, SimulatedBroker | ScriptedBroker)
     journal = MemoryJournal()
-    run(core, Schedule(tape, actions, (venue,) if jump else ()), venue, journal)
+    lender = wanted.lender(core)
+    schedule = Schedule(tape, actions, (venue, lender) if jump else ())
+    run(core, schedule, venue, journal, lender=lender)
     return journal.records, core, venue
 
 

@@ -39,7 +39,7 @@ def test_defaults_stand_when_nothing_is_said(tmp_path):
     assert (settings.vault.file, settings.vault.unlock) == ("secrets.vault", "auto")
     assert (settings.logging.levels, settings.logging.file) == ("info", "")
     assert settings.metrics.port == 0
-    assert len(settings.sources) == 16
+    assert len(settings.sources) == 19
 
 
 def test_each_layer_wins_over_the_one_before(tmp_path, write, monkeypatch):

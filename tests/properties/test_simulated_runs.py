@@ -11,7 +11,13 @@ from tests.engine.market import HOUR, X, Y, card, play
 from tests.properties.streams import STREAMS, wishes
 
 from evenkeel.domain.bar import Bars
-from evenkeel.domain.events import CashDividend, RunEnded, Split
+from evenkeel.domain.events import (
+    BorrowFeeCharged,
+    CashDividend,
+    InterestCharged,
+    RunEnded,
+    Split,
+)
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Side
@@ -93,6 +99,8 @@ def test_cash_and_positions_are_conserved_at_every_record(stream, seed, actions)
                 held[record.instrument] *= Fraction(record.new) / Fraction(record.old)
             case CashDividend():
                 cash += held[record.instrument] * Fraction(record.amount)
+            case InterestCharged() | BorrowFeeCharged():
+                cash -= Fraction(record.amount)
             case _:
                 continue
         legs = book.post(record)

@@ -33,6 +33,9 @@ SLIPPAGE = "bps:1"
 VOLUME_SHARE = Decimal("0.1")
 WITH_BROKER = {"interest": "6", "borrow": "0.5", "margin": "reg-t"}
 """What Interactive Brokers' tariffs bring along unless told otherwise; no other tariff does."""
+
+TARIFF = "tariff"
+"""The word for what a tariff brings along."""
 TOUCH: Literal["at", "through"] = "at"
 
 
@@ -151,9 +154,12 @@ def _check(costs: CostModel, slippage: AnySlippage, bars: Bars) -> None:
 
 
 def _terms(costs: CostModel, **wished: str | None) -> Terms:
-    """Return the terms that were wished for; where none were, those that go with the tariff."""
+    """Return the terms that were wished for; None or `tariff`: those that go with the tariff."""
     usual = WITH_BROKER if isinstance(costs, IbkrFixed | IbkrTiered) else {}
-    said = {key: value or usual.get(key, NONE) for key, value in wished.items()}
+    said = {
+        key: usual.get(key, NONE) if value in {None, TARIFF} else str(value)
+        for key, value in wished.items()
+    }
     return parse_terms(**said)
 
 

@@ -10,6 +10,7 @@ from evenkeel.domain.events import CancelRequested, Noted, Record
 from evenkeel.domain.money import ZERO, round_down, round_up
 from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
 from evenkeel.domain.verdict import Approved
+from evenkeel.engine.lender import VENUE
 from evenkeel.risk import gate
 from evenkeel.strategy.base import OrderUpdate, Position
 
@@ -106,7 +107,9 @@ class StrategyDesk:
 
     def cancel(self, strategy: str, order_id: int, reason: str) -> None:
         working = self._account.orders[order_id]
-        if working is None or not working.move(OrderStatus.PENDING_CANCEL):
+        if working is None or working.order.strategy == VENUE:
+            return
+        if not working.move(OrderStatus.PENDING_CANCEL):
             return
         self._outbox.records.append(CancelRequested(order_id, self.now, strategy, reason))
 

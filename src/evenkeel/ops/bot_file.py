@@ -6,8 +6,10 @@
     [limits]     every field of a limit card, or   file = "limits.toml"
     [data]       paths = ["spy.csv"]   instruments = ["SPY.ARCX"]   stamp = "start"
     [execution]  costs = "ibkr-fixed"  slippage = "bps:1"
+                 interest = "6"        borrow = "0.5"    margin = "reg-t"
 
-Relative paths start at the bot's file. Only `params`, `engine` and `stamp` may be left out.
+Relative paths start at the bot's file. Only `params`, `engine`, `stamp` and what loans cost (then: as
+the tariff has it) may be left out.
 """
 
 from __future__ import annotations
@@ -32,14 +34,19 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "strategy": ("path", "params", "engine"),
     "limits": (),  # the limit card has its own law, in the room of risk
     "data": ("paths", "instruments", "stamp"),
-    "execution": ("costs", "slippage"),
+    "execution": ("costs", "slippage", "interest", "borrow", "margin"),
 }
 """The tables of a bot's file and their keys; no keys where any may stand."""
 
 ENGINES = ("evenkeel", "backtrader")
 """Whose code a bot's strategy may be written for."""
 
-OPTIONAL = frozenset(("strategy.params", "strategy.engine", "data.stamp"))
+OPTIONAL = frozenset(
+    (
+        *("strategy.params", "strategy.engine", "data.stamp"),
+        *("execution.interest", "execution.borrow", "execution.margin"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,9 @@ class BotFile:
     stamp: Literal["start", "end"]
     costs: str
     slippage: str
+    interest: str
+    borrow: str
+    margin: str
 
 
 def load_bot(path: str | Path) -> BotFile:
@@ -86,8 +96,11 @@ def load_bot(path: str | Path) -> BotFile:
         data_paths=take("data.paths", "a list of files", take.paths),
         instruments=take("data.instruments", 'a list such as ["SPY.ARCX"]', take.instruments),
         stamp=take("data.stamp", '"start" or "end"', _one_of("start", "end"), "start"),
-        costs=take("execution.costs", "zero, bps:N or ibkr-fixed", _text),
-        slippage=take("execution.slippage", "none or bps:N", _text),
+        costs=take("execution.costs", "zero, bps:N, ibkr-fixed or another of docs/costs.md", _text),
+        slippage=take("execution.slippage", "none or bps:N, or another of docs/costs.md", _text),
+        interest=take("execution.interest", "percent a year as text", _text, "tariff"),
+        borrow=take("execution.borrow", "percent a year as text", _text, "tariff"),
+        margin=take("execution.margin", "reg-t or none", _text, "tariff"),
     )
 
 

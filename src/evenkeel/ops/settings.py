@@ -60,6 +60,9 @@ class Backtest:
 
     costs: str = "ibkr-fixed"
     slippage: str = "bps:1"
+    interest: str = "tariff"
+    borrow: str = "tariff"
+    margin: str = "tariff"
     volume_share: Decimal = Decimal("0.1")
     touch: Literal["at", "through"] = "at"
 
@@ -136,8 +139,11 @@ LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "three capitals of ISO 4217 such as USD",
         lambda value: re.fullmatch("[A-Z]{3}", value) is not None,
     ),
-    "backtest.costs": ("zero, bps:N or ibkr-fixed", bool),
-    "backtest.slippage": ("none or bps:N", bool),
+    "backtest.costs": ("zero, bps:N, ibkr-fixed or another of docs/costs.md", bool),
+    "backtest.slippage": ("none or bps:N, or another of docs/costs.md", bool),
+    "backtest.interest": ("percent a year, none, or tariff", bool),
+    "backtest.borrow": ("percent a year, none, or tariff", bool),
+    "backtest.margin": ("reg-t, none, or tariff", bool),
     "backtest.volume_share": (
         "a number above 0 and at most 1",
         lambda value: value.is_finite() and ZERO < value <= ONE,

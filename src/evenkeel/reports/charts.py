@@ -70,7 +70,9 @@ def busiest(result: Result) -> list[tuple[str, list[Move]]]:
     """Return the instruments that get a price chart, each with what happened to it."""
     by_name: dict[str, list[Move]] = {name: [] for name in result.bars}
     for move in result.moves:
-        by_name[move.instrument].append(move)
+        name = getattr(move, "instrument", None)  # interest is on the whole account
+        if name is not None:
+            by_name[name].append(move)
     ranked = sorted(by_name.items(), key=lambda item: -len(item[1]))
     return sorted(ranked[:MOST_PRICES])
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.events import (
+    AccountEvent,
+    BorrowFeeCharged,
+    CashDividend,
+    CurrencyConverted,
+    InterestCharged,
+    Split,
+)
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.money import EXACT, ONE, ZERO
 from evenkeel.domain.order import Side
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars, Column, Times
     from evenkeel.domain.events import Record
 
-Move: TypeAlias = Fill | Split | CashDividend
+Move: TypeAlias = Fill | Split | CashDividend | AccountEvent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +71,9 @@ class _Steps:
         return np.repeat(np.asarray(self.values, dtype=np.float64), np.diff(edges))
 
 
+MOVES = (Split, CashDividend, InterestCharged, BorrowFeeCharged, CurrencyConverted)
+
+
 def moves(records: Iterable[Record]) -> list[Move]:
     """Return what moved cash or positions, in journal order, each fill once."""
     known: set[str] = set()
@@ -73,7 +83,7 @@ def moves(records: Iterable[Record]) -> list[Move]:
             if record.id not in known:
                 known.add(record.id)
                 found.append(record)
-        elif isinstance(record, Split | CashDividend):
+        elif isinstance(record, MOVES):
             found.append(record)
     return found
 
@@ -115,9 +125,9 @@ def _steps(
     held: dict[str, _Steps] = {}
     ratios: dict[str, _Steps] = {}
     for move in happened:
-        quantity = held.setdefault(move.instrument, _Steps())
         match move:
             case Fill():
+                quantity = held.setdefault(move.instrument, _Steps())
                 signed = move.quantity if move.side is Side.BUY else -move.quantity
                 paid = signed * move.price * bars[move.instrument].instrument.multiplier
                 quantity.become(quantity.value + signed, move.at)
@@ -125,11 +135,18 @@ def _steps(
                 money.become(money.value - paid - charged, move.at)
                 costs.become(costs.value + charged + move.slippage, move.at)
             case Split():
+                quantity = held.setdefault(move.instrument, _Steps())
                 quantity.become(share(quantity.value, move.new, move.old), move.at + 1)
                 ratio = ratios.setdefault(move.instrument, _Steps(ONE))
                 ratio.become(share(ratio.value, move.new, move.old), move.at + 1)
             case CashDividend():
+                quantity = held.setdefault(move.instrument, _Steps())
                 money.become(money.value + quantity.value * move.amount, move.at + 1)
+            case InterestCharged() | BorrowFeeCharged():
+                money.become(money.value - move.amount, move.at + 1)
+                costs.become(costs.value + move.amount, move.at + 1)
+            case CurrencyConverted():
+                pass
     return money, costs, held, ratios
 
 

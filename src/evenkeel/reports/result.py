@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from evenkeel.domain.errors import JournalError, OutsideError
-from evenkeel.domain.events import RunEnded, RunStarted
+from evenkeel.domain.events import BorrowFeeCharged, InterestCharged, RunEnded, RunStarted
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.verdict import Refused
 from evenkeel.ledger.book import Book, Position
@@ -104,14 +104,14 @@ class Result:
 
     @cached_property
     def gross_metrics(self) -> dict[str, int | float]:
-        """The same performance with commission, fees and slippage given back."""
+        """The same performance with commission, fees, slippage, interest and borrow fees given back."""
         gross = self.curve.gross
         figures = measure.performance(gross[self.points], start=self._start, periods=self._periods)
         return {**figures, "max_drawdown": float(np.min(measure.drawdown(gross)))}
 
     @cached_property
     def moves(self) -> list[Move]:
-        """Every fill (once), split and dividend, in journal order."""
+        """Everything that moved cash or positions, in journal order; each fill once."""
         return moves(self.records)
 
     @cached_property
@@ -212,6 +212,7 @@ class Result:
             "refused_by_reason": self.refused_by_reason(),
             "fills": len(self._fills),
             "costs": self.costs(),
+            "financing": self.financing(),
             "cost_sensitivity": self.cost_sensitivity,
             "ambiguous_bars": self.ambiguous_bars,
             "ambiguity_worth": self.ambiguity_worth,
@@ -237,6 +238,16 @@ class Result:
             "slippage": math.fsum(float(fill.slippage) for fill in self._fills),
             "fees": math.fsum(float(fill.fees) for fill in self._fills),
         }
+
+    def financing(self) -> dict[str, float]:
+        """Return what loans cost: interest on money owed, and fees on shares sold short."""
+        return {
+            "interest": self._charged(InterestCharged),
+            "borrow": self._charged(BorrowFeeCharged),
+        }
+
+    def _charged(self, kind: type[InterestCharged | BorrowFeeCharged]) -> float:
+        return math.fsum(float(move.amount) for move in self.moves if isinstance(move, kind))
 
     @cached_property
     def cost_sensitivity(self) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def contents(result: Result) -> dict[str, Any]:
             for case in summary["cost_sensitivity"]["cases"]
         ],
         "break_even": summary["cost_sensitivity"]["break_even"],
-        "cost": math.fsum(summary["costs"].values()),
+        "cost": math.fsum((*summary["costs"].values(), *summary["financing"].values())),
         "first": int(result.curve.times[0]),
         "last": int(result.curve.times[-1]),
         "years": monthly(result.curve.times, result.curve.equity, start=float(result.started.cash)),

@@ -115,11 +115,11 @@ def round_trips(happened: Iterable[Move], bars: Mapping[str, Bars]) -> list[Trad
     trades: dict[tuple[int, int | None], Trade] = {}
     with localcontext(EXACT):
         for move in happened:
-            lots = open_lots.setdefault(move.instrument, deque())
             if isinstance(move, Fill):
+                lots = open_lots.setdefault(move.instrument, deque())
                 _trade(trades, lots, move, bars[move.instrument])
             elif isinstance(move, Split):
-                for lot in lots:
+                for lot in open_lots.get(move.instrument, ()):
                     lot.quantity = share(lot.quantity, move.new, move.old)
         for name, lots in open_lots.items():
             for lot in lots:

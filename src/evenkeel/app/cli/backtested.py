@@ -32,6 +32,9 @@ class Asked:
     cash: str | None
     costs: str | None
     slippage: str | None
+    interest: str | None
+    borrow: str | None
+    margin: str | None
     limits: str | None
     actions: str | None
     stamp: str
@@ -65,6 +68,9 @@ def _answer(asked: Asked) -> Answer:
         currency=settings.account.currency,
         costs=settings.backtest.costs,
         slippage=settings.backtest.slippage,
+        interest=settings.backtest.interest,
+        borrow=settings.backtest.borrow,
+        margin=settings.backtest.margin,
         volume_share=settings.backtest.volume_share,
         touch=settings.backtest.touch,
         limits=_limits(asked.limits),
@@ -108,6 +114,9 @@ def _settings(asked: Asked) -> Settings:
         "account.cash": asked.cash,
         "backtest.costs": asked.costs,
         "backtest.slippage": asked.slippage,
+        "backtest.interest": asked.interest,
+        "backtest.borrow": asked.borrow,
+        "backtest.margin": asked.margin,
     }
     given = {key: value for key, value in flags.items() if value is not None}
     return load_settings(flags=given, profile="backtest")

@@ -32,6 +32,11 @@ app.add_typer(secrets_app, name="secrets")
 app.add_typer(data_app, name="data")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+COSTS_HELP = "zero, bps:N, per-share:N, per-order:N, ibkr-tiered or ibkr-fixed (default)."
+SLIPPAGE_HELP = (
+    "none, bps:N, ticks:N, half-spread:N, corwin-schultz, roll, volume-share:N, sqrt:N, "
+    "almgren-chriss, random:N, latency:N; several joined by + (default: bps:1)."
+)
 Run = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="An id, its beginning, or a folder; else the newest."),
@@ -130,11 +135,23 @@ def backtest(
     ] = None,
     costs: Annotated[
         str | None,
-        typer.Option("--costs", metavar="MODEL", help="zero, bps:N or ibkr-fixed (default)."),
+        typer.Option("--costs", metavar="MODEL", help=COSTS_HELP),
     ] = None,
     slippage: Annotated[
         str | None,
-        typer.Option("--slippage", metavar="MODEL", help="none or bps:N (default: bps:1)."),
+        typer.Option("--slippage", metavar="MODEL", help=SLIPPAGE_HELP),
+    ] = None,
+    interest: Annotated[
+        str | None,
+        typer.Option("--interest", metavar="RATES", help="Percent a year on money owed, or none."),
+    ] = None,
+    borrow: Annotated[
+        str | None,
+        typer.Option("--borrow", metavar="RATES", help="Percent a year on shares sold short."),
+    ] = None,
+    margin: Annotated[
+        str | None,
+        typer.Option("--margin", metavar="RULE", help="none or reg-t: closes what it must."),
     ] = None,
     limits: Annotated[
         str | None, typer.Option("--limits", metavar="FILE", help="A complete limit card (TOML).")
@@ -175,6 +192,8 @@ def backtest(
           --set fast=10 --costs bps:10 --out report
       evenkeel backtest theirs.py:BtStrategy --data AAPL.csv --engine backtrader
       evenkeel backtest my.py:Mine --data catalog: --instrument AAPL.XNAS --start 2014-01-01
+      evenkeel backtest my.py:Mine --data AAPL.csv --costs ibkr-tiered \\
+          --slippage half-spread:0.01+sqrt:1 --borrow 2 --interest 6 --margin reg-t
     """
     from evenkeel.app.cli.backtested import Asked, answer
 
@@ -188,6 +207,9 @@ def backtest(
         cash=cash,
         costs=costs,
         slippage=slippage,
+        interest=interest,
+        borrow=borrow,
+        margin=margin,
         limits=limits,
         actions=actions,
         stamp=stamp,

@@ -50,7 +50,9 @@ def optimize(
     ] = None,
     costs: Annotated[
         str | None,
-        typer.Option("--costs", metavar="MODEL", help="zero, bps:N or ibkr-fixed (default)."),
+        typer.Option(
+            "--costs", metavar="MODEL", help="zero, bps:N, ibkr-tiered or ibkr-fixed (default)."
+        ),
     ] = None,
     slippage: Annotated[
         str | None,

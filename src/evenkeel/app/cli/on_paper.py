@@ -53,6 +53,9 @@ def _answer(bot: BotFile, replay: str, actions: str | None) -> Answer:
         currency=bot.currency,
         costs=bot.costs,
         slippage=bot.slippage,
+        interest=bot.interest,
+        borrow=bot.borrow,
+        margin=bot.margin,
         limits=_limits(bot),
     )
     with told(settings, "paper"):

@@ -20,7 +20,7 @@ def run_lines(body: dict[str, Any]) -> list[str]:
         ("risk", _risk(metrics)),
         ("orders", _orders(orders, body["fills"])),
         ("refused", ", ".join(f"{k} {n}" for k, n in body["refused_by_reason"].items())),
-        ("costs", _costs(costs)),
+        ("costs", _costs({**costs, **body["financing"]})),
         ("if costs were", _sensitivity(body["cost_sensitivity"])),
         ("ambiguous", _ambiguous(body)),
         ("findings", _findings(body["findings"])),

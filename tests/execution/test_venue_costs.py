@@ -1,0 +1,134 @@
+"""The simulated venue charges by the day and by the order, and fills as late as it is told."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from tests.execution.bench import MINUTE, advance, approved, bars_of, fills, order, play, venue
+
+from evenkeel.execution.costs import IbkrFixed, IbkrTiered
+from evenkeel.execution.slippage import parse_slippage
+
+D = Decimal
+FLAT = (100, 101, 99, 100)
+DAY = 86_400 * 10**9
+
+
+def on(day, rows, **facts):
+    """Minute bars of a day, in US dollars on Nasdaq."""
+    start = int(np.datetime64(f"{day}T15:00", "ns").astype(np.int64))
+    history = bars_of(rows, **facts)
+    shift = start - MINUTE
+    return replace(
+        history,
+        closed_at=history.closed_at + shift,
+        session_closes=history.session_closes + shift,
+    )
+
+
+def trade(broker, *orders):
+    """Send orders at the first bar, then step over the rest; the fills."""
+    first, *rest = next(iter(broker.tape.bars.values())).closed_at.tolist()
+    broker.tape.advance(first)
+    for each in orders:
+        broker.submit(approved(each))
+    said = broker.events()
+    for moment in rest:
+        broker.tape.advance(moment)
+        said += broker.events()
+    return fills(said)
+
+
+def test_a_fill_has_the_fees_of_its_day_beside_its_commission():
+    """10 shares at 624.83 on 2021-12-10, as on the statement: 1.03305633."""
+    history = on("2021-12-10", [FLAT, (624.83, 625, 624, 624)])
+    (fill,) = trade(venue(history, costs=IbkrFixed()), order(1, "SELL", 10))
+    assert (fill.commission, fill.fees) == (1, D("0.03305633"))
+
+
+def test_an_order_in_parts_pays_one_commission_and_its_fees_by_part():
+    history = on("2025-10-31", [FLAT, (100, 101, 99, 100, 800), (100, 101, 99, 100, 10_000)])
+    said = trade(venue(history, costs=IbkrFixed()), order(1, "SELL", 100))
+    assert [fill.quantity for fill in said] == [80, 20]
+    assert [fill.commission for fill in said] == [1, 0]
+    assert [fill.fees for fill in said] == [D("0.01504"), D("0.00376")]
+
+
+def test_a_limit_that_waited_and_was_met_adds_liquidity_and_one_beyond_the_open_takes_it():
+    tariff = IbkrTiered(remove=D("0.003"), add=D("-0.002"))
+    history = on("2023-06-01", [FLAT, FLAT, FLAT])
+    waited = order(1, "BUY", 1000, "LIMIT", limit="99.5")
+    beyond = order(2, "BUY", 1000, "LIMIT", limit="100.5")
+    first, second = (trade(venue(history, costs=tariff), each)[0].fees for each in (waited, beyond))
+    assert second - first == 1000 * D("0.005")
+
+
+def test_the_month_counts_every_instrument_and_order_of_the_account():
+    history = on("2023-06-01", [FLAT, (1, 1, 1, 1, 10**8)])
+    broker = venue(history, costs=IbkrTiered(remove=D(0)))
+    said = trade(broker, *(order(n, "BUY", 200_000) for n in (1, 2, 3)))
+    assert [fill.commission for fill in said] == [700, D(350) + D(200), D(400)]
+
+
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("ticks:2", "100.5"),
+        ("half-spread:0.2", "100.25"),  # on the tick, against us
+        ("volume-share:10", "101"),  # 10 x (0.1)^2 of 100 is 10, but the bar ends at 101
+        ("ticks:1+half-spread:0.25", "100.5"),
+    ],
+)
+def test_a_model_that_knows_the_bar_moves_the_price(model, price):
+    history = bars_of([FLAT, (100, 101, 99, 100, 1000)], tick=D("0.25"))
+    broker = venue(history, slippage=parse_slippage(model))
+    (fill,) = fills(play(broker, [order(1, "BUY", 100)]))
+    assert fill.price == D(price)
+    assert fill.slippage == (D(price) - 100) * 100
+
+
+def test_the_parts_of_an_order_press_harder_one_after_the_other():
+    rows = [(100, 110, 90, 100, 1000)] * 5
+    broker = venue(bars_of(rows), slippage=parse_slippage("sqrt:1"))
+    said = fills(play(broker, [order(1, "BUY", 300)]))
+    assert [fill.quantity for fill in said] == [100, 100, 100]
+    costs = [fill.slippage for fill in said]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[2]
+
+
+@pytest.mark.parametrize(("late", "bar"), [(0, 2), (1, 3), (2, 4)])
+def test_an_order_that_is_late_meets_a_later_bar(late, bar):
+    broker = venue(bars_of([FLAT] * 6), slippage=parse_slippage(f"latency:{late}"))
+    (fill,) = fills(play(broker, [order(1, "BUY", 1)]))
+    assert fill.at == bar * MINUTE
+
+
+def test_a_late_limit_misses_the_bar_that_would_have_filled_it():
+    history = bars_of([FLAT, (100, 101, 90, 100), FLAT, FLAT])
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    assert not fills(play(broker, [order(1, "BUY", 1, "LIMIT", limit="95")]))
+
+
+def test_a_late_order_waits_for_a_tape_that_grows():
+    history = bars_of([FLAT] * 6)
+    broker = venue(history.first(2), slippage=parse_slippage("latency:2"))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 1)))
+    for count in range(2, 7):
+        broker.tape.extend([history.first(count)])
+        if said := fills(advance(broker, count)):
+            break
+    assert [fill.at for fill in said] == [4 * MINUTE]
+
+
+@pytest.mark.parametrize(("parent", "bar"), [(1, 3), (2, 3)])
+def test_the_children_of_a_bracket_are_late_as_well(parent, bar):
+    """Sent together: what waits at the venue for its parent loses no further time."""
+    history = bars_of([FLAT, FLAT, (100, 101, 95, 100), (100, 101, 95, 100)])
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    entry = order(1, "BUY", 1, **({} if parent == 1 else {"kind": "LIMIT", "limit": "99"}))
+    exit_ = order(2, "SELL", 1, "STOP", stop="97", parent=1)
+    said = fills(play(broker, [entry, exit_]))
+    assert [(fill.order_id, fill.at // MINUTE) for fill in said] == [(1, bar), (2, bar)]

@@ -596,11 +596,11 @@ class SimulatedBroker:
             child.parent = None
             if child.instrument != parent.instrument or parent.on_close:
                 self._watch(child, max(child.first, self._bars_until(child, at)))
-            elif child.on_close:  # the close comes after whatever filled in it
-                self._watch(child, max(child.first, index))
-            elif child.first > index or (
-                chance.at_open and child.type is not _MARKET and not child.once
-            ):
+            elif (
+                child.on_close
+                or child.first > index
+                or (chance.at_open and child.type is not _MARKET and not child.once)
+            ):  # the close comes after whatever filled in it
                 self._watch(child, max(child.first, index))
             else:
                 child.woken_in, child.woken_at_price = index, chance.price

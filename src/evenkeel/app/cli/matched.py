@@ -155,6 +155,7 @@ def request_again(result: Result) -> Request:
         limits=Limits.from_text(started.limits),
         volume_share=started.settings["volume_share"],
         touch=started.settings["touch"],
+        **{key: started.settings.get(key, "none") for key in ("interest", "borrow", "margin")},
         actions=[each for each in result.records if isinstance(each, Split | CashDividend)],
         data=result.manifest["data"],
     )

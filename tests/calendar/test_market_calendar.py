@@ -1,6 +1,7 @@
 """One market's time: equal to the library's, right across every change of the clocks, never a guess."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import exchange_calendars
@@ -141,6 +142,7 @@ def test_tokyo_has_lunch_and_trades_longer_since_2024_11_05():
 # ---- across every change of the clocks ----
 
 
+@cache
 def changes(zone):
     """The days on which a zone's clocks changed from 1990 to 2027, by the zone's own offsets."""
     noon = datetime(1990, 1, 1, 12, tzinfo=ZoneInfo(zone))

@@ -96,6 +96,24 @@ def test_an_envelope_opens_for_what_it_was_sealed(other):
         unseal(moved, **sealed_for)
 
 
+def test_an_envelope_is_bound_twice_as_its_docstring_draws_it():
+    """Opened with nothing but the library: the data key by key, name, version; so the value."""
+
+    def aad(*parts):
+        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+    made = seal(b"value", key=KEY, key_id="k1", name="broker", version=7)
+    data_key = AESGCM(KEY).decrypt(
+        made.wrapped[:12],
+        made.wrapped[12:],
+        aad(b"evenkeel vault 1", b"key", b"k1", b"broker", b"7"),
+    )
+    plain = AESGCM(data_key).decrypt(
+        made.sealed[:12], made.sealed[12:], aad(b"evenkeel vault 1", b"value", b"broker", b"7")
+    )
+    assert (len(data_key), plain) == (32, b"value")
+
+
 def test_parts_cannot_be_divided_another_way():
     assert joined(b"ab", b"c") != joined(b"a", b"bc")
     assert joined(b"ab") != joined(b"a", b"b")

@@ -44,7 +44,7 @@ def make(server, clock, tmp_path):
         budget = Budget(tmp_path / "budget.db", clock, allowances)
         one = AlphaVantage(
             lambda: KEY,
-            Manners("alpha_vantage", budget, clock, chance=lambda: 0.5, **manners),
+            Manners("alpha_vantage", budget, clock, **manners),
             clock,
             base_url=base_url or server.url,
             timeout=timeout,

@@ -40,7 +40,7 @@ def chain(clock, tmp_path):
     with Loopback(yahoo) as first, Loopback(alpha_vantage) as second:
 
         def manners(name):
-            return Manners(name, budget, clock, patience=SWITCH_SECONDS, chance=lambda: 0.5)
+            return Manners(name, budget, clock, patience=SWITCH_SECONDS)
 
         one = Yahoo(manners("yahoo"), clock, session=session_to(first.port), timeout=SWITCH_SECONDS)
         two = AlphaVantage(

@@ -3,6 +3,7 @@
 import multiprocessing
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from random import Random
 
 import pytest
 from tests.contracts.provider_world import NOW
@@ -13,8 +14,12 @@ from evenkeel.market.budget import Allowance, Budget
 from evenkeel.market.manners import Manners, retry_after
 from evenkeel.market.provider import Failure, ProviderError
 
-MIDDLE = 0.5
-"""The chance that makes no jitter."""
+
+class Longest(Random):
+    """Dice that always draw the longest wait."""
+
+    def uniform(self, a, b):
+        return b
 
 
 @pytest.fixture
@@ -26,9 +31,9 @@ def clock():
 def manners(clock, tmp_path):
     made = []
 
-    def make(allowances=None, chance=lambda: MIDDLE, **options):
+    def make(allowances=None, **options):
         made.append(Budget(tmp_path / "budget.db", clock, allowances or {}))
-        return Manners("acme", made[-1], clock, chance=chance, **options)
+        return Manners("acme", made[-1], clock, dice=Longest(), **options)
 
     yield make
     for budget in made:
@@ -52,7 +57,7 @@ class Source:
 
 def kind_of(manners, source):
     with pytest.raises(ProviderError) as caught:
-        manners.ask(source)
+        manners.ask(source, "data")
     return caught.value.kind
 
 
@@ -61,7 +66,7 @@ def kind_of(manners, source):
 )
 def test_what_may_pass_is_tried_again_after_a_wait_that_doubles(manners, clock, kind):
     source = Source(kind, kind)
-    assert manners().ask(source) == "data"
+    assert manners().ask(source, "data") == "data"
     assert clock.slept == [0.5, 1.0]
 
 
@@ -80,15 +85,9 @@ def test_what_stays_is_asked_once(manners, clock, kind):
     assert (source.asked, clock.slept) == (1, [])
 
 
-def test_a_wait_is_jittered_by_half_either_way(manners, clock):
-    for chance in (0.0, 0.999_999):
-        manners(chance=lambda chance=chance: chance).ask(Source(Failure.SERVER))
-    assert clock.slept == pytest.approx([0.25, 0.75], abs=1e-5)
-
-
 def test_what_the_provider_asks_for_is_waited_and_a_little_more(manners, clock):
-    assert manners().ask(Source(Failure.RATE_LIMITED, retry=20)) == "data"
-    assert clock.slept == [21.0]
+    assert manners().ask(Source(Failure.RATE_LIMITED, retry=20), "data") == "data"
+    assert clock.slept == [20.5]
 
 
 def test_nobody_waits_longer_than_patience(manners, clock):
@@ -104,7 +103,7 @@ def test_a_provider_that_asked_to_wait_is_left_alone_until_then(manners, clock):
     source = Source()
     assert kind_of(impatient, source) is Failure.RESTING
     clock.advance(20)
-    assert impatient.ask(source) == "data"
+    assert impatient.ask(source, "data") == "data"
     assert source.asked == 1
 
 
@@ -120,8 +119,8 @@ def test_after_five_failures_it_rests_and_then_one_tries(manners, clock):
     assert kind_of(polite, source) is Failure.RESTING
     assert source.asked == 6
     clock.advance(60)
-    assert polite.ask(source) == "data"
-    assert polite.ask(source) == "data"
+    assert polite.ask(source, "data") == "data"
+    assert polite.ask(source, "data") == "data"
 
 
 def test_only_one_tries_while_the_others_rest(manners, clock):
@@ -135,7 +134,7 @@ def test_only_one_tries_while_the_others_rest(manners, clock):
         assert kind_of(polite, inner) is Failure.RESTING  # somebody else, meanwhile
         return "data"
 
-    assert polite.ask(slow) == "data"
+    assert polite.ask(slow, "data") == "data"
     assert inner.asked == 0
 
 
@@ -144,7 +143,7 @@ def test_a_success_forgets_failures_and_a_no_is_a_sign_of_health(manners):
     four = [Failure.SERVER] * 4
     source = Source(*four)
     assert [kind_of(polite, source) for _ in four] == four
-    assert polite.ask(source) == "data"
+    assert polite.ask(source, "data") == "data"
     assert kind_of(polite, Source(Failure.SERVER)) is Failure.SERVER
     source = Source(*four[1:], Failure.UNKNOWN, *four)
     kinds = [kind_of(polite, source) for _ in range(8)]

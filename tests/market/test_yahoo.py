@@ -45,7 +45,7 @@ def make(server, clock, tmp_path):
 
     def provider(allowances=None, *, timeout=5.0, port=None, **manners):
         budget = Budget(tmp_path / "budget.db", clock, allowances or {})
-        rules = Manners("yahoo", budget, clock, chance=lambda: 0.5, **manners)
+        rules = Manners("yahoo", budget, clock, **manners)
         one = Yahoo(rules, clock, session=session_to(port or server.port), timeout=timeout)
         made.extend([one, budget])
         return one

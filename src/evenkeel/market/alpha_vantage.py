@@ -196,7 +196,8 @@ class AlphaVantage:
     # ---- one request ----
 
     def _ask(self, instrument: Instrument, asked: dict[str, str], wanted: str) -> dict[str, Any]:
-        return self._manners.ask(lambda: self._once(instrument, asked, wanted))
+        what = f"{asked['function']} of {instrument.id}"
+        return self._manners.ask(lambda: self._once(instrument, asked, wanted), what)
 
     def _once(self, instrument: Instrument, asked: dict[str, str], wanted: str) -> dict[str, Any]:
         """Return the body that holds what is wanted; else say what its text means."""

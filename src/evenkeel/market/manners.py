@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from evenkeel.market.provider import PASSING, Failure, ProviderError
+from evenkeel.ops.metrics import count
+from evenkeel.ops.retry import Patience, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from evenkeel.market.budget import Budget
     from evenkeel.ops.clock import Clock
@@ -23,9 +25,9 @@ SECOND = 1_000_000_000
 class Manners:
     """The manners towards one provider, shared by all threads that ask it.
 
-    At most `tries` times, waiting 0.5, 1, 2 … seconds with a jitter of half either way, or what
-    the provider asks for; never longer than `patience` seconds in all. After `rest_after` failures
-    without a success between them it is left alone for `rest_seconds`; then one request tries.
+    At most `tries` times, with the waits of `ops.retry` or what the provider asks for; never
+    longer than `patience` seconds in all. After `rest_after` failures without a success between
+    them it is left alone for `rest_seconds`; then one request tries.
     """
 
     def __init__(
@@ -38,46 +40,46 @@ class Manners:
         patience: float = 30.0,
         rest_after: int = 5,
         rest_seconds: float = 60.0,
-        chance: Callable[[], float] = random.random,
+        dice: Random | None = None,
     ) -> None:
-        """Ask `provider`, counting in `budget`; `chance` is between 0 and 1."""
+        """Ask `provider`, counting in `budget`; `dice` make the waits uneven."""
         self.provider = provider
         self.patience = patience
-        self._budget, self._clock, self._chance = budget, clock, chance
-        self._tries = tries
+        self._budget, self._clock, self._dice = budget, clock, dice
+        self._tries = Patience(attempts=tries, seconds_max=patience)
         self._circuit = _Circuit(provider, clock, rest_after, rest_seconds)
 
-    def ask(self, question: Callable[[], T]) -> T:
+    def ask(self, question: Callable[[], T], what: str) -> T:
         """Return the answer to a question; raise the `ProviderError` that waiting cannot mend."""
-        deadline = self._clock.monotonic_ns() + int(self.patience * SECOND)
-        for attempt in range(1, self._tries + 1):
+
+        def once() -> T:
             self._circuit.refuse_open()
             try:
                 answer = question()
             except ProviderError as error:
                 self._circuit.failed(error)
-                wait = self._wait(attempt, error)
-                late = self._clock.monotonic_ns() + int(wait * SECOND) > deadline
-                if error.kind not in PASSING or attempt == self._tries or late:
-                    raise
-                self._clock.sleep(wait)
-            else:
-                self._circuit.succeeded()
-                return answer
-        raise AssertionError("the last try returns or raises")
+                count("provider_failures", provider=self.provider, kind=error.kind)
+                raise
+            self._circuit.succeeded()
+            return answer
+
+        return retry(
+            once,
+            what=f"{what} from {self.provider}",
+            patience=self._tries,
+            again=lambda error: isinstance(error, ProviderError) and error.kind in PASSING,
+            clock=self._clock,
+            dice=self._dice,
+        )
 
     def spend(self) -> None:
         """Count one request just before it goes out; `ProviderError` when it must not."""
         self._budget.take(self.provider, patience=min(self.patience, 10.0))
+        count("provider_requests", provider=self.provider)
 
     def block(self, until: int, why: str) -> None:
         """Send nothing until a moment (UTC nanoseconds): the provider has said so."""
         self._budget.block(self.provider, until, why)
-
-    def _wait(self, attempt: int, error: ProviderError) -> float:
-        if error.retry_after is not None:
-            return error.retry_after * (1 + self._chance() / 10)  # not all at the same moment
-        return 2.0 ** (attempt - 2) * (0.5 + self._chance())
 
 
 class _Circuit:

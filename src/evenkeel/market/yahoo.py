@@ -197,7 +197,8 @@ class Yahoo:
             span[1] = str(np.datetime64(end - 1, "ns").astype("datetime64[D]") + 1)
         else:
             span = [datetime.fromtimestamp(at / 1e9, UTC) for at in (start, end)]  # type: ignore[misc]
-        return self._manners.ask(lambda: self._once(instrument, interval, span))
+        what = f"{interval} bars of {instrument.id}"
+        return self._manners.ask(lambda: self._once(instrument, interval, span), what)
 
     def _once(
         self, instrument: Instrument, interval: str, span: list[Any]

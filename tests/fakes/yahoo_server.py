@@ -30,6 +30,9 @@ def yahoo(asked: Asked) -> Reply:
             if symbol != ACME.symbol:
                 return Reply({"chart": {"result": None, "error": NOT_FOUND}}, 404)
             return Reply({"chart": {"result": [chart(asked.query)], "error": None}})
+        case "/v7/finance/quote":
+            known = [name for name in asked.query["symbols"].split(",") if name == ACME.symbol]
+            return Reply({"quoteResponse": {"result": [_quote(name) for name in known]}})
     return Reply(
         "", headers={"Set-Cookie": "A3=cookie; Domain=.yahoo.com; Path=/; Max-Age=31536000"}
     )
@@ -60,6 +63,13 @@ def chart(query: dict[str, str]) -> dict[str, Any]:
         ratio = {"numerator": SPLIT, "denominator": 1, "splitRatio": f"{SPLIT}:1"}
         events["splits"] = {str(split): {"date": split, **ratio}}
     return {**found, "events": events} if events else found
+
+
+def _quote(symbol: str) -> dict[str, Any]:
+    said = meta()
+    names = ("currency", "regularMarketTime", "regularMarketPrice", "regularMarketVolume")
+    previous = {"regularMarketPreviousClose": said["chartPreviousClose"]}
+    return {"symbol": symbol, **{name: said[name] for name in names}, **previous}
 
 
 def meta() -> dict[str, Any]:

@@ -290,3 +290,34 @@ def test_other_kinds_are_read_and_named(make, recorded, clock, name, instrument,
 def test_symbols_are_spelled_its_way(make, server, instrument, symbol):
     assert failure(make(tries=1), Instrument(instrument)).kind is Failure.UNKNOWN
     assert charts(server)[-1].path.rpartition("/")[2] == symbol
+
+
+# ---- many at once ----
+
+
+def test_many_quotes_cost_one_request_and_who_is_unknown_is_not_there(make, server):
+    provider = make()
+    asked = [ACME, Instrument("NOBODY.XNAS")]
+    found = provider.quotes(asked)
+    assert list(found) == [ACME.id]
+    assert found[ACME.id].value == provider.quote(ACME).value
+    assert [each.query["symbols"] for each in server.log if "quote" in each.path] == ["ACME,NOBODY"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply("", 429, {"Retry-After": "9"}), Failure.RATE_LIMITED),
+        (Reply("", 500), Failure.SERVER),
+        (Reply(HTML), Failure.UNREADABLE),
+        (Reply({"quoteResponse": None}), Failure.UNREADABLE),
+        (Reply({"finance": {}}, 401), Failure.DENIED),
+    ],
+)
+def test_a_failure_of_many_quotes_is_classified(make, server, reply, kind):
+    server.answer = lambda asked: reply if "/quote" in asked.path else yahoo(asked)
+    with pytest.raises(ProviderError) as caught:
+        make(tries=1).quotes([ACME])
+    assert caught.value.kind is kind
+    server.answer = yahoo
+    assert list(make().quotes([ACME])) == [ACME.id]

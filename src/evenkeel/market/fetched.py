@@ -56,12 +56,13 @@ def fetched(
         None if volume is None else volume[done],
         (),
         None,
-        _place,
+        place,
     )
     return Fetched(instrument, interval, table, (origin,), np.zeros(len(done), np.int64), partial)
 
 
-def _place(row: int) -> str:
+def place(row: int) -> str:
+    """Name a row of an answer as a person counts."""
     return f"bar {row + 1}"
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from evenkeel.domain.errors import OutsideError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from evenkeel.domain.bar import Times
     from evenkeel.domain.events import CorporateAction
     from evenkeel.domain.instrument import Instrument
@@ -173,6 +175,15 @@ class Provider(Protocol):
 
     def quote(self, instrument: Instrument) -> Answer[Quote]:
         """Return the latest price."""
+        ...
+
+
+@runtime_checkable
+class ManyQuotes(Protocol):
+    """What a provider may be able to do beside: the latest prices of many in one request."""
+
+    def quotes(self, instruments: Sequence[Instrument]) -> Mapping[str, Answer[Quote]]:
+        """Return the latest prices by instrument id; whom it does not know is not there."""
         ...
 
 

@@ -32,7 +32,7 @@ from evenkeel.market.provider import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -83,6 +83,7 @@ HUNDREDTHS = {"GBp": "GBP", "GBX": "GBP", "ZAc": "ZAR", "ILA": "ILS"}
 """Currencies in which it quotes hundredths of another."""
 
 CHART = "/v8/finance/chart/"
+QUOTES = "/v7/finance/quote"
 
 
 class Yahoo:
@@ -172,6 +173,40 @@ class Yahoo:
         )
         return Answer(quote, self._origin(currency, self._clock.now_ns()))
 
+    def quotes(self, instruments: Sequence[Instrument]) -> dict[str, Answer[Quote]]:
+        by_symbol = {_symbol(each): each for each in instruments}
+        said = self._manners.ask(lambda: self._many(list(by_symbol)), f"{len(by_symbol)} quotes")
+        now = self._clock.now_ns()
+        found = {}
+        for row in said:
+            instrument = by_symbol.get(str(row.get("symbol")))
+            price, at = row.get("regularMarketPrice"), _seconds(row.get("regularMarketTime"))
+            if instrument is None or price is None or at is None:
+                continue
+            unit, currency = _unit(row, instrument)
+            previous = row.get("regularMarketPreviousClose")
+            quote = Quote(
+                price=price / unit,
+                at=at,
+                previous_close=None if previous is None else previous / unit,
+                volume=row.get("regularMarketVolume"),
+            )
+            found[instrument.id] = Answer(quote, self._origin(currency, now))
+        return found
+
+    def _many(self, symbols: list[str]) -> list[Mapping[str, Any]]:
+        from yfinance.data import YfData
+        from yfinance.exceptions import YFException
+
+        self._wire.begin(f"{len(symbols)} instruments")
+        try:
+            said = YfData(session=self._session).get_raw_json(
+                f"https://query1.finance.yahoo.com{QUOTES}", params={"symbols": ",".join(symbols)}
+            )
+            return list(said["quoteResponse"]["result"])
+        except (YFException, OSError, LookupError, TypeError, ValueError) as error:
+            raise self._wire.explain(error) from error
+
     def _origin(self, currency: str, now: int, lacks: str = "") -> Origin:
         return Origin(
             source=self.name,
@@ -208,7 +243,7 @@ class Yahoo:
 
         ticker = self._yf.Ticker(_symbol(instrument), session=self._session)
         YfData().cache_get.cache_clear()  # it keeps answers for ever, failed ones too
-        self._wire.begin(instrument)
+        self._wire.begin(instrument.id)
         try:
             frame = ticker.history(
                 start=span[0],
@@ -237,10 +272,10 @@ class _Wire:
         self._manners, self._clock, self._timeout = manners, clock, timeout
         self._mine = threading.local()
 
-    def begin(self, instrument: Instrument) -> None:
+    def begin(self, about: str) -> None:
         """Begin a question of this thread: the time for all of it starts to run."""
         mine = self._mine
-        mine.about, mine.status, mine.meta, mine.nothing_there = instrument.id, 0, {}, False
+        mine.about, mine.status, mine.meta, mine.nothing_there = about, 0, {}, False
         mine.deadline = self._clock.monotonic_ns() + int(self._timeout * 1e9)
 
     @property
@@ -262,7 +297,7 @@ class _Wire:
         return self._failure(Failure.UNREADABLE, f"yfinance gave up with {type(error).__name__}")
 
     def _failure(self, kind: Failure, said: str, wait: float | None = None) -> ProviderError:
-        about = f"the chart of {self._mine.about}: {said}"
+        about = f"{self._mine.about}: {said}"
         return ProviderError(Yahoo.name, kind, about, retry_after=wait)
 
     def _request(self, method: str, url: str, **options: Any) -> Any:  # noqa: ANN401
@@ -274,25 +309,33 @@ class _Wire:
         try:
             response = self._send(method, url, **options)
         except OSError as error:
-            if CHART not in url:
+            if CHART not in url and QUOTES not in url:
                 raise  # a cookie or crumb: yfinance goes on without
             name = type(error).__name__
             kind = Failure.TIMED_OUT if "Timeout" in name else Failure.UNREACHABLE
             raise self._failure(kind, name) from None
         if CHART in url:
             self._judge(response)
+        elif QUOTES in url:
+            self._judge_status(response)
         return response
 
-    def _judge(self, response: Any) -> None:  # noqa: ANN401 - one of curl_cffi or of requests
-        """Raise what a chart's answer means, unless it is data or a question of cookies."""
-        status = self._mine.status = response.status_code
-        if status in {401, 403}:
-            return  # yfinance fetches another cookie and asks again
+    def _judge_status(self, response: Any) -> int:  # noqa: ANN401
+        """Return the status of an answer that is not an error of the server."""
+        status: int = response.status_code
+        self._mine.status = status
         if status == 429:
             wait = retry_after(response.headers.get("Retry-After"), self._clock.now_ns())
             raise self._failure(Failure.RATE_LIMITED, "status 429", wait)
         if status >= 500:
             raise self._failure(Failure.SERVER, f"status {status}")
+        return status
+
+    def _judge(self, response: Any) -> None:  # noqa: ANN401 - one of curl_cffi or of requests
+        """Raise what a chart's answer means, unless it is data or a question of cookies."""
+        status = self._judge_status(response)
+        if status in {401, 403}:
+            return  # yfinance fetches another cookie and asks again
         try:
             chart = response.json()["chart"]
             wrong, results = chart["error"], chart["result"] or [{}]

@@ -1,0 +1,149 @@
+"""A provider that remembers: a question asked again in its time costs no request.
+
+Ten who ask the same at once make one request. Failures and stale answers are never kept.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from evenkeel.market.provider import ManyQuotes
+from evenkeel.market.wire import decode, encode
+from evenkeel.ops.metrics import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evenkeel.domain.events import CorporateAction
+    from evenkeel.domain.instrument import Instrument
+    from evenkeel.market.cache import Cache
+    from evenkeel.market.provider import Answer, Facts, Fetched, Provider, Quote
+    from evenkeel.ops.clock import Clock
+
+T = TypeVar("T")
+
+SECOND = 1_000_000_000
+SECONDS = {"quote": 60, "bars": 60, "actions": 3_600, "facts": 86_400}
+"""How long each kind of answer is kept, unless told otherwise."""
+
+WANTED_SECONDS = 300
+"""An instrument that nobody has asked about for so long is not asked about along with others."""
+
+QUOTES_MAX = 100
+"""How many instruments one request asks about."""
+
+
+class Cached:
+    """The same provider, with a memory. Its answers keep the time at which they were fetched."""
+
+    def __init__(
+        self, provider: Provider, cache: Cache, clock: Clock, *, seconds: dict[str, int] = SECONDS
+    ) -> None:
+        """Keep the answers of `provider` in `cache`, each kind for so many `seconds`."""
+        self.name = provider.name
+        self._provider, self._cache, self._clock = provider, cache, clock
+        self._many = provider if isinstance(provider, ManyQuotes) else None
+        self._seconds = seconds
+        self._asking = Flights()
+        self._wanted: dict[str, tuple[Instrument, int]] = {}
+
+    def bars(self, instrument: Instrument, interval: str, start: int, end: int) -> Answer[Fetched]:
+        return self._kept(
+            "bars",
+            f"{instrument.id}:{interval}:{start}:{end}",
+            lambda: self._provider.bars(instrument, interval, start, end),
+        )
+
+    def actions(
+        self, instrument: Instrument, start: int, end: int
+    ) -> Answer[tuple[CorporateAction, ...]]:
+        return self._kept(
+            "actions",
+            f"{instrument.id}:{start}:{end}",
+            lambda: self._provider.actions(instrument, start, end),
+        )
+
+    def facts(self, instrument: Instrument) -> Answer[Facts]:
+        return self._kept("facts", instrument.id, lambda: self._provider.facts(instrument))
+
+    def quote(self, instrument: Instrument) -> Answer[Quote]:
+        if self._many is None:
+            return self._kept("quote", instrument.id, lambda: self._provider.quote(instrument))
+        with self._asking.of("quotes"):
+            self._wanted[instrument.id] = (instrument, self._clock.now_ns())
+            return self._kept("quote", instrument.id, lambda: self._with_the_others(instrument))
+
+    def _with_the_others(self, instrument: Instrument) -> Answer[Quote]:
+        """Ask about an instrument, and in the same breath about all whose time is over too."""
+        assert self._many is not None
+        since = self._clock.now_ns() - WANTED_SECONDS * SECOND
+        self._wanted = {name: each for name, each in self._wanted.items() if each[1] >= since}
+        others = [
+            each
+            for name, (each, _) in self._wanted.items()
+            if name != instrument.id and self._cache.get(self._key("quote", name)) is None
+        ]
+        found = self._many.quotes([instrument, *others[: QUOTES_MAX - 1]])
+        for name, answer in found.items():
+            self._keep("quote", name, answer)
+        if instrument.id in found:
+            return found[instrument.id]
+        return self._provider.quote(instrument)  # alone it says why there is none
+
+    def _kept(self, kind: str, about: str, ask: Callable[[], Answer[T]]) -> Answer[T]:
+        key = self._key(kind, about)
+        with self._asking.of(key):  # who comes second finds what the first has brought
+            known: Answer[T] | None = self._known(key)
+            count("cache_questions", kind=kind, hit="no" if known is None else "yes")
+            if known is not None:
+                return known
+            answer = ask()
+            self._keep(kind, about, answer)
+            return answer
+
+    def _key(self, kind: str, about: str) -> str:
+        return f"{self.name}:{kind}:{about}"
+
+    def _keep(self, kind: str, about: str, answer: Answer[Any]) -> None:
+        if not answer.origin.stale:
+            until = answer.origin.fetched_at + self._seconds[kind] * SECOND
+            self._cache.put(self._key(kind, about), encode(answer), until)
+
+    def _known(self, key: str) -> Answer[Any] | None:
+        found = self._cache.get(key)
+        if found is None:
+            return None
+        try:
+            return decode(found)
+        except (ValueError, msgspec.MsgspecError):
+            return None  # another version wrote it: as good as nothing
+
+
+class Flights:
+    """One lock per key that somebody is asking about, and none when nobody is."""
+
+    def __init__(self) -> None:
+        """Begin with nobody asking."""
+        self._lock = Lock()
+        self._flying: dict[str, tuple[Lock, int]] = {}
+
+    @contextmanager
+    def of(self, key: str) -> Iterator[None]:
+        """Hold a key alone while asking about it."""
+        with self._lock:
+            mine, waiting = self._flying.get(key, (Lock(), 0))
+            self._flying[key] = mine, waiting + 1
+        try:
+            with mine:
+                yield
+        finally:
+            with self._lock:
+                mine, waiting = self._flying[key]
+                if waiting == 1:
+                    del self._flying[key]
+                else:
+                    self._flying[key] = mine, waiting - 1

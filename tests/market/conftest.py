@@ -16,6 +16,9 @@ def cache(tmp_path_factory):
     """Calendars are kept where the test run ends, not in the reader's home."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        # What other tests of this process have asked for is not in that folder yet.
+        patch.setattr("evenkeel.calendar.sessions._known", {})
+        patch.setattr("evenkeel.calendar.sessions._asked", set())
         yield
 
 

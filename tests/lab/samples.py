@@ -1,6 +1,6 @@
 """What Backtrader's documentation shows, written anew: each a function that fills a Cerebro."""
 
-from datetime import time
+from datetime import time, timedelta
 
 import backtrader as bt
 
@@ -105,6 +105,59 @@ class Alarm(bt.Strategy):
             self.buy(size=5)
 
 
+class OnClose(bt.Strategy):
+    """In and out in the closing auction, every few days."""
+
+    def next(self):
+        if len(self) % 4 == 0:
+            self.buy(size=3, exectype=bt.Order.Close)
+        elif len(self) % 4 == 2 and self.position:
+            self.close(exectype=bt.Order.Close)
+
+
+class ForAWhile(bt.Strategy):
+    """Orders that end by themselves: after days, and at a date."""
+
+    def next(self):
+        close, today = self.data.close[0], self.data.datetime.datetime(0)
+        if len(self) % 9 == 0:
+            limit = {"exectype": bt.Order.Limit, "price": round(close * 0.96, 2), "size": 2}
+            self.buy(valid=timedelta(days=3), **limit)
+            self.buy(valid=today.date() + timedelta(days=6), **limit)
+        elif len(self) % 9 == 8 and self.position:
+            self.close()
+
+
+class Rivals(bt.Strategy):
+    """A stop and a target for what is held: what one does, the other can no more."""
+
+    def next(self):
+        close = self.data.close[0]
+        if not self.position and not self.broker.get_orders_open():
+            self.buy(size=5)
+        elif self.position and not self.broker.get_orders_open():
+            stop = {"exectype": bt.Order.Stop, "price": round(close * 0.88, 2)}
+            target = {"exectype": bt.Order.Limit, "price": round(close * 1.1, 2)}
+            first = self.sell(size=5, **stop)
+            second = self.sell(size=5, oco=first, **target)
+            if len(self) % 3 == 0:
+                self.sell(size=5, oco=second, exectype=bt.Order.Limit, price=round(close * 1.12, 2))
+        elif len(self) % 20 == 0:
+            self.cancel(self.broker.get_orders_open()[0])
+
+
+def on_close(cerebro, feeds):
+    cerebro.addstrategy(OnClose)
+
+
+def for_a_while(cerebro, feeds):
+    cerebro.addstrategy(ForAWhile)
+
+
+def rivals(cerebro, feeds):
+    cerebro.addstrategy(Rivals)
+
+
 def sma_cross(cerebro, feeds):
     cerebro.addstrategy(Cross)
 
@@ -183,6 +236,9 @@ DAILY = (
     percent_size,
     sizer_of_ones_own,
     limits_and_stops,
+    on_close,
+    for_a_while,
+    rivals,
     long_short,
     two_strategies,
     signals,

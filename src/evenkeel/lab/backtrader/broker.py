@@ -69,6 +69,11 @@ class Desk(Protocol):
         """Now, in UTC nanoseconds."""
         ...
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next order will get."""
+        ...
+
     def send(
         self, instrument: str, side: Side, quantity: Decimal, terms: dict[str, Any]
     ) -> int | None:
@@ -112,7 +117,10 @@ class DeskBroker(bt.BrokerBase):
         self.orders: list[Any] = []
         self.positions: Any = defaultdict(bt.Position)
         self._counting: dict[str, Counting] = {}
-        self._families: dict[int, list[Any]] = {}
+        self._families: dict[int, list[Any]] = {}  # by the parent's ref: until transmitted
+        self._brackets: dict[int, list[Any]] = {}  # by ref: the whole bracket, itself among it
+        self._rivals: dict[int, list[Any]] = {}  # by ref: those of which one cancels the other
+        self._group_of: dict[int, int] = {}  # by ref: our number of the first of its rivals
         self._terms: dict[int, dict[str, Any]] = {}
         self._leaving: deque[Any] = deque()
         self._numbers: dict[int, int] = {}  # ours, by Backtrader's `ref`
@@ -205,11 +213,9 @@ class DeskBroker(bt.BrokerBase):
     def cancel(self, order: Any) -> bool:
         """Ask for an order to be taken off the market; whether there was one to ask for."""
         self.flush()
-        number_of = self._numbers.get(order.ref)
-        if number_of is None or not order.alive():
+        if order.ref not in self._numbers or not order.alive():
             return False
-        self._desk.cancel(number_of, reason="cancelled by the strategy")
-        self._turn.append((order, None))
+        self._cancel_all([order, *self._kin(order)], "cancelled by the strategy")
         return True
 
     def flush(self) -> None:
@@ -233,12 +239,33 @@ class DeskBroker(bt.BrokerBase):
         order = kind(owner=owner, data=data, size=number(lots), pricelimit=plimit, **known)
         order.addinfo(**asked)
         order.addcomminfo(self.getcommissioninfo(data))
-        self._terms[order.ref] = terms_of(order) | ({"reason": str(reason)} if reason else {})
+        words = {"reason": str(reason)} if reason else {}
+        self._terms[order.ref] = terms_of(order, self._desk.moment) | words
+        self._relate(order)
         family = self._families.setdefault((order.parent or order).ref, [])
         family.append(order)
         if order.transmit:
             self._transmit(family)
         return order
+
+    def _relate(self, order: Any) -> None:
+        """Join an order to its bracket, or to those of which one cancels the other."""
+        for other, known in ((order.parent, self._brackets), (order.p.oco, self._rivals)):
+            if other is not None:
+                known[order.ref] = known.setdefault(other.ref, [other])
+                known[order.ref].append(order)
+
+    def _kin(self, order: Any) -> list[Any]:
+        """Return the orders that Backtrader cancels with an order that is cancelled or expires."""
+        return [*self._rivals.get(order.ref, ()), *self._brackets.get(order.ref, ())]
+
+    def _cancel_all(self, orders: list[Any], reason: str) -> None:
+        """Cancel orders that are on the market, each once, in this order."""
+        for ref in dict.fromkeys(order.ref for order in orders):
+            order = self._by_number.get(self._numbers.get(ref, 0))
+            if order is not None and order.alive():
+                self._desk.cancel(self._numbers[ref], reason=reason)
+                self._turn.append((order, None))
 
     def _transmit(self, family: list[Any]) -> None:
         for order in family:
@@ -256,7 +283,10 @@ class DeskBroker(bt.BrokerBase):
             self._told.append(_Rejection(order, margin=False))
             return
         if parent is not None:
-            terms |= {"parent": self._numbers[parent.ref], "oca_group": self._numbers[parent.ref]}
+            terms |= {"after": self._numbers[parent.ref], "oca_group": self._numbers[parent.ref]}
+        elif order.ref in self._rivals:
+            leader = self._desk.next_number if order.p.oco is None else None
+            terms |= {"oca_group": self._group_of.get(self._rivals[order.ref][0].ref, leader)}
         side = Side.BUY if order.isbuy() else Side.SELL
         quantity = exact(float(abs(order.size)))
         sent = self._desk.send(instrument_of(order.data).id, side, quantity, terms)
@@ -264,6 +294,8 @@ class DeskBroker(bt.BrokerBase):
             self._never_sent(order)
             self._refused.append(order)
             return
+        if order.parent is None and terms.get("oca_group") is not None:
+            self._group_of[order.ref] = terms["oca_group"]
         self._numbers[order.ref] = sent
         self._by_number[sent] = order
 
@@ -279,13 +311,25 @@ class DeskBroker(bt.BrokerBase):
         if update.order.id in self._by_number:
             order = self._by_number[update.order.id]
             self._told.append(_News(order, update.status, self._desk.moment))
+            if update.status is OrderStatus.EXPIRED:
+                self._cancel_all(self._kin(order), "one of its group has expired")
+            elif update.status in _TRADED:
+                self._cancel_all(self._late_rivals(order), "one of its group has filled")
         elif self._refused:  # by the gate, in the order in which they were sent
             margin = update.reason == Reason.BUYING_POWER.value
             self._told.append(_Rejection(self._refused.popleft(), margin))
 
+    def _late_rivals(self, order: Any) -> list[Any]:
+        """Return rivals that the venue does not know as such: they were named on a later bar."""
+        group = self._group_of.get(order.ref)
+        rivals = self._rivals.get(order.ref, ())
+        others = (each for each in rivals if each.ref != order.ref)
+        return [each for each in others if group is None or self._group_of.get(each.ref) != group]
+
     def filled(self, fill: Fill) -> None:
-        """Keep a fill until Backtrader asks."""
-        self._told.append(fill)
+        """Keep a fill until Backtrader asks. One of an order that is not the guest's moves no order."""
+        if fill.order_id in self._by_number:
+            self._told.append(fill)
 
     def next(self) -> None:
         """Work off what was heard since the last bar; Backtrader calls this after moving its feeds."""
@@ -391,6 +435,8 @@ class DeskBroker(bt.BrokerBase):
                             _scale(trade, ratio)
 
 
+_TRADED = {OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED}
+
 _ORDER_TERMS = (
     "price",
     "exectype",
@@ -415,5 +461,6 @@ def _signed(fill: Fill) -> float:
 
 
 def _scale(held: Any, ratio: float) -> None:
+    """Put a position or an open trade on another scale; on none, it is gone (a delisting)."""
     held.size = number(exact(round(held.size * ratio, 9)))
-    held.price /= ratio
+    held.price = held.price / ratio if ratio else 0.0

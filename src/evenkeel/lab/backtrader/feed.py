@@ -8,7 +8,7 @@ Backtrader stamps daily rows of a file itself, so that timers and resampling fin
 from __future__ import annotations
 
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import backtrader as bt
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from evenkeel.domain.instrument import Instrument
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_DAY = timedelta(days=1)
+_ROUNDED = timedelta(milliseconds=1)  # Backtrader's times are floats
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 
@@ -80,6 +82,17 @@ class BarFeed(bt.feeds.DataBase):
             return _local(closed_at, self.zone)
         day = _local(closed_at - 1, self.zone).date()  # midnight still belongs to the day before
         return datetime.combine(day, self.p.sessionend)
+
+    def last_moment(self, valid: float) -> int:
+        """Return the last moment (UTC nanoseconds) of bars that a guest reads as `valid` or before."""
+        until = bt.num2date(valid)
+        if self.daily:
+            day = until.date()
+            if until + _ROUNDED < datetime.combine(day, self.p.sessionend):
+                day -= _ONE_DAY
+            until = datetime.combine(day, time.max)
+        since = until.replace(tzinfo=self.zone) - _EPOCH
+        return int(since // timedelta(microseconds=1)) * 1_000
 
     def clone(self, **kwargs: Any) -> _Clone:
         """Return the feed again, for Backtrader to resample or replay."""

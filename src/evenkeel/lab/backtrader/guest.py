@@ -102,6 +102,11 @@ class Guest(PortfolioStrategy):
     # ---- the desk of its broker ----
 
     @property
+    def next_number(self) -> int:
+        """The number that the next order will get."""
+        return self._at_desk.next_order
+
+    @property
     def moment(self) -> int:
         """Now, in UTC nanoseconds."""
         return self._at_desk.now

@@ -9,16 +9,18 @@ import backtrader as bt
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.money import exact
+from evenkeel.lab.backtrader.feed import feed_under
 
 
-def terms_of(order: Any) -> dict[str, Any]:
-    """Return the options of our order verbs that say what a Backtrader order says."""
-    kind = bt.Order
-    prices = order.created
+def terms_of(order: Any, now: int) -> dict[str, Any]:
+    """Return the options of our order verbs that say what a Backtrader order says at `now`."""
+    kind, prices = bt.Order, order.created
     terms: dict[str, Any]
     match order.exectype:
         case kind.Market:
             return {}  # it fills with the next bar, whatever it is valid for
+        case kind.Close:
+            return {"on": "close"}
         case kind.Limit:
             terms = {"limit": prices.price}
         case kind.Stop:
@@ -28,28 +30,32 @@ def terms_of(order: Any) -> dict[str, Any]:
         case kind.StopTrail:
             terms = _trail(order)
         case _:
-            name = order.getordername()
             raise StrategyError(
-                f"orders of the type {name} cannot be simulated; use Market, Limit, Stop, StopLimit or StopTrail"
+                f"orders of the type {order.getordername()} cannot be simulated; there are Market, "
+                "Close, Limit, Stop, StopLimit and StopTrail"
             )
-    return terms | _valid(order)
+    return terms | _valid(order, now)
 
 
 def _trail(order: Any) -> dict[str, Any]:
     """Return where a trail starts, when the author said so, and how far it stays behind."""
-    if not order.trailamount:
-        raise StrategyError("a StopTrail needs its trailamount")
-    trail = exact(float(order.trailamount))
+    amount, share = order.trailamount, order.trailpercent
+    if not amount and not share:
+        raise StrategyError("a StopTrail needs its trailamount or its trailpercent")
+    trail = exact(float(amount)) if amount else f"{exact(float(share)) * 100:f}%"
     if order.p.price is None:
         return {"trail": trail}
     start = exact(float(order.p.price))
-    return {"stop": start + trail if order.isbuy() else start - trail, "trail": trail}
+    distance = exact(float(amount)) if amount else start * exact(float(share))
+    return {"stop": start + distance if order.isbuy() else start - distance, "trail": trail}
 
 
-def _valid(order: Any) -> dict[str, Any]:
+def _valid(order: Any, now: int) -> dict[str, Any]:
+    """Return how long it works: for ever, through the next session close, or until a moment."""
     valid = order.p.valid
     if valid is None:
         return {}
-    if valid == 0 or valid == timedelta():
+    if valid in {0, timedelta()}:
         return {"tif": "DAY"}
-    raise StrategyError(f"valid={valid!r} cannot be simulated; leave it out, or give bt.Order.DAY")
+    # What is over already is accepted and expires with the next bar, as in Backtrader.
+    return {"expires": max(feed_under(order.data).last_moment(order.valid), now + 1)}

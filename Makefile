@@ -6,7 +6,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:               # two pips in one environment break it
-.PHONY: help setup demo test check differential fmt bench docs pins clean
+.PHONY: help setup demo test check soak differential fmt bench docs pins clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -18,7 +18,7 @@ PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-
 INSTALL = $(PIP) install --quiet --no-compile
 
 # The rooms where a wrong line loses money: every branch is tested.
-EXACT := src/evenkeel/domain/*,src/evenkeel/risk/*,src/evenkeel/ledger/*,src/evenkeel/engine/*,src/evenkeel/journal/*
+EXACT := src/evenkeel/domain/*,src/evenkeel/risk/*,src/evenkeel/ledger/*,src/evenkeel/engine/*,src/evenkeel/journal/*,src/evenkeel/ops/*,src/evenkeel/calendar/*
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: $(VENV)/.dev ## Format, lint, types, layers, house rules: what must hold 
 differential: $(VENV)/.dev ## Play 2,000 random order programs against the slow reference venue
 	EVENKEEL_DIFFERENTIAL=2000 $(BIN)/python -m pytest --quiet --numprocesses auto \
 	    tests/execution/test_differential.py tests/engine/test_order_programs.py
+
+soak: $(VENV)/.dev ## Run at full length what `make test` runs in short: a million nonces
+	EVENKEEL_SOAK=1 $(BIN)/python -m pytest --quiet tests/ops/vault/test_cipher.py
 
 fmt: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix-only

@@ -386,6 +386,16 @@ def test_settings_are_shown_with_where_they_come_from(ask, monkeypatch):
     assert shown["backtest.costs"] == {"value": "ibkr-fixed", "source": "default"}
 
 
+def test_settings_are_shown_as_a_profile_would_have_them(ask):
+    Path("evenkeel.toml").write_text("[profile.paper.paths]\nruns = 'on paper'\n")
+    shown = json.loads(ask("show-config", "--profile", "paper", "--json")[1])["settings"]
+    assert shown["paths.runs"] == {"value": "on paper", "source": "evenkeel.toml:2"}
+    assert json.loads(ask("show-config", "--json")[1])["settings"]["paths.runs"]["value"] == "runs"
+    code, _, err = ask("show-config", "--profile", "live")
+    assert code == 2
+    assert "live trading takes no defaults" in err
+
+
 # ---- the command itself ----
 
 

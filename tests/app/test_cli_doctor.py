@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.fakes.clock import FakeClock
 from tests.ops.vault.kept import MemoryKeyring, create
 
 from evenkeel.app import doctor
@@ -217,3 +218,25 @@ def test_a_port_that_is_taken_is_said(examine):
         check = examine()[1]["metrics port"]
         assert (check["state"], f"{port}: Address already in use") == ("warning", check["found"])
     assert examine()[1]["metrics port"]["found"] == f"{port} is free"
+
+
+# ---- data ----
+
+
+def test_data_that_grows_old_is_said(examine, capsys, monkeypatch):
+    assert "no catalog at" in examine()[1]["data"]["found"]
+    rows = [f"2024-01-{day:02},10,11,9,10,100" for day in range(2, 6)]
+    Path("x.csv").write_text("\n".join(["date,open,high,low,close,volume", *rows]))
+    assert main(["data", "import", "x.csv"]) == 0
+    capsys.readouterr()
+    check = next(each for name, each in examine()[1].items() if name.startswith("data "))
+    assert check["state"] == "warning"
+    assert "newest bar of 2024-01-05 00:00" in check["found"]
+    four_days_on = 1_704_412_800_000_000_000 + 4 * 86_400_000_000_000
+    monkeypatch.setattr(doctor, "SYSTEM_CLOCK", FakeClock(four_days_on))
+    check = next(each for name, each in examine()[1].items() if name.startswith("data "))
+    assert check["state"] == "ok"
+    (manifest,) = Path("catalog").rglob("manifest.json")
+    manifest.write_text("{")
+    check = next(each for name, each in examine()[1].items() if name.startswith("data "))
+    assert check["state"] == "fault"

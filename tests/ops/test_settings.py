@@ -240,6 +240,11 @@ def test_live_takes_no_defaults(tmp_path, write, monkeypatch):
     assert (settings.account.currency, settings.logging.file) == ("EUR", "live.log")
 
 
+def test_an_address_without_a_password_is_taken_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENKEEL__PATHS__DATABASE", "sqlite:///other.db")
+    assert load_settings(tmp_path).paths.database == "sqlite:///other.db"
+
+
 def test_numbers_of_the_environment_are_numbers(tmp_path, monkeypatch):
     monkeypatch.setenv("EVENKEEL__METRICS__PORT", "9102")
     monkeypatch.setenv("EVENKEEL__LOGGING__FILES_MAX", "7")

@@ -10,12 +10,14 @@ import shutil
 import socket
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from evenkeel.domain.errors import ConfigError, EvenkeelError, OutsideError, UsageError
+from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import FILES, Settings, load_settings
 from evenkeel.ops.toml_file import TomlFile
@@ -41,6 +43,9 @@ NEWEST_RUNS = 5
 
 LITTLE_ROOM = 100 * 2**20
 """Free bytes below which a journal may soon not be written; ten times as many are a warning."""
+
+FRESH_DAYS = 5
+"""A weekend, a holiday and a day in between: data that is older has been forgotten."""
 
 CLOCK_ERROR_SECONDS_MAX = 1.0
 """A clock that may be further off than this stamps orders with times that no venue believes."""
@@ -269,6 +274,30 @@ def _ports(settings: Settings) -> Iterator[Check]:
     yield Check("metrics port", "ok", f"{port} is free")
 
 
+def _data(settings: Settings) -> Iterator[Check]:
+    """Look at how old the newest bar of each data set is."""
+    folder = Path(settings.paths.catalog)
+    if not folder.exists():
+        yield Check("data", "ok", f"no catalog at {folder}; `evenkeel data import` begins one")
+        return
+    from evenkeel.market.catalog import Catalog
+
+    for dataset, shelf in Catalog(folder).shelves():
+        name = f"data {dataset}/{shelf.interval}"
+        try:
+            newest = max((part.last for part in shelf.manifest().parts), default=0)
+        except EvenkeelError as error:
+            yield Check(name, "fault", str(error), "restore the catalog from a backup")
+            continue
+        days = (SYSTEM_CLOCK.now_ns() - newest) / 86_400_000_000_000
+        found = f"newest bar of {datetime.fromtimestamp(newest / 1e9, UTC):%Y-%m-%d %H:%M}"
+        if days > FRESH_DAYS:
+            cure = "if it is to be traded on: fetch or import what is newer"
+            yield Check(name, "warning", f"{found}, {days:,.0f} days old", cure)
+        else:
+            yield Check(name, "ok", found)
+
+
 LOOKS: tuple[Callable[[Settings], Iterable[Check]], ...] = (
     _settings,
     _clock,
@@ -277,6 +306,7 @@ LOOKS: tuple[Callable[[Settings], Iterable[Check]], ...] = (
     _vault,
     _database,
     _journals,
+    _data,
     _log_file,
     _ports,
 )

@@ -39,12 +39,13 @@ def exact(value: Decimal | float | str) -> Decimal:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, float):
-        return _shortest(value)
+        return shortest(value)
     return EXACT.create_decimal(value)
 
 
 @lru_cache(maxsize=4096)  # prices come again: most bars hold a few thousand different ones
-def _shortest(value: float) -> Decimal:
+def shortest(value: float) -> Decimal:
+    """Return a float as `exact` does, without asking what it is."""
     return Decimal(repr(float(value)))  # float(): numpy scalars have another repr
 
 

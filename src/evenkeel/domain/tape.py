@@ -10,7 +10,7 @@ from bisect import bisect_right
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from evenkeel.domain.money import exact
+from evenkeel.domain.money import shortest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,7 +87,7 @@ class Line:
         """The close of the newest visible bar, exactly as the data has it; None before the first."""
         index = self.cursor.index
         if index != self._at:
-            self._at, self._price = index, exact(self.closes[index])
+            self._at, self._price = index, shortest(self.closes[index])
         return self._price
 
     @property

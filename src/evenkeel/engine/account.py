@@ -42,7 +42,8 @@ class Account:
         return self.instruments.get(instrument_id)
 
     def price(self, instrument_id: str) -> Decimal | None:
-        return self.tape.price(instrument_id)
+        line = self.tape.lines.get(instrument_id)
+        return None if line is None else line.price
 
     def price_at(self, instrument_id: str) -> int | None:
         return self.tape.price_at(instrument_id)

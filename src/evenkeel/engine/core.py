@@ -76,6 +76,7 @@ class Core:
             StrategyDesk(self.account, limits, self._outbox, number)
             for number in range(len(self._seats.seats))
         ]
+        self._wake = self._seats.waking()
 
     # ---- time ----
 
@@ -100,7 +101,7 @@ class Core:
         must be carried out before the next call.
         """
         outbox = self._outbox
-        self._seats.wake(until, outbox)
+        self._wake(until, outbox)
         return self._decided() if outbox.records else []
 
     def reveal(self, moment: int) -> None:
@@ -188,19 +189,20 @@ class Core:
             self.account.halted = reason
             self._outbox.records.append(Halted(self.tape.now, "engine", reason))
             return
-        seat = self._seats[working.owner]
+        seat = self._seats.seats[working.owner]
         if seat.hears_fills:
             seat.strategy.on_fill(fill)
-        self._tell(working, "")
+        if seat.hears_orders:
+            self._tell(working, "")
 
     def _moved(self, order_id: int, status: OrderStatus, reason: str = "") -> None:
         working = self.account.orders.move(order_id, status)
-        if working is not None:
+        if working is not None and self._seats.seats[working.owner].hears_orders:
             self._tell(working, reason)
 
     def _ended(self, order_id: int, status: OrderStatus, filled: Decimal, reason: str = "") -> None:
         working = self.account.orders.end(order_id, status, filled)
-        if working is not None:
+        if working is not None and self._seats.seats[working.owner].hears_orders:
             self._tell(working, reason)
 
     def _rejected(self, event: OrderRejected) -> None:
@@ -219,10 +221,8 @@ class Core:
     # ---- what comes of it ----
 
     def _tell(self, working: Working, reason: str) -> None:
-        seat = self._seats[working.owner]
-        if seat.hears_orders:
-            filled = float(working.filled)
-            seat.strategy.on_order(OrderUpdate(working.order, working.status, filled, reason))
+        update = OrderUpdate(working.order, working.status, float(working.filled), reason)
+        self._seats.seats[working.owner].strategy.on_order(update)
 
     def _decided(self) -> list[Record]:
         """Return what this moment decided, after its refusals were told and answered."""
@@ -235,8 +235,9 @@ class Core:
                 refusals.clear()
                 return outbox.take()
             owner, update = refusals[told]
-            if self._seats[owner].hears_orders:
-                self._seats[owner].strategy.on_order(update)
+            seat = self._seats.seats[owner]
+            if seat.hears_orders:
+                seat.strategy.on_order(update)
         raise StrategyError(
             f"{self._started.strategy} answered {REFUSALS_MAX} refusals in one moment with another "
             "order; let on_order give up"

@@ -9,13 +9,12 @@ from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import CancelRequested, Noted, Record
 from evenkeel.domain.money import ZERO, round_down, round_up
 from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
-from evenkeel.domain.verdict import Approved
+from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
 from evenkeel.risk import gate
 from evenkeel.strategy.base import OrderUpdate, Position
 
 if TYPE_CHECKING:
-    from evenkeel.domain.instrument import Instrument
     from evenkeel.engine.account import Account
     from evenkeel.risk.limits import Limits
     from evenkeel.strategy.base import Ask
@@ -61,39 +60,41 @@ class StrategyDesk:
         """Make an order of a wish and review it; its number if it was approved."""
         if self._outbox.closed:
             raise StrategyError(f"{strategy} cannot place orders after the last bar (in on_stop)")
-        instrument = self._account.instruments[ask.instrument]
-        quantity = ask.quantity
-        if quantity.is_finite() and quantity > ZERO:
+        account, outbox = self._account, self._outbox
+        instrument, quantity = account.instruments[ask.instrument], ask.quantity
+        if quantity > ZERO and quantity % instrument.lot:
             quantity = round_down(quantity, instrument.lot)
-        if quantity == ZERO:
+        if not quantity:
             return None
-        self._outbox.orders_made += 1
-        order = self._order(self._outbox.orders_made, strategy, ask, quantity, instrument)
-        verdict = gate.review(order, self._account, self._limits)
-        self._outbox.records.append(verdict)
-        if isinstance(verdict, Approved):
-            self._account.orders.approve(verdict, self._owner)
+        outbox.orders_made += 1
+        order = self._order(outbox.orders_made, strategy, ask, quantity, instrument.tick)
+        verdict = gate.review(order, account, self._limits)
+        outbox.records.append(verdict)
+        if type(verdict) is Approved:
+            account.orders.approve(verdict, self._owner)
             return order.id
+        assert isinstance(verdict, Refused), verdict
         told = OrderUpdate(order, OrderStatus.REJECTED, 0.0, verdict.reason.value)
-        self._outbox.refusals.append((self._owner, told))
+        outbox.refusals.append((self._owner, told))
         return None
 
     def _order(
-        self, number: int, strategy: str, ask: Ask, quantity: Decimal, instrument: Instrument
+        self, number: int, strategy: str, ask: Ask, quantity: Decimal, tick: Decimal | None
     ) -> Order:
-        now, expires_at = self._account.tape.now, ask.expires_at
+        now, expires_at, side = self._account.tape.now, ask.expires_at, ask.side
+        limit, stop = ask.limit_price, ask.stop_price
         if ask.tif is TimeInForce.DAY:
             expires_at = self._account.tape.session_close_after(ask.instrument, now)
         return Order(
-            id=number,
-            strategy=strategy,
-            instrument=ask.instrument,
-            side=ask.side,
-            quantity=quantity,
-            type=ask.type,
-            created_at=now,
-            limit_price=_passive(ask.limit_price, ask.side, instrument.tick),
-            stop_price=_passive(ask.stop_price, ask.side.opposite, instrument.tick),
+            number,
+            strategy,
+            ask.instrument,
+            side,
+            quantity,
+            ask.type,
+            now,
+            limit_price=None if limit is None else _passive(limit, side, tick),
+            stop_price=None if stop is None else _passive(stop, side.opposite, tick),
             trail_amount=ask.trail_amount,
             trail_percent=ask.trail_percent,
             tif=ask.tif,
@@ -163,8 +164,8 @@ class StrategyDesk:
         self._outbox.records.append(Noted(self.now, strategy, text))
 
 
-def _passive(price: Decimal | None, side: Side, tick: Decimal | None) -> Decimal | None:
+def _passive(price: Decimal, side: Side, tick: Decimal | None) -> Decimal:
     """Put a price on the tick, never better for us than what was asked (DESIGN section 3)."""
-    if price is None or tick is None or not price.is_finite():
+    if tick is None or not price.is_finite():
         return price
     return round_down(price, tick) if side is Side.BUY else round_up(price, tick)

@@ -44,11 +44,15 @@ class Schedule:
         """Return the next moment that matters, `NEVER` when the tape has run out."""
         if not self._ahead:
             return self._tape.next_at
+        if len(self._ahead) == 1 and not self._actions:
+            return self._ahead[0].next_event_at()
         moments = [self._tape.first_bar_after(each.instrument, each.at) for each in self._actions]
         return min([*(each.next_event_at() for each in self._ahead), *moments])
 
     def actions_due(self) -> list[CorporateAction]:
         """Return, once each, the corporate actions that come before the bars just shown."""
+        if not self._actions:
+            return []
         due = [each for each in self._actions if self._in_effect(each)]
         for action in due:
             self._actions.remove(action)

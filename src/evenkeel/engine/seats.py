@@ -14,7 +14,7 @@ from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader, wake_tim
 from evenkeel.strategy.series import BarSeries, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from evenkeel.domain.bar import AnyArray, Bars, Times
     from evenkeel.domain.events import Split
@@ -143,14 +143,15 @@ class Seats:
         self._queue = [(seat.next_at, number) for number, seat in enumerate(self.seats)]
         heapify(self._queue)
 
+    def waking(self) -> Callable[[int, Outbox], None]:
+        """Return `wake`, by the short way where a strategy sits alone."""
+        return self.seats[0].wake if len(self.seats) == 1 else self.wake
+
     def wake(self, until: int, outbox: Outbox) -> None:
         """Show bars to those who want them, up to `until` or the first of them to say something.
 
         By time, and then by seat.
         """
-        if len(self.seats) == 1:
-            self.seats[0].wake(until, outbox)
-            return
         queue, tape = self._queue, self._tape
         while queue[0][0] <= until:
             at, number = queue[0]

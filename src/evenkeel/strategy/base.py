@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -22,6 +21,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.order import OrderType, Side, TimeInForce
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.order import Order, OrderStatus
 
 
-@dataclass(frozen=True, slots=True)
-class OrderUpdate:
+class OrderUpdate(Struct, frozen=True, gc=False):
     """What `on_order` is told: the order, its new state, what it has filled, and why."""
 
     order: Order
@@ -66,8 +65,7 @@ class Position:
         return self.quantity != 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True, gc=False):
     """What a strategy asks the desk for, before it is put on the grid and given a number."""
 
     instrument: str

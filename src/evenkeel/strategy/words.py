@@ -82,6 +82,8 @@ def on_of(kind: OrderType, tif: TimeInForce) -> str | None:
 
 def amount(what: str, value: Number) -> Decimal:
     """Return a number as it was written. Raises `StrategyError` when it is none, or not finite."""
+    if type(value) is int:
+        return Decimal(value)
     try:
         number = exact(value if isinstance(value, Decimal | str) else float(value))
     except (ArithmeticError, TypeError, ValueError) as error:

@@ -46,7 +46,8 @@ class Account:
         return None if line is None else line.price
 
     def price_at(self, instrument_id: str) -> int | None:
-        return self.tape.price_at(instrument_id)
+        line = self.tape.lines.get(instrument_id)
+        return None if line is None else line.price_at
 
     def reading(self, instrument_id: str) -> Reading:
         if instrument_id not in self.instruments:
@@ -54,7 +55,8 @@ class Account:
         return self.orders.reading(instrument_id, self.book.quantity(instrument_id))
 
     def exposed(self) -> Iterable[str]:
-        return {**self.book.held, **self.orders.instruments}
+        held, ordered = self.book.held, self.orders.instruments
+        return {**held, **ordered} if ordered else held
 
     def equity(self) -> Decimal | None:
         return self.book.equity(self.price)

@@ -227,9 +227,10 @@ class Core:
     def _decided(self) -> list[Record]:
         """Return what this moment decided, after its refusals were told and answered."""
         outbox = self._outbox
-        if not outbox.refusals:
-            return outbox.take()
         refusals = outbox.refusals
+        if not refusals:
+            records, outbox.records = outbox.records, []
+            return records
         for told in range(REFUSALS_MAX):
             if told >= len(refusals):
                 refusals.clear()

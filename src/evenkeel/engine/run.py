@@ -100,14 +100,19 @@ class Shell:
         self._listen()
 
     def _listen(self) -> None:
-        while events := self._broker.events():
-            for event in events:
-                self._write_and_do(self._core.process(event))
+        """Take in what the venue says, and what it says to what comes of that."""
+        core, asked = self._core, True
+        while asked:
+            asked = False
+            for event in self._broker.events():
+                asked |= self._write_and_do(core.process(event))
 
-    def _write_and_do(self, records: list[Record]) -> None:
+    def _write_and_do(self, records: list[Record]) -> bool:
+        """Write records down, then carry them out; whether the venue was asked for something."""
         if not records:
-            return
+            return False
         self._journal.append(records)
+        asked = False
         for record in records:
             match record:
                 case Approved():
@@ -116,5 +121,7 @@ class Shell:
                     self._broker.cancel(record.order_id)
                 case Split() | CashDividend():
                     self._broker.corporate_action(record)
-                case _:  # facts: they are written down, and there is nothing to do about them
-                    pass
+                case _:  # a fact: it is written down, and there is nothing to do about it
+                    continue
+            asked = True
+        return asked

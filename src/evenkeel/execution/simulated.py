@@ -129,7 +129,8 @@ class SimulatedBroker:
 
     def submit(self, approved: Approved) -> None:
         order, now = approved.order, self.tape.now
-        self._settle(now)
+        if self._blind or self._next_at <= now:
+            self._settle(now)
         line = self.tape.lines.get(order.instrument)
         if line is None or (self._gone and order.instrument in self._gone):
             self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
@@ -186,7 +187,8 @@ class SimulatedBroker:
                     pass  # it changes no order
 
     def events(self) -> list[VenueEvent]:
-        self._settle(self.tape.now)
+        if self._blind or self._next_at <= self.tape.now:
+            self._settle(self.tape.now)
         if not self._said:
             return []
         said, self._said = self._said, []
@@ -201,9 +203,9 @@ class SimulatedBroker:
             return self.tape.now
         if self._blind:
             self._look_again()
-        due, _ = self._next_due()
         if not self._expiring:
-            return due
+            return self._next_at
+        due, _ = self._next_due()
         expires_at, _ = self._next_expiry()
         return due if expires_at >= due else min(due, self._first_bar_at(expires_at))
 

@@ -353,7 +353,9 @@ class Book:
             if price is None or holding.cash is not self._cash:
                 return None
             total = EXACT.add(total, holding.value(price))
-        return None if any(account.balance for account in self._foreign_cash) else total
+        if self._foreign_cash and any(account.balance for account in self._foreign_cash):
+            return None
+        return total
 
     def balances(self) -> dict[tuple[str, str], Decimal]:
         """Return every account that is not at zero, by name and currency; each currency sums to 0."""

@@ -122,7 +122,11 @@ class Case:
         multiplier = instrument.multiplier
         unit = last if multiplier is ONE else last * multiplier
         reserve = reserve_price(order, last)
-        quantity, value = self._added(unit if reserve is last else reserve * multiplier, multiplier)
+        per_unit = unit if reserve is last else reserve * multiplier
+        if order.replaces is None and order.oca_group is None:  # it stands beside no other
+            quantity, value = order.quantity, order.quantity * per_unit
+        else:
+            quantity, value = self._added(per_unit, multiplier)
         if order.side is _BUY:
             buying, buying_value = now.buying + quantity, now.buying_value + value
             return _extremes(now.held, buying, buying_value, now.selling, now.selling_value, unit)

@@ -1,11 +1,11 @@
 """What a strategy asks for reaches the desk as exact amounts, once, with its reason."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.strategy.bench import ACME, DAY, PaperDesk, bars_of, frame_of
 
 import evenkeel as ek

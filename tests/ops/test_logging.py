@@ -61,6 +61,15 @@ def test_a_person_reads_a_line(begin):
     assert not plain.startswith("{")
 
 
+@pytest.mark.parametrize(("wish", "coloured"), [("", True), ("1", False)])
+def test_a_person_may_wish_for_no_colour(begin, monkeypatch, wish, coloured):
+    monkeypatch.setenv("NO_COLOR", wish)
+    stream = Terminal()
+    begin(stream=stream)
+    LOG.info("hello")
+    assert ("\x1b[" in stream.getvalue()) is coloured
+
+
 def test_the_file_has_objects_whatever_the_terminal_shows(begin, tmp_path):
     begin(stream=Terminal(), file=tmp_path / "logs" / "evenkeel.log")
     LOG.info("told twice")

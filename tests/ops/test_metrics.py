@@ -85,6 +85,16 @@ def test_events_are_counted_by_label_and_the_present_is_a_gauge(kept):
     assert found[("evenkeel_starts_total",)] == 1
 
 
+def test_a_name_has_its_labels(kept):
+    """One page of metrics with two sets of labels under a name could not be read."""
+    kept.count("retries", source="yahoo")
+    with pytest.raises(AssertionError, match="retries"):
+        kept.count("retries", host="yahoo")
+    kept.gauge("age", 1)
+    with pytest.raises(AssertionError, match="age"):
+        kept.gauge("age", 1, source="yahoo")
+
+
 def test_threads_lose_no_count(kept):
     with ThreadPoolExecutor(8) as pool:
         for _ in range(8):

@@ -23,6 +23,7 @@ def open_vault(settings: Settings) -> Vault:
     Raises `VaultError` when there is none or it does not open, `ConfigError` when nobody can say
     its passphrase.
     """
+    _leave_no_core()
     path = Path(settings.vault.file)
     source = key_source(settings.vault.unlock, kind=kind_of(path), ask=_asked("Passphrase: "))
     return Vault.open(path, source, audit=auditor(settings), actor=actor())
@@ -45,6 +46,14 @@ def actor() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name
         return "unknown"
+
+
+def _leave_no_core() -> None:
+    """Let a crash write no image of this process: it holds secrets from now on."""
+    import resource  # not on Windows, which writes none by itself
+
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _asked(*prompts: str) -> Callable[[], str] | None:

@@ -251,6 +251,7 @@ def _renderer(*, for_people: bool) -> Callable[[MutableMapping[str, Any]], str]:
 
     if for_people:
         people = structlog.dev.ConsoleRenderer(
+            colors=not os.environ.get("NO_COLOR"),
             timestamp_key="at",
             sort_keys=False,
             # The pretty ones show every variable of every frame.

@@ -75,13 +75,14 @@ class Metrics:
         """Count an event; one name always takes the same labels."""
         with self._lock:
             kept = self._counts.setdefault(event, {})
-            key = tuple(sorted(labels.items()))
+            key = _key(event, kept, labels)
             kept[key] = kept.get(key, 0) + amount
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Say how something stands now; one name always takes the same labels."""
         with self._lock:
-            self._gauges.setdefault(name, {})[tuple(sorted(labels.items()))] = value
+            kept = self._gauges.setdefault(name, {})
+            kept[_key(name, kept, labels)] = value
 
     def collect(self) -> Iterator[Metric]:
         """Yield all of it as Prometheus reads it; this is what makes it one of its collectors."""
@@ -98,6 +99,13 @@ class Metrics:
         yield durations
         yield from counts
         yield from gauges
+
+
+def _key(name: str, kept: dict[Labels, float], labels: dict[str, str]) -> Labels:
+    key = tuple(sorted(labels.items()))
+    first = next(iter(kept), key)
+    assert [each for each, _ in first] == [each for each, _ in key], (name, first, key)
+    return key
 
 
 def _cumulated(buckets: list[int]) -> list[tuple[str, float]]:

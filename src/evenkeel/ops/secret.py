@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 _revealable: set[str] = set()
 
 
-class Secret:
+class KeptInPlace:
+    """What holds a key or a secret stays in its process: it is neither pickled nor copied."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        _refuse("pickled or copied")
+
+
+class Secret(KeptInPlace):
     """Text that is not shown. Two secrets are equal when their texts are, compared in steady time."""
 
     __slots__ = ("__text",)
@@ -38,9 +47,6 @@ class Secret:
 
     def __format__(self, _spec: str) -> NoReturn:
         _refuse("formatted")
-
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        _refuse("pickled or copied")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):

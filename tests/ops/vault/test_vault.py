@@ -1,8 +1,10 @@
 """The vault keeps what it was given, tells nobody else, and writes down who asked."""
 
+import copy
 import itertools
 import json
 import os
+import pickle
 import re
 import threading
 from pathlib import Path
@@ -59,6 +61,16 @@ def test_any_text_can_be_kept(path):
     for text in ("", "ünïcödé ☃", "line\nline", "x" * 100_000):
         vault.set("text", Secret(text))
         assert unlock(path).get("text").reveal() == text
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_keys_stay_in_their_process(vault, copied):
+    holders = [vault, vault.cipher("accounts"), vault.signer("checkpoints"), key()]
+    for holder in holders:
+        with pytest.raises(TypeError, match="not pickled or copied"):
+            copied(holder)
+    for value in (vault._keys.wrapping, vault._keys.signing, vault.cipher("accounts")._keys[1]):
+        assert repr(value) not in repr([*holders, vault._keys])
 
 
 def test_the_file_is_its_owners_and_holds_no_value(vault, path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import VaultError
+from evenkeel.ops.secret import KeptInPlace
 from evenkeel.ops.vault.envelope import KEY_BYTES, Unopenable, decrypt, encrypt, joined
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _HEAD_BYTES = 3  # the format, and which key
 _NO_KEY = bytes(KEY_BYTES)  # no key of ours, so nothing opens with it
 
 
-class Cipher:
+class Cipher(KeptInPlace):
     """Encrypts values for one purpose. `keys` by number from 1; the highest one encrypts.
 
     A ciphertext is one byte of format, two of the key's number, the nonce, and what AES-256-GCM
@@ -65,7 +66,7 @@ class Cipher:
         return joined(head, self._purpose.encode(), bound_to)
 
 
-class Signer:
+class Signer(KeptInPlace):
     """Signs with Ed25519. `public_key` (32 bytes) is for who verifies; `key_id` names it."""
 
     def __init__(self, private_key: bytes) -> None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evenkeel.domain.errors import ConfigError, VaultError
-from evenkeel.ops.secret import Secret
+from evenkeel.ops.secret import KeptInPlace, Secret
 from evenkeel.ops.vault.envelope import KEY_BYTES
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ _BOUNDS = {"memory_kib": (8, 1 << 21), "passes": (1, 16), "lanes": (1, 16)}
 """Costs outside of these are not ours: a changed file could keep a machine busy for hours."""
 
 
-class PassphraseKey:
+class PassphraseKey(KeptInPlace):
     """A key that a passphrase makes. `costs` are those of new keys and the least of old ones."""
 
     kind = "passphrase"
@@ -116,7 +116,7 @@ def _costs_of(facts: Mapping[str, Any]) -> Argon2Costs:
     return costs
 
 
-class KeyringKey:
+class KeyringKey(KeptInPlace):
     """A random key in the operating system's keyring, one entry per vault key."""
 
     kind = "keyring"

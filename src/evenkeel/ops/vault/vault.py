@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from evenkeel.domain.errors import VaultError, did_you_mean
 from evenkeel.ops.atomic_file import locked
 from evenkeel.ops.clock import SYSTEM_CLOCK
-from evenkeel.ops.secret import Secret
+from evenkeel.ops.secret import KeptInPlace, Secret
 from evenkeel.ops.vault import store
 from evenkeel.ops.vault.cipher import Cipher, Signer
 from evenkeel.ops.vault.envelope import (
@@ -69,14 +69,14 @@ class VaultEvent:
 class _Keys:
     """What the vault's key makes: one to wrap data keys with, one to sign the file with."""
 
-    wrapping: bytes
-    signing: bytes
+    wrapping: bytes = field(repr=False)
+    signing: bytes = field(repr=False)
 
 
 _NO_KEYS = _Keys(b"", b"")
 
 
-class Vault:
+class Vault(KeptInPlace):
     """An open vault. Made by `create` or `open`; keeps its keys in memory until it is dropped."""
 
     def __init__(

@@ -6,7 +6,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:               # two pips in one environment break it
-.PHONY: help setup demo test check soak differential fmt bench docs pins clean
+.PHONY: help setup demo test check soak differential fmt bench bench-peers docs pins clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -21,7 +21,7 @@ INSTALL = $(PIP) install --quiet --no-compile
 EXACT := src/evenkeel/domain/*,src/evenkeel/risk/*,src/evenkeel/ledger/*,src/evenkeel/engine/*,src/evenkeel/journal/*,src/evenkeel/ops/*,src/evenkeel/calendar/*
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## Make the environment in .venv with everything a contributor needs
 
@@ -56,6 +56,9 @@ fmt: $(VENV)/.dev ## Format the code and mend what the linter can mend
 bench: $(VENV)/.dev ## Measure the numbers of docs/benchmarks.md on this computer
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(VENV)/.dev ## Measure other engines beside it, each in its own environment
+	$(BIN)/python -m benchmarks.peers
+
 docs: $(VENV)/.dev ## Draw the pictures of the documentation again
 	$(BIN)/python docs/render.py
 
@@ -70,7 +73,7 @@ pins: ## Choose new versions of every dependency and write constraints.txt
 	rm -rf .venv-pins
 
 clean: ## Remove all that make made: the environment, caches, coverage, builds
-	rm -rf $(VENV) .venv-pins constraints.new build dist htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) .venv-pins .venv-peers constraints.new build dist htmlcov .coverage .coverage.* \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

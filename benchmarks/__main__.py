@@ -6,6 +6,7 @@ every measurement at a thousandth of it, only to see that it still runs.
 
     python -m benchmarks                 all of them
     python -m benchmarks orders sweep    these two
+    python -m benchmarks --write         all of them, into docs/benchmarks.md
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import argparse
 from importlib import import_module
 
 from benchmarks.machine import described
+from benchmarks.written import put
 
-MEASUREMENTS = ("one_instrument", "cold_start", "universe", "sweep", "orders")
+MEASUREMENTS = ("one_instrument", "cold_start", "universe", "sweep", "orders", "growth")
 
 
 def main() -> None:
@@ -23,12 +25,17 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Evenkeel.")
     asked.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], metavar="NAME")
     asked.add_argument("--size", type=float, default=1.0, help="a share of the full work")
+    asked.add_argument("--write", action="store_true", help="put it all into docs/benchmarks.md")
     given = asked.parse_args()
-    print(f"{described()}\n\n| what | result | target |\n|---|---|---|")
+    lines = [described(), "", "| what | result | target |", "|---|---|---|"]
+    print("\n".join(lines))
     for name in given.names or MEASUREMENTS:
         for row in import_module(f"benchmarks.{name}").measure(given.size):
             what, result, target = (*row, "")[:3]
-            print(f"| {what} | {result} | {target} |", flush=True)
+            lines.append(f"| {what} | {result} | {target} |")
+            print(lines[-1], flush=True)
+    if given.write and not given.names:
+        put("ours", "\n".join(lines))
 
 
 if __name__ == "__main__":

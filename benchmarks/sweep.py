@@ -37,10 +37,9 @@ def measure(size: float = 1.0) -> Iterator[Row]:
     )
     fills = sum(int(trial.figures["fills"]) for trial in ours(2).trials)
     share = len(loops) / len(pairs)
-    two, one = (laps.ratio(name) * share for name in ("two", "one"))
     yield Row(
         f"W4 {len(pairs):,} pairs × {BARS:,} bars, 2 processes, {fills:,} fills",
-        f"{two:.2f} × P by the clock, {laps.wall('two'):.2f} s",
+        f"{laps.told('two', share=share)}, {laps.wall('two'):.2f} s",
         "0.2 × P",
     )
-    yield Row("W4 in one process", f"{one:.2f} × P, {laps.wall('one'):.2f} s")
+    yield Row("W4 in one process", f"{laps.told('one', share=share)}, {laps.wall('one'):.2f} s")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import evenkeel as ek
+from benchmarks.peers.protocol import COLUMNS
 from evenkeel.app.backtest import execute
 from evenkeel.app.setup import Request, request
 from evenkeel.domain.bar import Bars
@@ -20,6 +21,7 @@ from evenkeel.domain.instrument import Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from evenkeel.reports.result import Result
     from evenkeel.strategy.base import Trader
@@ -78,7 +80,7 @@ def minutes(count: int, *, seed: int = 1, name: str = "WALK.XXXX") -> Bars:
 
 def days(count: int, *, seed: int = 1, name: str = "WALK.XXXX") -> Bars:
     """Return `count` daily bars of a seeded random walk, a bar on every day."""
-    closed_at = 946_684_800_000_000_000 + DAY * np.arange(1, count + 1)
+    closed_at = 1_262_304_000_000_000_000 + DAY * np.arange(1, count + 1)
     return walk(closed_at, step=1e-2, seed=seed, name=name)
 
 
@@ -86,24 +88,37 @@ def walk(closed_at: np.ndarray, *, step: float, seed: int, name: str) -> Bars:
     """Return bars at these times; `step` is the standard deviation of a bar's return."""
     random = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(random.normal(0, step, len(closed_at))))
-    opened = np.concatenate((close[:1], close[:-1]))
-    closes = np.arange(closed_at[0] // DAY + 1, closed_at[-1] // DAY + 3) * DAY
-    return Bars(
-        Instrument(name),
-        closed_at,
-        opened,
-        np.maximum(opened, close) * (1 + step / 2),
-        np.minimum(opened, close) * (1 - step / 2),
-        close,
-        np.full(len(closed_at), 1e7),
-        closes,
+    opened = np.concatenate((close[:1], close[:-1])) * np.exp(
+        random.normal(0, step / 4, len(close))
     )
+    columns = {
+        "closed_at": closed_at,
+        "open": opened,
+        "high": np.maximum(opened, close) * (1 + step / 2),
+        "low": np.minimum(opened, close) * (1 - step / 2),
+        "close": close,
+        "volume": np.full(len(closed_at), 1e7),
+    }
+    return bars_of(name, columns)
+
+
+def bars_of(name: str, columns: dict[str, np.ndarray]) -> Bars:
+    """Return bars of an instrument whose sessions end at midnight, with nothing copied."""
+    times = columns["closed_at"]
+    closes = np.arange(times[0] // DAY + 1, times[-1] // DAY + 3) * DAY
+    return Bars(Instrument(name), **columns, session_closes=closes)
+
+
+def write(bars: Sequence[Bars], folder: Path) -> None:
+    """Write bars as one `.npy` file per column, for other processes to read."""
+    for each in bars:
+        for column in COLUMNS:
+            np.save(folder / f"{each.instrument.id}.{column}.npy", getattr(each, column))
 
 
 def size_of(bars: Sequence[Bars]) -> int:
     """Return the bytes of the arrays that hold some bars."""
-    columns = ("closed_at", "open", "high", "low", "close", "volume")
-    return sum(getattr(each, column).nbytes for each in bars for column in columns)
+    return sum(getattr(each, column).nbytes for each in bars for column in COLUMNS)
 
 
 def wanted(strategy: Trader, bars: Sequence[Bars]) -> Request:

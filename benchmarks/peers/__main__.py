@@ -1,0 +1,177 @@
+"""`make bench-peers`: other engines on the same bars in the same run, and two pictures of it.
+
+Everything is asked through `protocol`, and held against P in processor seconds: those stay what
+they are when the computer has other things to do. An engine climbs the sizes of a workload as long as the next
+one can be expected to take no more than PATIENCE seconds. The bare loop P runs right before each
+engine and right after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.cold_start import write_daily
+from benchmarks.machine import described
+from benchmarks.peers.environments import OURS, PEERS, ROOT, install
+from benchmarks.peers.pictures import draw
+from benchmarks.peers.tables import tables
+from benchmarks.reference import python_loops
+from benchmarks.timing import lap
+from benchmarks.workloads import CASH, COMMISSION, QUANTITY, days, minutes, size_of, write
+from benchmarks.written import put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from benchmarks.peers.environments import Peer
+    from evenkeel.domain.bar import Bars
+
+PATIENCE = 150.0
+REPEATS = 5
+SIZES = {
+    "cross": (10_000, 100_000, 1_000_000),
+    "busy": (1_000, 10_000, 100_000),
+    "universe": (50, 500),
+}
+"""Bars, orders and instruments."""
+
+DAYS = 2_520
+COLD_DAYS = 504
+STORED = ROOT / "docs" / "benchmarks-peers.json"
+
+
+def main() -> None:
+    """Measure, keep the figures, and bring page and pictures up to date."""
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.peers")
+    asked.add_argument("--size", type=float, default=1.0, help="a share of the full work")
+    asked.add_argument("--only", nargs="*", help="engines, by name")
+    asked.add_argument("--draw", action="store_true", help="measure nothing; draw again")
+    given = asked.parse_args()
+    if given.draw:
+        measured = json.loads(STORED.read_text())
+    else:
+        peers = [each for each in PEERS if not given.only or each.name in given.only]
+        measured = measure(peers, given.size)
+        STORED.write_text(json.dumps(measured, indent=1) + "\n")
+    put("peers", tables(measured))
+    draw(measured, ROOT / "docs")
+
+
+def measure(peers: list[Peer], size: float = 1.0) -> dict[str, Any]:
+    """Return everything that the engines answered, and what P took beside them."""
+    absent: dict[str, str] = {}
+    for peer in peers:
+        say(f"{peer.name}: environment")
+        if why := install(peer):
+            absent[peer.name] = why
+    present = [peer for peer in peers if peer.name not in absent]
+    answers = [answer for work in SIZES for answer in climbed(work, present, size)]
+    answers += cold(present)
+    return {"machine": described(), "absent": absent, "answers": answers}
+
+
+def climbed(work: str, peers: list[Peer], size: float) -> Iterator[dict[str, Any]]:
+    """Yield each engine's answers to one workload, over its sizes."""
+    expected = dict.fromkeys(peers, 0.0)
+    sizes = [max(int(each * size), 100 if work != "universe" else 2) for each in SIZES[work]]
+    for at, count in enumerate(sizes):
+        with tempfile.TemporaryDirectory() as folder:
+            bars = made(work, count)
+            write(bars, Path(folder))
+            reference = python_loops(bars)
+            for peer in peers:
+                if expected[peer] > PATIENCE:
+                    continue
+                say(f"{work} {count:,}: {peer.name}")
+                answer = timed(peer, {"work": work, "bars": folder}, reference)
+                factor = sizes[at + 1] / count if at + 1 < len(sizes) else 1.0
+                taken = median(answer.get("seconds") or [PATIENCE])
+                expected[peer] = taken * factor
+                answer |= {"work": work, "size": count, "name": peer.name}
+                answer |= {"bars": sum(map(len, bars)), "bytes": size_of(bars)}
+                yield answer
+
+
+def made(work: str, count: int) -> list[Bars]:
+    """Return the bars of a workload."""
+    if work == "universe":
+        return [days(DAYS, seed=n, name=f"W{n}.XXXX") for n in range(1, count + 1)]
+    return [minutes(count)]
+
+
+def timed(peer: Peer, job: dict[str, Any], reference: Callable[[], object]) -> dict[str, Any]:
+    """Ask an engine between two rounds of the bare loop."""
+    loops = [lap(reference).cpu for _ in range(3)]
+    answer = ask(peer, job)
+    loops += [lap(reference).cpu for _ in range(3)]
+    return {**answer, "p": median(loops)}
+
+
+def ask(peer: Peer, job: dict[str, Any]) -> dict[str, Any]:
+    """Return an engine's answer, or what it said last before it failed."""
+    whole = {
+        "fast": 20,
+        "slow": 50,
+        "cash": CASH,
+        "quantity": QUANTITY,
+        "commission": COMMISSION,
+        "repeats": REPEATS,
+        "seconds_max": PATIENCE / 10,
+        **job,
+        "work": "busy" if job["work"] == "busy" else "cross",
+    }
+    try:
+        ran = subprocess.run(
+            peer.command(),
+            input=json.dumps(whole),
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
+            text=True,
+            timeout=4 * PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"took more than {4 * PATIENCE:.0f} s"}
+    if ran.returncode:
+        return {"error": (ran.stderr.splitlines() or ["it failed"])[-1]}
+    answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return answer
+
+
+def cold(peers: list[Peer]) -> Iterator[dict[str, Any]]:
+    """Yield what a whole process takes that reads a file of daily bars and prints its result."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "daily.csv")
+        write_daily(path, COLD_DAYS)
+        job = {"work": "cross", "bars": str(path), "repeats": 1}
+        numpy = [lap(bare_numpy).cpu for _ in range(REPEATS)]
+        for peer in peers:
+            say(f"cold: {peer.name}")
+            answer = ask(peer, job)  # fills the disk cache and is not counted
+            laps = [lap(lambda peer=peer: ask(peer, job)) for _ in range(3)]
+            answer |= {"work": "cold", "size": COLD_DAYS, "name": peer.name, "p": median(numpy)}
+            yield answer | {
+                "seconds": [each.wall for each in laps],
+                "cpu": [each.cpu for each in laps],
+            }
+
+
+def bare_numpy() -> None:
+    """Start a process that does nothing but import numpy."""
+    subprocess.run([OURS.python(), "-c", "import numpy"], check=True)
+
+
+def say(what: str) -> None:
+    """Say on standard error what is going on; it takes a while."""
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,6 @@ halt            -> nothing is approved again
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import StrategyError
@@ -39,20 +38,20 @@ from evenkeel.domain.events import (
 )
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.money import ZERO, text
-from evenkeel.domain.order import OrderStatus, OrderType, Side
+from evenkeel.domain.order import OrderType, Side
 from evenkeel.engine.account import Account
 from evenkeel.engine.desk import Outbox, StrategyDesk
 from evenkeel.engine.lender import VENUE, closings
+from evenkeel.engine.order_reports import OrderReports
 from evenkeel.engine.seats import Seats
 from evenkeel.execution.financing import parse_margin
-from evenkeel.strategy.base import Ask, OrderUpdate
+from evenkeel.strategy.base import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from evenkeel.domain.bar import Bars
     from evenkeel.domain.tape import Tape
-    from evenkeel.engine.orders import Working
     from evenkeel.risk.limits import Limits
     from evenkeel.strategy.base import Trader
 
@@ -72,6 +71,7 @@ class Core:
         self._margin = parse_margin(started.settings.get("margin", "none"))
         self._outbox = Outbox()
         self._seats = Seats(strategy, tape)
+        self._reports = OrderReports(self.account.orders, self._seats)
         self._desks = [
             StrategyDesk(self.account, limits, self._outbox, number)
             for number in range(len(self._seats.seats))
@@ -130,20 +130,16 @@ class Core:
             case Fill():
                 self._fill(event)
             case OrderAccepted():
-                self._moved(event.order_id, OrderStatus.NEW)
-            case OrderCanceled():
-                self._ended(event.order_id, OrderStatus.CANCELED, event.filled, event.reason)
-            case OrderExpired():
-                self._ended(event.order_id, OrderStatus.EXPIRED, event.filled)
-            case OrderRejected():
-                self._rejected(event)
-            case OrderReplaced():
-                self._ended(event.replaces, OrderStatus.REPLACED, event.filled)
-                self._moved(event.order_id, OrderStatus.NEW)
-            case CancelRejected():
-                self._still_working(event.order_id, event.reason)
-            case OrderUncertain():
-                self._moved(event.order_id, OrderStatus.UNKNOWN, event.reason)
+                self._reports.confirmed(event.order_id)
+            case (
+                OrderCanceled()
+                | OrderExpired()
+                | OrderRejected()
+                | OrderReplaced()
+                | CancelRejected()
+                | OrderUncertain()
+            ):
+                self._reports.hear(event)
             case Split():
                 self.account.book.take(event)
                 self.account.orders.split(event)
@@ -162,10 +158,8 @@ class Core:
 
     def _cancel_everything(self, reason: str) -> None:
         for working in self.account.orders.all_open():
-            if working.move(OrderStatus.PENDING_CANCEL):
-                self._outbox.records.append(
-                    CancelRequested(working.order.id, self.tape.now, VENUE, reason)
-                )
+            for number in self.account.orders.ask_cancel(working.order.id):
+                self._outbox.records.append(CancelRequested(number, self.tape.now, VENUE, reason))
 
     def _close_out(self, event: LiquidationForced) -> None:
         """Make the venue's own orders. They pass the gate; whoever trades the thing hears of them."""
@@ -193,36 +187,9 @@ class Core:
         if seat.hears_fills:
             seat.strategy.on_fill(fill)
         if seat.hears_orders:
-            self._tell(working, "")
-
-    def _moved(self, order_id: int, status: OrderStatus, reason: str = "") -> None:
-        working = self.account.orders.move(order_id, status)
-        if working is not None and self._seats.seats[working.owner].hears_orders:
-            self._tell(working, reason)
-
-    def _ended(self, order_id: int, status: OrderStatus, filled: Decimal, reason: str = "") -> None:
-        working = self.account.orders.end(order_id, status, filled)
-        if working is not None and self._seats.seats[working.owner].hears_orders:
-            self._tell(working, reason)
-
-    def _rejected(self, event: OrderRejected) -> None:
-        """A refused order is over; a refused replacement leaves the old order as it was."""
-        self._ended(event.order_id, OrderStatus.REJECTED, ZERO, event.reason)
-        working = self.account.orders[event.order_id]
-        if working is not None and working.order.replaces is not None:
-            self._still_working(working.order.replaces, event.reason)
-
-    def _still_working(self, order_id: int, reason: str) -> None:
-        working = self.account.orders[order_id]
-        if working is not None:
-            works = OrderStatus.PARTIALLY_FILLED if working.filled else OrderStatus.NEW
-            self._moved(order_id, works, reason)
+            self._reports.tell(working, "")
 
     # ---- what comes of it ----
-
-    def _tell(self, working: Working, reason: str) -> None:
-        update = OrderUpdate(working.order, working.status, float(working.filled), reason)
-        self._seats.seats[working.owner].strategy.on_order(update)
 
     def _decided(self) -> list[Record]:
         """Return what this moment decided, after its refusals were told and answered."""

@@ -11,6 +11,7 @@ from evenkeel.domain.money import ZERO, round_down, round_up
 from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
+from evenkeel.engine.working import CANCEL
 from evenkeel.risk import gate
 from evenkeel.strategy.base import OrderUpdate, Position
 
@@ -110,9 +111,8 @@ class StrategyDesk:
         working = self._account.orders[order_id]
         if working is None or working.order.strategy == VENUE:
             return
-        if not working.move(OrderStatus.PENDING_CANCEL):
-            return
-        self._outbox.records.append(CancelRequested(order_id, self.now, strategy, reason))
+        for number in self._account.orders.ask_cancel(order_id):
+            self._outbox.records.append(CancelRequested(number, self.now, strategy, reason))
 
     def working(self, strategy: str, instrument: str) -> list[Order]:
         """Return this strategy's open orders; those that are being cancelled are not among them."""
@@ -121,7 +121,7 @@ class StrategyDesk:
             for each in self._account.orders.of(instrument)
             if each.owner == self._owner
             and each.status not in TERMINAL
-            and each.status is not OrderStatus.PENDING_CANCEL
+            and CANCEL not in each.requests
         ]
 
     def held(self, instrument: str) -> Decimal:
@@ -132,8 +132,7 @@ class StrategyDesk:
         for each in self._account.orders.of(instrument):
             order = each.order
             market = order.type in _AT_MARKET and order.parent is None
-            canceling = each.status is OrderStatus.PENDING_CANCEL
-            if market and each.owner == self._owner and not canceling:
+            if market and each.owner == self._owner and CANCEL not in each.requests:
                 coming += each.leaves if order.side is Side.BUY else -each.leaves
         return coming
 

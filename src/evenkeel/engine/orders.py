@@ -8,13 +8,14 @@ order and its replacement, and the legs of one OCA group decided at one moment.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from evenkeel.domain.money import EXACT, ZERO, round_down
-from evenkeel.domain.order import TERMINAL, TRANSITIONS, Order, OrderStatus, Side
+from evenkeel.domain.order import TERMINAL, Order, OrderStatus, Side
 from evenkeel.domain.portfolio import Reading
+from evenkeel.engine.working import CANCEL, ClaimKey, Working
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -24,37 +25,6 @@ if TYPE_CHECKING:
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.verdict import Approved
-
-ClaimKey: TypeAlias = int | tuple[int, int, Side, int | None]
-
-
-class Working:
-    """One order on its way: its state, what it filled, and what it could still fill."""
-
-    __slots__ = ("claim", "filled", "leaves", "order", "owner", "reserve_price", "status")
-
-    def __init__(self, approved: Approved, owner: int, claim: ClaimKey) -> None:
-        """Take up an order that was just approved, in full."""
-        self.order = approved.order
-        self.owner = owner
-        self.claim = claim
-        self.reserve_price = approved.reserve_price
-        self.status = OrderStatus.PENDING_NEW
-        self.filled = ZERO
-        self.leaves = self.order.quantity
-
-    def move(self, status: OrderStatus) -> bool:
-        """Take a new state if the order's life allows it; a late or doubled report changes none."""
-        if status not in TRANSITIONS[self.status]:
-            return False
-        self.status = status
-        return True
-
-    @property
-    def done(self) -> bool:
-        """Whether the venue has closed it and all its fills have arrived."""
-        return self.status in TERMINAL and not self.leaves
-
 
 _NONE: dict[int, Working] = {}
 
@@ -110,7 +80,21 @@ class Orders:
         self._approved.append(order)
         self.open_count += 1
         if order.replaces is not None and (replaced := self._all.get(order.replaces)):
-            replaced.move(OrderStatus.PENDING_REPLACE)
+            replaced.ask(number)
+
+    def ask_cancel(self, order_id: int) -> list[int]:
+        """Return what to cancel so that an order ends: itself, and replacements on their way.
+
+        One of them will be refused: which, only the venue knows.
+        """
+        working = self._all.get(order_id)
+        if working is None:
+            return []
+        replacements = [each for each in working.requests if each != CANCEL]
+        asked = [order_id] if working.ask(CANCEL) else []
+        for each in replacements:
+            asked += self.ask_cancel(each)
+        return asked
 
     def fill(self, fill: Fill) -> Working | None:
         """Count a fill; None when the order is unknown or could not have filled that much."""
@@ -126,7 +110,7 @@ class Orders:
             fits = left >= ZERO
             working.leaves = left if fits else ZERO
         filled = not working.leaves and (working.status not in TERMINAL or not fits)
-        working.move(OrderStatus.FILLED if filled else OrderStatus.PARTIALLY_FILLED)
+        working.move(OrderStatus.FILLED if filled else working.standing)
         if not working.leaves:
             self._forget_if_done(working)
         return working if fits else None
@@ -141,7 +125,20 @@ class Orders:
             # What another one has filled by its end, and not told yet, comes whatever fills here.
             if member is working or member.status not in TERMINAL:
                 member.leaves = max(member.leaves - quantity, ZERO)
+            if not member.leaves and member.filled and self._took_place(member, working):
+                # This was the last of what the replaced order had filled: nothing more will come.
+                member.move(OrderStatus.FILLED)
+                self._forget_if_done(member)
         return True
+
+    def _took_place(self, order: Working, of: Working) -> bool:
+        """Whether an order replaced another, at once or by way of others."""
+        replaced: Working | None = order
+        while replaced is not None and replaced.order.replaces is not None:
+            if replaced.order.replaces == of.order.id:
+                return True
+            replaced = self._all.get(replaced.order.replaces)
+        return False
 
     def end(self, order_id: int, status: OrderStatus, filled: Decimal) -> Working | None:
         """Close an order that `filled` so much in all; what has not arrived stays reserved."""
@@ -149,13 +146,9 @@ class Orders:
         if working is None or not working.move(status):
             return None
         working.leaves = max(filled - working.filled, ZERO)
+        working.requests = ()
         self._forget_if_done(working)
         return working
-
-    def move(self, order_id: int, status: OrderStatus) -> Working | None:
-        """Move an order that goes on working; None when it is unknown or its life forbids it."""
-        working = self._all.get(order_id)
-        return working if working is not None and working.move(status) else None
 
     def split(self, split: Split) -> None:
         """Put the working orders of an instrument on its new scale, as venues do."""

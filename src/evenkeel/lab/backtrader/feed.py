@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_DAY = timedelta(days=1)
-_ROUNDED = timedelta(milliseconds=1)  # Backtrader's times are floats
+_MILLISECOND = timedelta(milliseconds=1)
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 
@@ -88,11 +88,11 @@ class BarFeed(bt.feeds.DataBase):
         until = bt.num2date(valid)
         if self.daily:
             day = until.date()
-            if until + _ROUNDED < datetime.combine(day, self.p.sessionend):
+            if until + _MILLISECOND < datetime.combine(day, self.p.sessionend):
                 day -= _ONE_DAY
             until = datetime.combine(day, time.max)
-        since = until.replace(tzinfo=self.zone) - _EPOCH
-        return int(since // timedelta(microseconds=1)) * 1_000
+        since: timedelta = until.replace(tzinfo=self.zone) - _EPOCH
+        return round(since / _MILLISECOND) * 1_000_000  # Backtrader's times are floats
 
     def clone(self, **kwargs: Any) -> _Clone:
         """Return the feed again, for Backtrader to resample or replay."""

@@ -59,7 +59,7 @@ class Guest(PortfolioStrategy):
         self._broker = DeskBroker(self)
         self._cerebro = SteppedCerebro(self._broker)
         self._feeds = {
-            name: feed_of(bars.instrument, int(bars.closed_at.astype("int64")[0]))
+            name: feed_of(bars.instrument, int(bars.closed_at.view("int64")[0]))
             for name, bars in self.bars.items()
         }
         self._seen = dict.fromkeys(self.bars, 0)
@@ -97,7 +97,7 @@ class Guest(PortfolioStrategy):
             return
         self._seen[name] = bars.count
         columns = (bars.open[0], bars.high[0], bars.low[0], bars.close[0], bars.volume[0])
-        feed.give(Bar(int(bars.closed_at.astype("int64")[bars.count - 1]), *columns))
+        feed.give(Bar(int(bars.closed_at.view("int64")[bars.count - 1]), *columns))
 
     # ---- the desk of its broker ----
 

@@ -1,0 +1,302 @@
+"""What becomes of a guest's orders: each kind and duration in our words, families, splits."""
+
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+from tests.engine.market import HOUR, X, bars, card
+
+pytest.importorskip("backtrader", reason="the extra [backtrader] is not installed")
+
+import backtrader as bt
+from tests.lab.beside_cerebro import FREE
+
+from evenkeel.app.backtest import execute
+from evenkeel.app.setup import request
+from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.events import Split
+from evenkeel.domain.order import OrderType, TimeInForce
+from evenkeel.lab.backtrader import host
+from evenkeel.lab.backtrader.broker import DeskBroker
+
+D = Decimal
+
+
+def play(plan, *closes, actions=(), name=X, **wishes):
+    """Run a guest that does on bar n (from 1) what `plan[n]` says; it and the result."""
+
+    class Planned(bt.Strategy):
+        def __init__(self):
+            self.told = []
+
+        def next(self):
+            if len(self) in plan:
+                plan[len(self)](self)
+
+        def notify_order(self, order):
+            self.told.append((len(self), order.ref, order.getstatusname()))
+
+        def notify_trade(self, trade):
+            if trade.isclosed:
+                self.closed = trade
+
+    guest = host(Planned)
+    options = {**FREE, "cash": 100_000, **wishes}
+    result = execute(request(guest, [bars(*closes, name=name)], actions=actions, **options))
+    return guest.strategies[0], result
+
+
+def orders(result):
+    return [life.order for life in result.lives]
+
+
+def statuses(result):
+    return [life.status for life in result.lives]
+
+
+def fates(strategy, order):
+    """What the guest was told of one order, and on which bar."""
+    return [(bar, status) for bar, ref, status in strategy.told if ref == order.ref]
+
+
+def limit(price, **more):
+    return {"exectype": bt.Order.Limit, "price": price, "size": 1, **more}
+
+
+# ---- kinds and durations ----
+
+
+@pytest.mark.parametrize("day", [bt.Order.DAY, 0])
+def test_a_day_order_ends_with_the_session(day):
+    """24 hourly bars make the session of these bars."""
+    made = {}
+    plan = {2: lambda s: made.update(order=s.buy(valid=day, **limit(1)))}
+    strategy, result = play(plan, *[10.0] * 30)
+    (order,) = orders(result)
+    assert (order.tif, order.expires_at) == (TimeInForce.DAY, 24 * HOUR)
+    assert fates(strategy, made["order"]) == [
+        (3, "Submitted"), (3, "Accepted"), (24, "Expired"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("price", [None, 20.0])
+def test_a_trail_by_a_share_of_the_price(price):
+    """5 % below the last close, or below the price that was given."""
+    plan = {
+        3: lambda s: s.sell(exectype=bt.Order.StopTrail, trailpercent=0.05, price=price, size=1)
+    }
+    _, result = play(plan, *[10.0] * 5)
+    (order,) = orders(result)
+    assert (order.type, order.trail_percent) == (OrderType.TRAILING_STOP, D(5))
+    assert order.stop_price == (D("9.5") if price is None else D(19))
+    plan = {3: lambda s: s.buy(exectype=bt.Order.StopTrail, trailamount=0.5, price=price, size=1)}
+    _, result = play(plan, *[10.0] * 5)
+    (order,) = orders(result)
+    assert (order.trail_amount, order.stop_price) == (
+        D("0.5"), D("10.5") if price is None else D("20.5"),
+    )  # fmt: skip
+
+
+def test_a_trail_without_a_distance_is_refused():
+    plan = {3: lambda s: s.sell(exectype=bt.Order.StopTrail, size=1)}
+    with pytest.raises(StrategyError, match="needs its trailamount or its trailpercent"):
+        play(plan, *[10.0] * 5)
+
+
+def test_an_order_until_a_moment_ends_then():
+    """An intraday guest reads the close of each bar; so does its order."""
+    made = {}
+
+    def ask(strategy):
+        now = strategy.data.datetime.datetime(0)
+        made["order"] = strategy.buy(
+            valid=now + 2 * (now - strategy.data.datetime.datetime(-1)), **limit(1)
+        )
+
+    strategy, result = play({3: ask}, *[10.0] * 9)
+    (order,) = orders(result)
+    assert order.tif is TimeInForce.GTD
+    assert order.expires_at == 5 * HOUR
+    assert fates(strategy, made["order"])[-1] == (5, "Expired")
+
+
+def test_less_than_a_lot_is_rejected_and_never_sent():
+    """Backtrader's sizers may give fractions; the instrument says how small a quantity can be."""
+    made = {}
+    plan = {2: lambda s: made.update(order=s.buy(size=0.4)), 4: lambda s: s.buy(size=2.7)}
+    strategy, result = play(plan, *[10.0] * 9)
+    assert fates(strategy, made["order"]) == [(3, "Submitted"), (3, "Rejected")]
+    assert [order.quantity for order in orders(result)] == [2]
+    assert strategy.position.size == 2
+
+
+def test_orders_can_be_looked_up():
+    """Open ones, as they are or as copies, and the state of each."""
+    made = {}
+
+    def look(strategy):
+        broker = strategy.broker
+        made["open"] = broker.get_orders_open()
+        made["copies"] = broker.get_orders_open(safe=True)
+        made["state"] = broker.orderstatus(made["first"])
+        made["again"] = strategy.cancel(made["never"])
+
+    def ask(strategy):
+        made["first"] = strategy.buy(**limit(1))
+        made["never"] = strategy.buy(transmit=False, **limit(2))
+
+    play({2: ask, 4: look}, *[10.0] * 9)
+    assert made["open"] == [made["first"]]
+    assert made["copies"][0] is not made["first"]
+    assert made["state"] == bt.Order.Accepted
+
+
+def test_an_order_that_is_never_transmitted_is_never_sent():
+    plan = {2: lambda s: s.buy(size=1, transmit=False)}
+    assert orders(play(plan, *[10.0] * 9)[1]) == []
+
+
+# ---- orders that belong together ----
+
+
+def bracket(strategy, **more):
+    return strategy.buy_bracket(size=5, price=10, stopprice=8, limitprice=14, **more)
+
+
+def test_a_bracket_is_one_at_the_venue():
+    """Children wait for the entry, and one cancels the other there."""
+    _, result = play({2: bracket}, 10, 10, 10, 10, 12, 15, 15)
+    entry, stop, target = orders(result)
+    assert (stop.parent, target.parent) == (entry.id, entry.id)
+    assert stop.oca_group == target.oca_group == entry.id
+    assert statuses(result) == ["FILLED", "CANCELED", "FILLED"]
+
+
+@pytest.mark.parametrize("leg", [0, 1, 2])
+def test_a_bracket_goes_when_one_of_it_is_cancelled(leg):
+    """Backtrader takes the whole of what is left off the market, whichever it was."""
+    made = {}
+
+    def send(strategy):
+        made["legs"] = strategy.buy_bracket(size=5, price=7, stopprice=5, limitprice=14)
+
+    strategy, result = play({2: send, 4: lambda s: s.cancel(made["legs"][leg])}, *[10.0] * 9)
+    assert statuses(result) == ["CANCELED"] * 3
+    for order in made["legs"]:
+        assert fates(strategy, order)[-1] == (5, "Canceled")
+
+
+def test_a_bracket_of_which_the_gate_refuses_a_leg_is_not_entered():
+    """No entry without its exits: a stop that far from the market breaks the collar."""
+    made = {}
+
+    def send(strategy):
+        made["legs"] = strategy.buy_bracket(size=5, price=10, stopprice=1, limitprice=11)
+
+    strategy, result = play({2: send}, *[10.0] * 9, limits=card(price_collar_max="0.5"))
+    assert statuses(result)[:2] == ["CANCELED", "REFUSED"]
+    assert not result.moves
+    assert [fates(strategy, order)[-1] for order in made["legs"]] == [
+        (3, "Canceled"), (3, "Rejected"), (3, "Canceled"),
+    ]  # fmt: skip
+
+
+def test_children_of_a_refused_entry_are_rejected():
+    made = {}
+
+    def send(strategy):
+        made["legs"] = strategy.buy_bracket(size=50, price=10, stopprice=9, limitprice=11)
+
+    strategy, result = play({2: send}, *[10.0] * 9, limits=card(order_quantity_max="20"))
+    assert statuses(result) == ["REFUSED"]
+    assert [fates(strategy, order)[-1] for order in made["legs"]] == [(3, "Rejected")] * 3
+
+
+def test_rivals_are_one_group_at_the_venue():
+    """Sent together: what one fills the others can no more, in the same bar even."""
+
+    def send(strategy):
+        first = strategy.buy(**limit(9))
+        second = strategy.buy(oco=first, **limit(8))
+        strategy.buy(oco=second, **limit(7))
+
+    _, result = play({2: send}, 10, 10, 10, 9, 7, 7)
+    assert {order.oca_group for order in orders(result)} == {1}
+    assert statuses(result) == ["FILLED", "CANCELED", "CANCELED"]
+
+
+def test_a_rival_named_later_is_cancelled_when_the_other_fills():
+    """The venue was never told: we ask for it as soon as we hear."""
+    made = {}
+
+    def first(strategy):
+        made["first"] = strategy.buy(**limit(9))
+
+    plan = {2: first, 3: lambda s: s.buy(oco=made["first"], **limit(5))}
+    _, result = play(plan, 10, 10, 10, 10, 9, 9, 5, 5)
+    assert [order.oca_group for order in orders(result)] == [None, None]
+    assert statuses(result) == ["FILLED", "CANCELED"]
+
+
+def test_rivals_end_when_one_of_them_expires_or_is_cancelled():
+    """As in Backtrader, where a group lives and dies together."""
+    made = {}
+
+    def send(strategy):
+        made["first"] = strategy.buy(valid=bt.Order.DAY, **limit(2))
+        strategy.buy(oco=made["first"], **limit(1))
+
+    _, result = play({2: send}, *[10.0] * 30)
+    assert statuses(result) == ["EXPIRED", "CANCELED"]
+    _, result = play({2: send, 4: lambda s: s.cancel(made["first"])}, *[10.0] * 9)
+    assert statuses(result) == ["CANCELED", "CANCELED"]
+
+
+# ---- splits ----
+
+
+def test_a_split_puts_positions_and_open_trades_on_the_new_scale():
+    """Bought 10 at 12, split 3 for 1, sold 30 at 5: the profit is that of the ledger."""
+    made = {}
+
+    def see(strategy):
+        made["held"] = strategy.position.size, strategy.position.price
+        strategy.close()
+
+    plan = {2: lambda s: s.buy(size=10), 5: see}
+    split = Split(X, int(3.5 * HOUR), D(3))
+    strategy, result = play(plan, 12, 12, 12, 4, 5, 5, 5, actions=[split])
+    assert made["held"] == (30, 4.0)
+    assert strategy.closed.pnl == pytest.approx(30)
+    assert strategy.position.size == 0
+    assert float(result.round_trips[0].net_pnl) == 30
+    assert strategy.broker.getvalue() == 100_030
+
+
+def test_a_position_that_the_ledger_no_longer_holds_is_gone():
+    """A delisting takes it without an order; what an order of another does moves none of ours."""
+    desk = SimpleNamespace(cash=1000.0, equity=1000.0, moment=0, held=lambda name: 0.0)
+    broker = DeskBroker(desk)
+    broker.filled(SimpleNamespace(order_id=7))
+    feed = next(iter(play({}, 1, 1)[0].datas))
+    broker.cerebro = SimpleNamespace(runningstrats=[])
+    broker.positions[feed].update(10, 5.0)
+    broker.next()
+    assert (broker.positions[feed].size, broker.positions[feed].price) == (0, 0.0)
+
+
+# ---- time ----
+
+
+def test_intraday_bars_that_begin_like_a_day_are_refused():
+    """The first bar closes with its session: nobody could tell it from a day's."""
+
+    class Idle(bt.Strategy):
+        pass
+
+    evening = bars(1, 2, 3, start=24)
+    late = evening.closed_at - 10**9
+    late.flags.writeable = False
+    with pytest.raises(StrategyError, match="intraday and begin with the last one of a session"):
+        execute(request(host(Idle), [replace(evening, closed_at=late, session_closes=late)]))

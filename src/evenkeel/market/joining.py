@@ -36,7 +36,7 @@ class JoinRefusedError(DataError):
 def joined(first: Fetched, second: Fetched) -> Fetched:
     """Return both as one: all of `first`, and those bars of `second` that it does not have.
 
-    Raises `JoinRefusedError`, with the difference, when they do not agree where both have bars.
+    A source may go on from where it was without bars in common. Raises `JoinRefusedError`, with the difference, when they do not agree where both have bars.
     """
     _refuse_strangers(first, second)
     _, mine, theirs = np.intersect1d(
@@ -90,11 +90,17 @@ def _refuse_strangers(first: Fetched, second: Fetched) -> None:
 
 def _refuse_difference(first: Fetched, second: Fetched, mine: Times, theirs: Times) -> None:
     who = f"{first.instrument.id} of {_names(first, second)}"
-    if len(mine) < OVERLAP_MIN:
+    goes_on = (first.sources[-1].source, first.sources[-1].adjustment) == (
+        second.sources[0].source,
+        second.sources[0].adjustment,
+    )
+    if len(mine) < OVERLAP_MIN and not goes_on:
         raise JoinRefusedError(
             f"{who} cannot be joined: they have {len(mine)} bars in common, {OVERLAP_MIN} are needed",
             overlap=len(mine),
         )
+    if not len(mine):
+        return
     ours, others = first.table.prices["close"][mine], second.table.prices["close"][theirs]
     difference = np.abs(others / ours - 1)
     differs = ~(difference <= CLOSE_DIFFERENCE_MAX)  # what is not a number does not agree

@@ -1,0 +1,288 @@
+"""Prices as they come in: rounds of answers, from a poller or a stream, and the histories they make.
+
+What comes in is an `Update`, and nothing else does: whoever writes the updates down can live the
+day again. Partial bars stand beside the histories and never in them.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from evenkeel.calendar.market_calendar import MarketCalendar
+from evenkeel.domain.errors import DataError
+from evenkeel.domain.instrument import NO_MARKET
+from evenkeel.market.columns import DAY
+from evenkeel.market.fetched import judged
+from evenkeel.market.history import SECOND, closing_times
+from evenkeel.market.joining import OVERLAP_MIN, joined
+from evenkeel.market.provider import Answer, Fetched, ProviderError, interval_ns
+from evenkeel.ops.logging import log_of
+from evenkeel.ops.metrics import count, gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from evenkeel.domain.bar import Bars
+    from evenkeel.domain.instrument import Instrument
+    from evenkeel.market.provider import PartialBar, Provider
+    from evenkeel.ops.clock import Clock
+
+ASKED_BACK = OVERLAP_MIN + 5
+"""How many known bars each question reaches back over, so that another source can be compared."""
+
+STALE_ROUNDS = 3
+"""After how many intervals without the bar that was due an instrument is stale."""
+
+AT_ONCE = 4
+"""How many instruments are asked about at the same time."""
+
+_LOG = log_of("market.live")
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one round brought: answers, and in words what failed.
+
+    `at` is when the round was over and `due` the close of the bar it was about (0 for the first,
+    which brings the histories), both in UTC nanoseconds.
+    """
+
+    at: int
+    due: int
+    answers: tuple[Answer[Fetched], ...]
+    failures: tuple[str, ...] = ()
+
+
+class Stream(Protocol):
+    """A source that speaks by itself: partial and completed bars as they are made."""
+
+    def events(self) -> Iterator[Answer[Fetched] | None]:
+        """Yield what comes in; None says that the connection was lost and is there again."""
+        ...
+
+
+# ---- when a bar is due ----
+
+
+def next_close(instrument: Instrument, interval: str, after: int) -> int:
+    """Return when the first bar closes that closes later than `after` (UTC nanoseconds)."""
+    length = interval_ns(interval)
+    if instrument.mic == NO_MARKET:
+        end = (after // length + 1) * length
+        if length < DAY:
+            return end
+        return end - SECOND if end - SECOND > after else end + DAY - SECOND
+    calendar = MarketCalendar(instrument.mic)
+    close = calendar.next_close(after)
+    session = calendar.session_at(close - 1)
+    assert session is not None, "a session is open just before its close"
+    begins = calendar.session_open(session)
+    if length >= DAY:
+        return close
+    return min(close, begins + (max(0, after - begins) // length + 1) * length)
+
+
+# ---- a poller ----
+
+
+class Poller:
+    """Asks a provider for every bar as soon as it has closed."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        instruments: Sequence[Instrument],
+        interval: str,
+        clock: Clock,
+        *,
+        warm_up: int = 300,
+        grace: float = 5.0,
+        tries: int = 3,
+        until: int | None = None,
+    ) -> None:
+        """Begin with `warm_up` bars of each; stop with the last bar that closes by `until`.
+
+        A bar is asked for `grace` seconds after its close, and `tries` times so far apart while
+        the provider does not have it.
+        """
+        self._provider, self._clock = provider, clock
+        self._instruments, self._interval = instruments, interval
+        self._warm_up, self._grace, self._tries, self._until = warm_up, grace, tries, until
+        self._since: dict[str, int] = {}
+
+    def updates(self) -> Iterator[Update]:
+        """Yield the histories, then a round for each close. Raises `ProviderError` at the first."""
+        yield self.histories()
+        while True:
+            now = self._clock.now_ns()
+            due = min(next_close(each, self._interval, now) for each in self._instruments)
+            if self._until is not None and due > self._until:
+                return
+            self._clock.sleep((due - now) / SECOND + self._grace)
+            yield self.round(due)
+
+    def histories(self) -> Update:
+        """Ask for as much history as was wanted; `ProviderError` when one instrument has none."""
+        now = self._clock.now_ns()
+        answers = []
+        for each in self._instruments:
+            start = now - _span(each, self._interval, self._warm_up)
+            answers.append(self._provider.bars(each, self._interval, start, now + DAY))
+        self._remember(answers)
+        return Update(self._clock.now_ns(), 0, tuple(answers))
+
+    def round(self, due: int) -> Update:
+        """Ask about every instrument whose bar closed at `due`, again while one is not there."""
+        waiting = [
+            each for each in self._instruments if next_close(each, self._interval, due - 1) == due
+        ]
+        answers: dict[str, Answer[Fetched]] = {}
+        failures: dict[str, str] = {}
+        for attempt in range(self._tries):
+            if attempt:
+                self._clock.sleep(self._grace)
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                found = list(threads.map(self._ask, waiting))
+            for instrument, answer in zip(waiting, found, strict=True):
+                if isinstance(answer, ProviderError):
+                    failures[instrument.id] = str(answer)
+                else:
+                    answers[instrument.id] = answer
+                    failures.pop(instrument.id, None)
+            waiting = [each for each in waiting if not _has(answers.get(each.id), due)]
+            if not waiting:
+                break
+        self._remember(answers.values())
+        given = tuple(answers[each.id] for each in self._instruments if each.id in answers)
+        return Update(self._clock.now_ns(), due, given, tuple(failures.values()))
+
+    def _ask(self, instrument: Instrument) -> Answer[Fetched] | ProviderError:
+        end = self._clock.now_ns() + interval_ns(self._interval)
+        try:
+            return self._provider.bars(instrument, self._interval, self._since[instrument.id], end)
+        except ProviderError as error:
+            return error
+
+    def _remember(self, answers: Iterable[Answer[Fetched]]) -> None:
+        """Keep where the next question begins: some bars before the last known one."""
+        for answer in answers:
+            stamps = answer.value.table.wall
+            if len(stamps) and not answer.origin.stale:
+                known = self._since.get(answer.value.instrument.id, 0)
+                back = int(stamps[max(0, len(stamps) - ASKED_BACK)])
+                self._since[answer.value.instrument.id] = max(known, back)
+
+
+def _has(answer: Answer[Fetched] | None, due: int) -> bool:
+    if answer is None or answer.origin.stale or not len(answer.value):
+        return False
+    found = answer.value
+    last = found.table.wall[-1:]
+    length = interval_ns(found.interval)
+    return bool(closing_times(last, length, found.instrument.mic)[0] >= due)
+
+
+def _span(instrument: Instrument, interval: str, bars: int) -> int:
+    """Return how far back so many bars reach, generously: nights and weekends have none."""
+    length = interval_ns(interval)
+    if instrument.mic == NO_MARKET:
+        return (bars + 1) * length
+    if length >= DAY:
+        return (bars * 8 // 5 + 10) * DAY
+    sessions = bars // max(1, 6 * 3_600 * SECOND // length) + 1
+    return (sessions * 8 // 5 + 4) * DAY
+
+
+# ---- a stream ----
+
+
+def streamed(stream: Stream, poller: Poller, clock: Clock) -> Iterator[Update]:
+    """Yield the histories that a poller asks for, then what a stream brings.
+
+    After a lost connection the poller fills what was missed, before anything else comes.
+    """
+    yield poller.histories()
+    for event in stream.events():
+        if event is None:
+            count("stream_reconnects")
+            yield poller.histories()
+        else:
+            yield Update(clock.now_ns(), 0, (event,))
+
+
+# ---- what it makes ----
+
+
+class Histories:
+    """The bars of a day that is under way: histories grow, partial bars stand beside them.
+
+    `trouble` hears, in a sentence, of every instrument that fails to grow.
+    """
+
+    def __init__(self, trouble: Callable[[str], None] = lambda _: None) -> None:
+        """Begin without any; the first update brings the histories."""
+        self._trouble = trouble
+        self._known: dict[str, Fetched] = {}
+        self._bars: dict[str, Bars] = {}
+        self._missed: dict[str, int] = {}
+        self.partial: dict[str, PartialBar | None] = {}
+
+    @property
+    def stale(self) -> list[str]:
+        """The instruments that have missed three bars or more."""
+        return [name for name, missed in self._missed.items() if missed >= STALE_ROUNDS]
+
+    def bars(self) -> list[Bars]:
+        """Return every instrument's history, in the order in which they came first."""
+        return list(self._bars.values())
+
+    def known(self, instrument_id: str) -> Fetched:
+        """Return an instrument's history with the source of each bar."""
+        return self._known[instrument_id]
+
+    def take(self, update: Update) -> bool:
+        """Take a round in; return whether any history has grown."""
+        for failure in update.failures:
+            self._trouble(failure)
+        grown = [self._take(answer) for answer in update.answers]
+        if update.due:
+            self._watch(update)
+        return any(grown)
+
+    def _take(self, answer: Answer[Fetched]) -> bool:
+        found = answer.value
+        name = found.instrument.id
+        if answer.origin.stale:
+            self._trouble(f"{name}: {answer.origin.lacks}")
+            return False
+        self.partial[name] = found.partial
+        known = self._known.get(name)
+        try:
+            whole = found if known is None else joined(known, found)
+            if known is not None and len(whole) == len(known):
+                return False
+            self._bars[name] = judged(whole)
+        except DataError as error:
+            self._trouble(str(error))
+            return False
+        self._known[name] = whole
+        return True
+
+    def _watch(self, update: Update) -> None:
+        """Count who did not have the bar that was due, and say when that becomes too often."""
+        for name, bars in self._bars.items():
+            last = int(bars.closed_at[-1])
+            gauge("last_bar_age_seconds", (update.at - last) / SECOND, instrument=name)
+            if (
+                next_close(bars.instrument, self._known[name].interval, update.due - 1)
+                != update.due
+            ):
+                continue  # its market was closed
+            missed = 0 if last >= update.due else self._missed.get(name, 0) + 1
+            if missed == STALE_ROUNDS:
+                count("stale_instruments")
+                _LOG.warning("stale", instrument=name, intervals=missed)
+                self._trouble(f"{name} is stale: its last {missed} bars did not come")
+            self._missed[name] = missed

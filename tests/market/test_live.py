@@ -1,0 +1,348 @@
+"""Bars as they come in: on time, complete, in one history; what does not come is missed aloud."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+from tests.contracts.provider_world import ns
+from tests.fakes.clock import FakeClock
+from tests.fakes.minute_market import CLOSE, MINUTE, OPEN, MinuteMarket, close_of
+
+from evenkeel.calendar.market_calendar import MarketCalendar
+from evenkeel.domain.errors import DataError, OutsideError
+from evenkeel.domain.instrument import Instrument
+from evenkeel.market.failover import Failover
+from evenkeel.market.live import Histories, Poller, next_close, streamed
+from evenkeel.market.provider import Failure, ProviderError
+from evenkeel.market.recorder import recorded, replayed
+
+A, B = Instrument("A.XNAS"), Instrument("B.XNYS")
+COIN = Instrument("BTC-USD.XXXX")
+AT = ns("2024-01-30T15:00:20")
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(AT)
+
+
+@pytest.fixture
+def market(clock):
+    return MinuteMarket(clock)
+
+
+def poller(market, clock, *instruments, **options):
+    return Poller(market, instruments or (A, B), "1m", clock, warm_up=60, **options)
+
+
+def lived(updates, told=None):
+    histories = Histories((told if told is not None else []).append)
+    for update in updates:
+        histories.take(update)
+    return histories
+
+
+# ---- when a bar is due ----
+
+
+@pytest.mark.parametrize(
+    ("instrument", "interval", "after", "due"),
+    [
+        (A, "1m", "2024-01-30T15:00:20", "2024-01-30T15:01"),
+        (A, "1m", "2024-01-30T15:01", "2024-01-30T15:02"),
+        (A, "1m", "2024-01-30T12:00", "2024-01-30T14:31"),
+        (A, "1m", "2024-01-30T20:59:59", "2024-01-30T21:00"),
+        (A, "1m", "2024-01-30T21:00", "2024-01-31T14:31"),
+        (A, "1h", "2024-01-30T20:45", "2024-01-30T21:00"),  # its last hour is half of one
+        (A, "5m", "2024-11-29T17:58", "2024-11-29T18:00"),  # the day after Thanksgiving
+        (A, "5m", "2024-11-29T18:00", "2024-12-02T14:35"),
+        (A, "1d", "2024-01-30T15:00", "2024-01-30T21:00"),
+        (A, "1d", "2024-01-30T21:00", "2024-01-31T21:00"),
+        (COIN, "1m", "2024-01-27T03:00:20", "2024-01-27T03:01"),
+        (COIN, "1h", "2024-01-27T03:00", "2024-01-27T04:00"),
+        (COIN, "1d", "2024-01-27T03:00", "2024-01-27T23:59:59"),
+        (COIN, "1d", "2024-01-27T23:59:59", "2024-01-28T23:59:59"),
+    ],
+)
+def test_a_bar_is_due_when_its_market_says(instrument, interval, after, due):
+    assert next_close(instrument, interval, ns(after)) == ns(due)
+
+
+def test_a_day_has_as_many_minutes_as_the_calendar_says():
+    """One bar each, from the first to the last."""
+    at, dues = ns("2024-07-03T00:00"), []
+    while (at := next_close(A, "1m", at)) <= ns("2024-07-03T23:00"):
+        dues.append(at)
+    expected = MarketCalendar("XNAS").session_minutes(np.datetime64("2024-07-03").item())
+    assert len(dues) == len(expected) == 210  # a half day
+
+
+# ---- the poller ----
+
+
+def test_the_first_update_brings_history_and_each_further_one_bar(market, clock):
+    histories = Histories()
+    updates = poller(market, clock).updates()
+    histories.take(next(updates))
+    before = [len(each) for each in histories.bars()]
+    assert min(before) >= 60
+    for minute in range(1, 6):
+        assert histories.take(next(updates))
+        for each in histories.bars():
+            assert each.closed_at[-1] == ns("2024-01-30T15:00") + minute * MINUTE
+    assert [len(each) for each in histories.bars()] == [count + 5 for count in before]
+    assert clock.now == ns("2024-01-30T15:05:05")  # each asked for five seconds after its close
+
+
+def test_histories_hold_what_the_market_had(market, clock):
+    histories = lived(islice(poller(market, clock).updates(), 8))
+    for each in histories.bars():
+        began = each.closed_at - MINUTE
+        assert each.close.tolist() == [close_of(each.instrument.id, at) for at in began.tolist()]
+        assert not np.setdiff1d(np.arange(OPEN, began[-1] + 1, MINUTE), began).size
+
+
+def test_a_bar_under_way_is_beside_the_history_and_never_in_it(market, clock):
+    histories = Histories()
+    for update in islice(poller(market, clock).updates(), 4):
+        histories.take(update)
+        partial = histories.partial[A.id]
+        (bars, _) = histories.bars()
+        assert partial.began_at == bars.closed_at[-1]
+        assert partial.as_of == clock.now
+
+
+def test_it_stops_with_the_last_bar_and_sleeps_through_the_night(market, clock):
+    clock.now = ns("2024-01-29T20:58:30")
+    until = ns("2024-01-30T14:32")
+    updates = list(poller(market, clock, A, until=until).updates())
+    dues = [update.due for update in updates[1:]]
+    assert dues == [
+        ns(text)
+        for text in ("2024-01-29T20:59", "2024-01-29T21:00", "2024-01-30T14:31", "2024-01-30T14:32")
+    ]
+
+
+def test_a_provider_that_is_late_is_asked_again_in_the_same_round(market, clock):
+    market.delay = 67 * 10**9  # seven seconds after the close
+    updates = poller(market, clock, A).updates()
+    next(updates)
+    market.asked.clear()
+    histories = lived([poller(market, clock, A).histories(), next(updates)])
+    assert market.asked.count(A.id) >= 2
+    assert histories.bars()[0].closed_at[-1] == ns("2024-01-30T15:01")
+
+
+def test_without_history_there_is_no_beginning(market, clock):
+    market.fails = lambda _: Failure.SERVER
+    with pytest.raises(ProviderError):
+        next(poller(market, clock).updates())
+
+
+# ---- what does not come ----
+
+
+def test_one_that_fails_does_not_hold_up_the_others_and_its_gap_is_filled(market, clock):
+    told = []
+    histories = Histories(told.append)
+    updates = poller(market, clock).updates()
+    histories.take(next(updates))
+    market.fails = lambda each: Failure.SERVER if each == A else None
+    for missed in range(1, 4):
+        assert histories.take(next(updates))
+        a, b = histories.bars()
+        assert a.closed_at[-1] == ns("2024-01-30T15:00")
+        assert b.closed_at[-1] == ns("2024-01-30T15:00") + missed * MINUTE
+        assert histories.stale == ([A.id] if missed == 3 else [])
+    assert told.count("A.XNAS is stale: its last 3 bars did not come") == 1
+    assert "minutes: no bars of A.XNAS (server-error)" in told
+    market.fails = lambda _: None
+    histories.take(next(updates))
+    a, b = histories.bars()
+    assert a.closed_at.tolist() == b.closed_at.tolist()
+    assert histories.stale == []
+
+
+def test_all_down_is_stale_after_three_intervals(market, clock):
+    providers = Failover([market])
+    histories = Histories()
+    updates = poller(providers, clock).updates()
+    histories.take(next(updates))
+    market.fails = lambda _: Failure.UNREACHABLE
+    before = [len(each) for each in histories.bars()]
+    for _ in range(3):
+        assert not histories.take(next(updates))
+    assert histories.stale == [A.id, B.id]
+    assert [len(each) for each in histories.bars()] == before
+
+
+def test_the_age_of_the_last_bar_is_measured(market, clock):
+    from prometheus_client.exposition import generate_latest
+    from prometheus_client.registry import CollectorRegistry
+
+    from evenkeel.ops.metrics import METRICS
+
+    lived(islice(poller(market, clock, A).updates(), 3))
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(METRICS)
+    page = generate_latest(registry).decode()
+    assert 'evenkeel_last_bar_age_seconds{instrument="A.XNAS"} 5.0' in page
+
+
+def test_the_night_makes_nothing_stale(market, clock):
+    clock.now = ns("2024-01-29T20:58:30")
+    both = poller(market, clock, A, COIN, until=ns("2024-01-29T21:10"))
+    market.fails = lambda each: None
+    told = []
+    lived(both.updates(), told)
+    assert "A.XNAS is stale: its last 3 bars did not come" not in told
+
+
+# ---- two sources ----
+
+
+def test_another_source_goes_on_where_both_agree_and_each_bar_remembers_its_own(market, clock):
+    second = MinuteMarket(clock, name="second", factor=1.0005)
+    histories = Histories()
+    updates = poller(Failover([market, second]), clock, A).updates()
+    histories.take(next(updates))
+    market.fails = lambda _: Failure.SERVER
+    assert histories.take(next(updates))
+    found = histories.known(A.id)
+    assert found.sources[found.source_of[-1]].source == "second"
+    assert found.sources[found.source_of[-2]].source == "minutes"
+    market.fails = lambda _: None
+    histories.take(next(updates))
+    found = histories.known(A.id)
+    sources = [found.sources[at].source for at in found.source_of[-3:]]
+    assert sources == ["minutes", "second", "minutes"]
+
+
+def test_another_source_that_differs_is_refused_and_the_instrument_goes_stale(market, clock):
+    second = MinuteMarket(clock, name="second", factor=0.5)
+    told = []
+    histories = Histories(told.append)
+    updates = poller(Failover([market, second]), clock, A).updates()
+    histories.take(next(updates))
+    market.fails = lambda _: Failure.SERVER
+    for _ in range(3):
+        assert not histories.take(next(updates))
+    assert histories.stale == [A.id]
+    assert "25 of 25 closes differ" in told[0]
+
+
+def test_a_history_restated_by_a_split_is_refused(market, clock):
+    """Yahoo divides all that was by a new split: the bars so far are on another scale."""
+    told = []
+    histories = Histories(told.append)
+    updates = poller(market, clock, A).updates()
+    histories.take(next(updates))
+    market.factor = 0.25
+    assert not histories.take(next(updates))
+    assert "(75.00%)" in told[0]
+
+
+def test_a_bad_bar_is_not_traded_on(market, clock):
+    told = []
+    histories = Histories(told.append)
+    updates = poller(market, clock, A).updates()
+    histories.take(next(updates))
+    update = next(updates)
+    update.answers[0].value.table.prices["high"][-1] = -1
+    assert not histories.take(update)
+    assert "high -1" in told[0]
+
+
+# ---- a stream ----
+
+
+class Feed:
+    """A stream made of a provider's answers, and of losses."""
+
+    def __init__(self, *events):
+        self._events = events
+
+    def events(self):
+        for event in self._events:
+            yield event()
+
+
+def test_a_stream_feeds_the_same_histories_and_a_reconnect_fills_the_gap(market, clock):
+    def next_bar():
+        clock.advance(60)
+        return market.bars(A, "1m", clock.now - 130 * 10**9, clock.now)
+
+    def lost():
+        clock.advance(300)
+
+    feed = Feed(next_bar, next_bar, lost, next_bar)
+    histories = lived(streamed(feed, poller(market, clock, A), clock))
+    (bars,) = histories.bars()
+    began = bars.closed_at - MINUTE
+    today = began[began >= OPEN]
+    assert today.tolist() == list(range(OPEN, ns("2024-01-30T15:08"), MINUTE))
+
+
+# ---- the recorder ----
+
+
+def same(one, other):
+    """Whether two updates are equal to the bit."""
+    from evenkeel.market.recorder import _encode
+
+    return [_encode(each) for each in one] == [_encode(each) for each in other]
+
+
+def test_a_recording_is_what_was_lived(market, clock, tmp_path):
+    market.fails = lambda each: Failure.SERVER if each == B and clock.now > AT + MINUTE else None
+    path = tmp_path / "day.recording"
+    lived_through = list(islice(recorded(poller(market, clock).updates(), path), 5))
+    assert len(lived_through) == 5
+    assert any(update.failures for update in lived_through)
+    assert same(list(replayed(path)), lived_through)
+
+
+def test_each_update_is_on_disk_before_anybody_acts_on_it(market, clock, tmp_path):
+    path = tmp_path / "day.recording"
+    for number, _ in enumerate(islice(recorded(poller(market, clock).updates(), path), 4), 1):
+        assert len(list(replayed(path))) == number
+
+
+def test_what_a_crash_cut_off_is_left_out(market, clock, tmp_path):
+    path = tmp_path / "day.recording"
+    whole = list(islice(recorded(poller(market, clock, A).updates(), path), 4))
+    data = path.read_bytes()
+    for cut in (1, 40, 500, len(data) // 3):
+        path.write_bytes(data[:-cut])
+        found = list(replayed(path))
+        assert len(found) < 4
+        assert same(found, whole[: len(found)])
+
+
+def test_a_changed_byte_is_found(market, clock, tmp_path):
+    path = tmp_path / "day.recording"
+    list(islice(recorded(poller(market, clock, A).updates(), path), 3))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="is not what was recorded"):
+        list(replayed(path))
+
+
+def test_a_recording_is_never_written_over_and_others_are_no_recordings(market, clock, tmp_path):
+    path = tmp_path / "day.recording"
+    path.write_text("prices")
+    with pytest.raises(OutsideError, match="nothing is traded unrecorded"):
+        next(recorded(poller(market, clock, A).updates(), path))
+    with pytest.raises(DataError, match="is not a recording"):
+        next(replayed(path))
+    with pytest.raises(OutsideError, match="cannot read"):
+        next(replayed(tmp_path / "none.recording"))
+
+
+def test_the_close_ends_the_day(market, clock):
+    clock.now = CLOSE - 90 * 10**9
+    histories = lived(poller(market, clock, A, until=CLOSE).updates())
+    (bars,) = histories.bars()
+    assert bars.closed_at[-1] == CLOSE
+    assert np.count_nonzero(bars.closed_at > OPEN) == 390

@@ -1,5 +1,6 @@
 """Bars as they come in: on time, complete, in one history; what does not come is missed aloud."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -12,8 +13,9 @@ from evenkeel.calendar.market_calendar import MarketCalendar
 from evenkeel.domain.errors import DataError, OutsideError
 from evenkeel.domain.instrument import Instrument
 from evenkeel.market.failover import Failover
+from evenkeel.market.joining import picked
 from evenkeel.market.live import Histories, Poller, next_close, streamed
-from evenkeel.market.provider import Failure, ProviderError
+from evenkeel.market.provider import Answer, Failure, ProviderError
 from evenkeel.market.recorder import recorded, replayed
 
 A, B = Instrument("A.XNAS"), Instrument("B.XNYS")
@@ -338,6 +340,20 @@ def test_a_recording_is_never_written_over_and_others_are_no_recordings(market, 
         next(replayed(path))
     with pytest.raises(OutsideError, match="cannot read"):
         next(replayed(tmp_path / "none.recording"))
+
+
+def test_a_hole_that_is_filled_later_stays_a_hole_of_this_day(market, clock):
+    """What was lived through cannot be changed: indices into it are in orders and in journals."""
+    histories = Histories()
+    updates = poller(market, clock, A).updates()
+    first = next(updates)
+    found = first.answers[0].value
+    hole = picked(found, np.delete(np.arange(len(found)), len(found) - 3))
+    histories.take(replace(first, answers=(Answer(hole, first.answers[0].origin),)))
+    before = histories.bars()[0].closed_at
+    assert histories.take(next(updates))
+    after = histories.bars()[0].closed_at
+    assert after[:-1].tolist() == before.tolist()
 
 
 def test_the_close_ends_the_day(market, clock):

@@ -23,7 +23,7 @@ from evenkeel.ops.redact import without_password
 from evenkeel.reports.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from evenkeel.app.setup import Request
     from evenkeel.domain.bar import Bars
@@ -38,6 +38,14 @@ SEGMENTS_MAX = 4_000
 
 def paper(wanted: Request, database: str, *, segment: int | None = None) -> Result:
     """Trade a request on paper, into the database journal at an SQLAlchemy URL.
+
+    Raises `ConfigError` under limits that are for research only.
+    """
+    return journaled(wanted, database, lambda journal: replay(wanted, journal, segment=segment))
+
+
+def journaled(wanted: Request, database: str, trade: Callable[[Journal], list[Record]]) -> Result:
+    """Let `trade` write its records into a database journal that is begun for it; the result.
 
     Raises `ConfigError` under limits that are for research only.
     """
@@ -61,7 +69,7 @@ def paper(wanted: Request, database: str, *, segment: int | None = None) -> Resu
     )
     with closing(journal), bound(run=run_id, strategy=wanted.strategy.name):
         _LOG.info("run begins", database=without_password(database))
-        records = replay(wanted, journal, segment=segment)
+        records = trade(journal)
         _LOG.info("run has ended", records=len(records), head=journal.head)
     bars = {history.instrument.id: history for history in wanted.bars}
     facts = {
@@ -83,7 +91,7 @@ def replay(wanted: Request, journal: Journal, *, segment: int | None = None) -> 
     if not ends or ends[-1] != moments[-1]:
         ends.append(int(moments[-1]))
     tape = Tape(_until(wanted.bars, ends[0]))
-    kept = _Kept(journal)
+    kept = KeptJournal(journal)
     feed = (_until(wanted.bars, end) for end in ends[1:])
     core = wanted.core(tape)
     run(
@@ -105,14 +113,16 @@ def _until(bars: Sequence[Bars], moment: int) -> list[Bars]:
     ]
 
 
-class _Kept:
+class KeptJournal:
     """A journal that also keeps its records, for the result of a replay."""
 
     def __init__(self, journal: Journal) -> None:
+        """Write through to `journal`."""
         self._journal = journal
         self.records: list[Record] = []
 
     def append(self, records: Sequence[Record]) -> None:
+        """Write records down, and keep them."""
         self._journal.append(records)
         self.records += records
 
@@ -121,7 +131,9 @@ class _Kept:
 
     @property
     def head(self) -> str:
+        """The hash of the newest record."""
         return self._journal.head
 
     def lines(self) -> Iterator[bytes]:
+        """Yield the journal's lines."""
         yield from self._journal.lines()

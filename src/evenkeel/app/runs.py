@@ -121,12 +121,20 @@ def bars_seen(folder: Path, started: RunStarted) -> list[Bars]:
 
     Raises `JournalError` when they are not those that the run saw.
     """
-    bars = _bars_again(_read(folder / MANIFEST)["data"], started.instruments)
-    for history in bars:
+    data = _read(folder / MANIFEST)["data"]
+    if data.get("recording"):
+        from evenkeel.app.live_prices import from_there_on, lived_through
+        from evenkeel.market.recorder import replayed
+
+        begun, ended = lived_through(replayed(data["recording"]))
+        bars = [from_there_on(each, started.at) for each in ended]
+    else:
+        begun = bars = _bars_again(data, started.instruments)
+    for history in begun:
         name = history.instrument.id
         if history.digest() != started.tape.get(name):
             raise JournalError(
-                f"the bars of {name} in {history.source} are not those of run {folder.name}; "
+                f"the bars of {name} in {data.get('recording') or history.source} are not those of run {folder.name}; "
                 "put the original file back to read this run"
             )
     return bars

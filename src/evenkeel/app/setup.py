@@ -41,7 +41,10 @@ TOUCH: Literal["at", "through"] = "at"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything that a run's journal follows from. `data` says where the bars came from."""
+    """Everything that a run's journal follows from. `data` says where the bars came from.
+
+    `since` is when a run on live prices begins: what closed before it is history to learn from.
+    """
 
     strategy: Trader
     bars: Sequence[Bars]
@@ -55,11 +58,13 @@ class Request:
     touch: Literal["at", "through"] = TOUCH
     actions: Sequence[CorporateAction] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    since: int | None = None
 
     def started(self) -> RunStarted:
         """Return the first record of the journal."""
+        first = int(min(history.closed_at[0] for history in self.bars))
         return RunStarted(
-            at=int(min(history.closed_at[0] for history in self.bars)),
+            at=first if self.since is None else self.since,
             strategy=self.strategy.name,
             params={name: str(value) for name, value in self.strategy.params.items()},
             instruments={each.instrument.id: _facts(each.instrument) for each in self.bars},

@@ -26,7 +26,7 @@ best other reading of the bar would have been worth.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from contextlib import nullcontext
 from decimal import Decimal, DecimalException, getcontext, localcontext
 from heapq import heappop, heappush
@@ -214,6 +214,7 @@ class SimulatedBroker:
     def _book(self, working: Resting) -> None:
         order = working.order
         self._open[order.id] = working
+        working.booked_at = self.tape.now
         if working.group is None and order.oca_group is not None:
             working.group = order.oca_group
         if working.group is not None:
@@ -398,7 +399,9 @@ class SimulatedBroker:
             for order_id in sorted(blind):
                 working = self._open[order_id]
                 working.extreme = working.led
-                self._watch(working, working.seen)
+                # Of bars that come late, those that were over when it was booked do not concern it.
+                over = bisect_right(working.line.cursor.times, working.booked_at)
+                self._watch(working, max(working.seen, over))
 
     def _pass_over(self, working: Resting, index: int) -> None:
         """Be done with one bar, and look for the next; an order with one chance has had it."""

@@ -70,6 +70,19 @@ def joined(first: Fetched, second: Fetched) -> Fetched:
     )
 
 
+def picked(part: Fetched, rows: Times) -> Fetched:
+    """Return only some bars of a stretch, by their places."""
+    table = part.table
+    chosen = replace(
+        table,
+        wall=table.wall[rows],
+        stamps=table.stamps[rows],
+        prices={name: column[rows] for name, column in table.prices.items()},
+        volume=None if table.volume is None else table.volume[rows],
+    )
+    return replace(part, table=chosen, source_of=part.source_of[rows])
+
+
 def _places(part: Fetched, sources: list[Origin]) -> Times:
     """Return each bar's place among the sources of both."""
     places = np.array([sources.index(each) for each in part.sources], np.int64)

@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from evenkeel.calendar.market_calendar import MarketCalendar
 from evenkeel.domain.errors import DataError
 from evenkeel.domain.instrument import NO_MARKET
 from evenkeel.market.columns import DAY
 from evenkeel.market.fetched import judged
 from evenkeel.market.history import SECOND, closing_times
-from evenkeel.market.joining import OVERLAP_MIN, joined
+from evenkeel.market.joining import OVERLAP_MIN, joined, picked
 from evenkeel.market.provider import Answer, Fetched, ProviderError, interval_ns
 from evenkeel.ops.logging import log_of
 from evenkeel.ops.metrics import count, gauge
@@ -260,7 +262,7 @@ class Histories:
         self.partial[name] = found.partial
         known = self._known.get(name)
         try:
-            whole = found if known is None else joined(known, found)
+            whole = found if known is None else joined(known, _at_the_end(known, found))
             if known is not None and len(whole) == len(known):
                 return False
             self._bars[name] = judged(whole)
@@ -286,3 +288,10 @@ class Histories:
                 _LOG.warning("stale", instrument=name, intervals=missed)
                 self._trouble(f"{name} is stale: its last {missed} bars did not come")
             self._missed[name] = missed
+
+
+def _at_the_end(known: Fetched, found: Fetched) -> Fetched:
+    """Return what can be put behind a history: what was lived through does not get bars afterwards."""
+    stamps, last = found.table.stamps, known.table.stamps[-1]
+    fits = np.isin(stamps, known.table.stamps) | (stamps > last)
+    return found if fits.all() else picked(found, np.flatnonzero(fits))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evenkeel.app.cli.shown import Answer, beside_the_answer, pairs, table
 from evenkeel.app.parity import between, kept, parity
 from evenkeel.app.runs import find, load
+from evenkeel.domain.errors import UsageError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.money import text
 from evenkeel.ops.settings import load_settings
@@ -32,6 +33,11 @@ def answer(run: str | None, other: str | None) -> Answer:
         return _answer(first.name, second.name, between(first, second), "journals of the same run")
     folder = find(run, paths.runs)
     result = load(str(folder), folder.parent)
+    if recording := result.manifest["data"].get("recording"):
+        raise UsageError(
+            f"{folder.name} was traded on live prices: live its day again with `evenkeel paper "
+            f"BOT.toml --replay {recording}`, and compare the two with `evenkeel parity RUN RUN`"
+        )
     with beside_the_answer():
         found = parity(request_again(result), result.journal)
     return _answer(folder.name, "paper", found, "its bars traded again on paper")

@@ -48,17 +48,19 @@ def test_a_file_goes_in_and_a_backtest_trades_on_it(here, capsys):
 
 
 def test_actions_of_the_catalog_reach_the_backtest(here, capsys):
-    rows = [*(f"{line},1" for line in DAYS[:9]), f"{DAYS[9]},2", *(f"{row},1" for row in DAYS[10:])]
+    halved = [f"2024-01-{day:02},10,10.2,9.8,10,200" for day in range(11, 20)]
+    whole = [f"2024-01-{day:02},20,20.4,19.6,20,100" for day in range(2, 11)]
+    rows = [*(f"{row},1" for row in whole), f"{halved[0]},2", *(f"{row},1" for row in halved[1:])]
     path = write(here / "acme.csv", rows, f"{HEADER},split_ratio")
     assert ask(capsys, "data", "import", path, "--instrument", "ACME.XXXX")["actions"] == 1
     shown = ask(capsys, "data", "show", "ACME.XXXX", "--view", "split", "--as-of", "2024-01-05")
     assert shown["actions"] == [{"date": "2024-01-11", "what": "split 2:1"}]
-    assert shown["latest"][-1]["close"] == 29
+    assert shown["latest"][0]["close"] == 20
     assert (
         ask(capsys, "data", "show", "ACME.XXXX", "--view", "split", "--end", "2024-01-12")[
             "latest"
         ][0]["close"]
-        == (10 + 3) / 2
+        == 10
     )
     kept = ask(
         capsys, "backtest", "evenkeel.strategy.examples.sma_cross:SmaCross",
@@ -114,7 +116,7 @@ def test_lines_that_are_no_rows_are_set_aside_and_told(here, capsys):
 WRONG = [
     (("data", "import", "nothing.csv"), "nothing.csv does not exist"),
     (("data", "import", "acme.csv", "--stamp", "begin"), "--stamp must be start or end"),
-    (("data", "import", "acme.csv", "--adjustment", "total"), "must be as-traded or split"),
+    (("data", "import", "acme.csv", "--adjustment", "total"), "must be auto, as-traded or split"),
     (("data", "import", "acme.csv", "--interval", "1x"), "interval '1x' is not of the form"),
     (("data", "import", "acme.csv", "--market", "nyse"), "is not a market code"),
     (("data", "import", "acme.csv", "--dataset", "A B"), "data set 'A B'"),
@@ -134,3 +136,68 @@ def test_wrong_usage_is_one_sentence(here, capsys, words, said):
 def test_an_empty_catalog_says_how_to_fill_it(capsys):
     assert main(["data", "list"]) == 0
     assert "evenkeel data import FILE" in capsys.readouterr().out
+
+
+# ---- check and repair ----
+
+
+def test_a_check_scores_writes_and_says_no_while_an_error_is_open(here, capsys):
+    rows = [*DAYS[:8], "2024-01-10,20,21,0,20,100", *DAYS[9:]]
+    ask(capsys, "data", "import", write(here / "acme.csv", rows))
+    found = ask(capsys, "data", "check", "--out", "report", code=1)
+    (shelf,) = found["shelves"]
+    (error,) = [each for each in shelf["findings"] if each["severity"] == "error"]
+    assert (error["code"], error["first"], error["version"]) == ("not-positive", "2024-01-10", 1)
+    assert shelf["quarantined"] == 1
+    assert shelf["scores"]["ACME.XXXX"] < 100
+    assert json.loads((here / "report" / "check.json").read_text())["shelves"] == found["shelves"]
+    page = (here / "report" / "check.html").read_text()
+    assert "<svg" in page
+    assert error["id"] in page
+    assert "http" not in page  # it asks nobody
+    said = ("--accept", "--reason", "the exchange confirmed it", "--by", "ann")
+    told = ask(capsys, "data", "repair", error["id"], *said)
+    assert (told["choice"], told["by"]) == ("accept", "ann")
+    assert ask(capsys, "data", "check")["ok"]
+
+
+def test_a_repair_mends_a_unit(here, capsys):
+    rows = [
+        f"2024-01-{day:02},{p},{p},{p},{p},{100 + day}"
+        for day, p in (
+            (day, 10 + day / 10 if day < 12 else 1000 + day * 10) for day in range(2, 31)
+        )
+    ]
+    ask(capsys, "data", "import", write(here / "acme.csv", rows))
+    (shelf,) = ask(capsys, "data", "check", code=1)["shelves"]
+    (error,) = [each for each in shelf["findings"] if each["code"] == "unit"]
+    ask(capsys, "data", "repair", error["id"], "--factor", "100", "--reason", "pounds")
+    shown = ask(capsys, "data", "show", "ACME.XXXX")
+    assert shown["latest"][0]["close"] > 1000
+
+
+def test_two_data_sets_are_compared(here, capsys):
+    ask(capsys, "data", "import", write(here / "acme.csv", DAYS), "--dataset", "a")
+    rows = [*DAYS[:8], "2024-01-10,20,21,19,20.2,100", *DAYS[9:]]
+    ask(capsys, "data", "import", write(here / "acme.csv", rows), "--dataset", "b")
+    (shelf,) = ask(capsys, "data", "check", "--against", "b")["shelves"]
+    assert [each["code"] for each in shelf["findings"]] == ["disagreement"]
+
+
+WRONG_DECISIONS = [
+    (("--accept",), "--reason is missing"),
+    (("--accept", "--factor", "2", "--reason", "x"), "either --accept, or --factor"),
+    (("--reason", "x"), "either --accept, or --factor"),
+    (("--factor", "zero", "--reason", "x"), "--factor must be a number above 0"),
+    (("--accept", "--reason", "x"), "no finding is called 'abc'"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG_DECISIONS)
+def test_a_decision_needs_a_choice_and_a_reason(here, capsys, words, said):
+    ask(capsys, "data", "import", write(here / "acme.csv", DAYS))
+    assert said in ask(capsys, "data", "repair", "abc", *words, code=2)["error"]
+
+
+def test_a_check_of_nothing_says_so(capsys):
+    assert "has no bars" in ask(capsys, "data", "check", code=2)["error"]

@@ -7,12 +7,17 @@ is started again.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from evenkeel.domain.errors import DataError
+import numpy as np
+
+from evenkeel.domain.errors import DataError, UsageError
+from evenkeel.domain.money import exact, text
 from evenkeel.market.adjust import as_traded
 from evenkeel.market.catalog import DATASET, Catalog
+from evenkeel.market.checks.sources import file_checks
+from evenkeel.market.inspection import Decision, Found, actions_of, decide, inspect, read_findings
 from evenkeel.market.intake import files_in, taken_in
 from evenkeel.market.listed import list_actions, listed_in
 from evenkeel.market.seen import together
@@ -42,6 +47,7 @@ class Imported:
     intervals: set[str] = field(default_factory=set)
     instruments: set[str] = field(default_factory=set)
     remarks: list[dict[str, Any]] = field(default_factory=list)
+    found: tuple[Found, ...] = ()
 
 
 def import_files(
@@ -50,12 +56,14 @@ def import_files(
     terms: Terms,
     *,
     dataset: str = DATASET,
-    adjustment: str = "as-traded",
+    adjustment: str = "auto",
+    now: int,
     told: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Imported:
-    """Add every file of `paths` to the catalog; `told(done, total)` hears of each, in bytes.
+    """Add every file of `paths` to the catalog and judge what came; `told` hears how far it is.
 
-    `adjustment` says what the files' prices have been divided by. Raises `DataError` naming the
+    `adjustment` says what the files' prices have been divided by; "auto" takes a file with a column
+    of stock splits for split-adjusted, for that is how Yahoo writes. Raises `DataError` naming the
     file that cannot be read at all; what was added until then stays.
     """
     files = list(files_in(paths))
@@ -68,10 +76,9 @@ def import_files(
             _remark(catalog, imported, intake)
             if intake.rows is None:
                 continue
-            rows = _raw(intake, adjustment)
-            imported.actions += list_actions(
-                catalog.actions_file, _actions(intake, rows, adjustment)
-            )
+            how = intake.adjustment if adjustment == "auto" else adjustment
+            rows = _raw(intake, how)
+            imported.actions += list_actions(catalog.actions_file, _actions(intake, rows, how))
             waiting.append((intake.interval, tickers.assigned(rows)))
         done += path.stat().st_size
         if sum(len(rows) for _, rows in waiting) >= BITE:
@@ -79,6 +86,11 @@ def import_files(
             told(done, total)
     _bite(catalog, dataset, waiting, imported)
     told(total, total)
+    for interval in sorted(imported.intervals):
+        shelf = catalog.shelf(interval, dataset)
+        names = sorted(imported.instruments)
+        inspection = inspect(shelf, actions_of(catalog.actions_file, names), names=names, now=now)
+        imported.found += inspection.found
     return imported
 
 
@@ -99,10 +111,6 @@ def _bite(
 
 def _raw(intake: Intake, adjustment: str) -> Seen:
     """Return a file's rows as traded."""
-    from dataclasses import replace
-
-    import numpy as np
-
     rows = intake.rows
     assert rows is not None, intake.label
     if adjustment == "as-traded":
@@ -129,10 +137,6 @@ def _raw(intake: Intake, adjustment: str) -> Seen:
 
 def _actions(intake: Intake, rows: Seen, adjustment: str) -> list[Any]:
     """Return the actions that a file lists; its dividends are per share as the prices are."""
-    from dataclasses import replace
-
-    from evenkeel.domain.money import exact, text
-
     found = list(listed_in(rows, intake.extras))
     if adjustment == "as-traded":
         return found
@@ -150,16 +154,38 @@ def _actions(intake: Intake, rows: Seen, adjustment: str) -> list[Any]:
 
 def _remark(catalog: Catalog, imported: Imported, intake: Intake) -> None:
     """Leave a receipt of what a file held, with every line that could not be read."""
-    if not intake.rejected and not intake.notes:
+    found = file_checks(intake)
+    if not found:
         return
     remark = {
         "file": intake.label,
         "sha256": intake.sha256,
         "rows": 0 if intake.rows is None else len(intake.rows),
-        "notes": dict(intake.notes),
+        "findings": [{"code": each.code, "message": each.message} for each in found],
         "rejected": [asdict(each) for each in intake.rejected],
     }
     imported.remarks.append(remark)
     path = catalog.folder / "receipts" / f"{intake.sha256[:16]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, [json.dumps(remark, indent=1).encode()])
+
+
+def decide_on(
+    catalog: Catalog, wanted: str, *, by: str, reason: str, now: int, factor: float | None = None
+) -> Decision:
+    """Accept or repair a finding of any shelf, write it into the audit trail, and judge anew."""
+    for _, shelf in catalog.shelves():
+        if any(each.id == wanted for each in read_findings(shelf)):
+            decision = decide(
+                shelf,
+                wanted,
+                by=by,
+                reason=reason,
+                now=now,
+                factor=factor,
+                record=lambda _decision: None,
+            )
+            names = [decision.instrument]
+            inspect(shelf, actions_of(catalog.actions_file, names), names=names, now=now)
+            return decision
+    raise UsageError(f"no finding is called {wanted!r}; `evenkeel data check` lists them")

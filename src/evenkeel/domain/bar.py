@@ -23,10 +23,12 @@ if TYPE_CHECKING:  # numpy is named here for the type checker only: the nouns im
 
 
 class Finding(Struct, frozen=True, gc=False):
-    """Something suspicious in the data that does not make it unusable; counted and shown.
+    """Something in the data that somebody should know; counted and shown.
 
     `code` is a short stable name (`zero-volume`, `closed-day`, `spike`, `gap`), `count` how many
-    bars it concerns, `first_at` the closing time of the first of them in UTC nanoseconds.
+    bars it concerns, `first_at` and `last_at` the time of the first and the last of them in UTC
+    nanoseconds. An "error" is about bars that must not be traded on, a "warning" about bars that
+    may be. `value` is the most extreme observation, `version` that of the rule which spoke.
     """
 
     instrument: str
@@ -34,6 +36,10 @@ class Finding(Struct, frozen=True, gc=False):
     count: int
     first_at: int
     message: str
+    severity: str = "warning"
+    value: float | None = None
+    last_at: int | None = None
+    version: int = 1
 
 
 class Bars(Struct, frozen=True, eq=False):

@@ -25,8 +25,9 @@ SYMBOLS = ("symbol", "ticker")
 EXTRAS = {
     "adj_close": ("adj_close", "adjclose", "adjusted_close"),
     "dividend": ("dividends", "dividend", "ex-dividend", "dividend_amount"),
-    "split": ("stock_splits", "splits", "split_ratio", "split_coefficient"),
-    "capital_gain": ("capital_gains",),
+    "split": ("split_ratio", "split_coefficient"),
+    "adjusted_split": ("stock_splits", "splits"),  # beside prices already divided by them
+    "gains": ("capital_gains",),
 }
 """What a source says beside prices: read by those who judge a source, not by those who trade."""
 

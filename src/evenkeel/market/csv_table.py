@@ -118,7 +118,10 @@ def _read_leniently(file: TextIO, path: Path, rejected: list[Rejected], *, extra
     if refused:
         rejected.extend(_rejected(path, refused))
     kept = np.delete(np.arange(row), list(refused))
-    return _table(columns, layout, path, lambda row: int(kept[row]))
+    try:
+        return _table(columns, layout, path, lambda row: int(kept[row]))
+    except BadCellError as error:  # about the column as a whole: no row of it can be read
+        raise DataError(f"{path.name}: {error.column} {error.law}") from None
 
 
 def _header(reader: Reader, path: Path) -> list[str]:

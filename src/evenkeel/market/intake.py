@@ -52,7 +52,7 @@ class Intake:
     """What one file held. `rows` is None when there was nothing that could be read.
 
     `extras` are columns beside the prices, in the order of `rows`; `notes` are remarks on the file
-    as a whole, by code.
+    as a whole, by code. `adjustment` is what its columns say its prices have been divided by.
     """
 
     label: str
@@ -62,6 +62,7 @@ class Intake:
     extras: Mapping[str, Column] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    adjustment: str = "as-traded"
 
 
 def interval_name(length: int) -> str:
@@ -198,6 +199,9 @@ def _understood(
     )
     order = np.lexsort((ts, _ranks(names)[codes]))
     extras = {name: column[kept][order] for name, column in table.extras.items()}
+    adjustment = "as-traded"
+    if "adjusted_split" in extras:
+        adjustment, extras["split"] = "split", extras.pop("adjusted_split")
     return Intake(
         path.name,
         digest,
@@ -206,6 +210,7 @@ def _understood(
         extras,
         tuple(rejected),
         _notes(ts, codes),
+        adjustment,
     )
 
 

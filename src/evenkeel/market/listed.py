@@ -86,8 +86,8 @@ def _as_csv(lines: Iterable[Listed]) -> str:
 
 
 def listed_in(rows: Seen, extras: Mapping[str, Column]) -> Iterator[Listed]:
-    """Yield the splits and dividends that stand beside prices, in columns as long as `rows`."""
-    for kind, nothing in (("split", 1.0), ("dividend", 0.0)):
+    """Yield the splits, dividends and capital gains that stand beside prices, in columns as long as `rows`."""
+    for kind, nothing in (("split", 1.0), ("dividend", 0.0), ("gains", 0.0)):
         column = extras.get(kind)
         if column is None:
             continue

@@ -35,8 +35,8 @@ def data_import(
     dataset: Dataset = "main",
     adjustment: Annotated[
         str,
-        typer.Option("--adjustment", metavar="as-traded|split", help="What prices are divided by."),
-    ] = "as-traded",
+        typer.Option("--adjustment", metavar="WORD", help="as-traded, split, or auto (default)."),
+    ] = "auto",
     stamp: Annotated[
         str, typer.Option("--stamp", metavar="start|end", help="Times are a bar's start or end.")
     ] = "start",
@@ -118,3 +118,79 @@ def data_show(
         as_of=as_of,
     )
     return show(show_answer(asked), as_json=as_json)
+
+
+@data_app.command("check")
+def data_check(
+    instruments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID…]", help="Some instruments; else all.")
+    ] = None,
+    *,
+    dataset: Annotated[
+        str, typer.Option("--dataset", metavar="NAME", help="One data set; else all.")
+    ] = "",
+    interval: Interval = "",
+    against: Annotated[
+        str,
+        typer.Option("--against", metavar="NAME", help="A data set that tells the same bars."),
+    ] = "",
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Where check.json and check.html go.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Judge the bars of the catalog by every rule, and put what is wrong into quarantine.
+
+    Prints a score for each instrument and writes a page with pictures of the worst cases. Exit code 1 while an error is open.
+
+    \b
+    Examples:
+      evenkeel data check
+      evenkeel data check AAPL.XNAS --against other-feed --out report
+    """
+    from evenkeel.app.cli.judged import Asked, check_answer
+
+    asked = Asked(
+        instruments=instruments or [],
+        dataset=dataset,
+        interval=interval,
+        against=against,
+        out=out,
+    )
+    return show(check_answer(asked), as_json=as_json)
+
+
+@data_app.command("repair")
+def data_repair(
+    finding: Annotated[
+        str, typer.Argument(metavar="FINDING", help="Its name in `evenkeel data check`.")
+    ],
+    *,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="The bars are true: free them from quarantine.")
+    ] = False,
+    factor: Annotated[
+        str | None,
+        typer.Option("--factor", metavar="NUMBER", help="Multiply the bars' prices by this."),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; it is written down.")
+    ] = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who decides; else who is logged in.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Decide about a finding: accept it as true, or repair its bars. Who and why is kept for ever.
+
+    The values before a repair stay in the catalog beside the new ones.
+
+    \b
+    Examples:
+      evenkeel data repair 3f0c9a51d2 --accept --reason "a true crash"
+      evenkeel data repair 91ab04c7ee --factor 100 --reason "pounds, not pence"
+    """
+    from evenkeel.app.cli.judged import Wish, repair_answer
+
+    wish = Wish(finding=finding, accept=accept, factor=factor, reason=reason, by=by)
+    return show(repair_answer(wish), as_json=as_json)

@@ -17,6 +17,7 @@ from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
 from evenkeel.domain.money import text
 from evenkeel.market.catalog import Catalog
 from evenkeel.market.intake import Terms
+from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.ops.settings import load_settings
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def import_answer(asked: Asked) -> Answer:
     """Take files in; exit code 0 even where lines were set aside: they are kept and told."""
     for name, value, known in (
         ("--stamp", asked.stamp, ("start", "end")),
-        ("--adjustment", asked.adjustment, ("as-traded", "split")),
+        ("--adjustment", asked.adjustment, ("auto", "as-traded", "split")),
     ):
         if value not in known:
             raise UsageError(
-                f"{name} must be {' or '.join(known)}, was {value!r}{did_you_mean(value, known)}"
+                f"{name} must be {', '.join(known[:-1])} or {known[-1]}, was {value!r}{did_you_mean(value, known)}"
             )
     terms = Terms(
         instrument=asked.instrument,
@@ -87,6 +88,7 @@ def import_answer(asked: Asked) -> Answer:
             terms,
             dataset=asked.dataset,
             adjustment=asked.adjustment,
+            now=SYSTEM_CLOCK.now_ns(),
             told=told,
         )
     return Answer(_imported(found), _import_lines(found))
@@ -103,6 +105,10 @@ def _imported(found: Imported) -> dict[str, Any]:
         "intervals": sorted(found.intervals),
         "instruments": len(found.instruments),
         "remarks": found.remarks,
+        "findings": {
+            severity: sum(each.finding.severity == severity for each in found.found)
+            for severity in ("error", "warning")
+        },
     }
 
 
@@ -115,18 +121,22 @@ def _import_lines(found: Imported) -> list[str]:
         ("restated", f"{found.restated:,}" if found.restated else ""),
         ("known", f"{found.known:,}" if found.known else ""),
         ("actions", f"{found.actions:,}" if found.actions else ""),
-        ("set aside", f"{rejected:,} lines" if rejected else ""),
+        ("set aside", f"{rejected:,} line{'s' * (rejected > 1)}" if rejected else ""),
+        ("errors", _bars_of(found, "error")),
+        ("warnings", _bars_of(found, "warning")),
     ]
     lines = pairs(rows)
     for each in found.remarks[:REMARKS]:
-        for note in each["notes"].values():
-            lines.append(f"  {each['file']}: {note}")
-        lines += [
-            f"  {each['file']}, line {bad['line']}: {bad['law']}" for bad in each["rejected"][:3]
-        ]
+        lines += [f"  {each['file']}: {told['message']}" for told in each["findings"]]
     if len(found.remarks) > REMARKS:
         lines.append(f"  … and remarks on {len(found.remarks) - REMARKS} more files")
     return [*lines, "", "Next: evenkeel data check; evenkeel data list"]
+
+
+def _bars_of(found: Imported, severity: str) -> str:
+    findings = [each.finding for each in found.found if each.finding.severity == severity]
+    bars = sum(each.count for each in findings)
+    return f"{bars:,} bars of {len({each.instrument for each in findings}):,}" if bars else ""
 
 
 # ---- list ----

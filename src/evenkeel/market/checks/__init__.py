@@ -1,0 +1,1 @@
+"""The quality firewall: what can be wrong with bars, as rules over whole columns. See `rules`."""

@@ -58,6 +58,8 @@ def _daily(sheet: Sheet, rows: Times, around: Sessions) -> Iterator[Hits]:
     if sheet.length > DAY:
         return
     days = sheet.ts[rows] // DAY
+    known = (days >= around.since) & (days <= around.until)  # nobody knows the days beyond
+    rows, days = rows[known], days[known]
     place = np.searchsorted(around.dates, days).clip(max=len(around.dates) - 1)
     open_day = around.dates[place] == days
     closed = rows[~open_day]
@@ -114,7 +116,7 @@ def _within(sheet: Sheet, rows: Times, around: Sessions) -> Iterator[Hits]:
     day = _local_days(ts, around)
     known = np.searchsorted(around.dates, day).clip(max=len(around.dates) - 1)
     no_session = around.dates[known] != day
-    early = _early(around)[known] & ~no_session & ~inside & (ts >= around.closes[known])
+    early = around.half[known] & ~no_session & ~inside & (ts >= around.closes[known])
     strange = ~inside & ~no_session
     extended = _share_of_days(strange & ~early, day) > 0.2
     end_stamped = _end_stamped(ts, length, around, place, inside)
@@ -139,12 +141,6 @@ def _local_days(ts: Times, around: Sessions) -> Times:
     offset = around.dates * DAY + DAY // 2 - noon  # what makes the middle of a session its noon
     near = np.searchsorted(noon, ts).clip(max=len(noon) - 1)
     found: Times = (ts + offset[near]) // DAY
-    return found
-
-
-def _early(around: Sessions) -> Flags:
-    hours = around.closes - around.opens
-    found: Flags = hours < np.median(hours) - HOUR // 2
     return found
 
 
@@ -204,7 +200,9 @@ def _holes(
     rows: Times, counts: Times, around: Sessions, which: Times, length: int, cut: Flags
 ) -> Iterator[Hits]:
     """Yield sessions with fewer bars than this instrument usually has of those expected."""
-    expected = -(-(around.closes[which] - around.opens[which]) // length)
+    begin, end = (each[which] for each in around.breaks)
+    open_for = around.closes[which] - around.opens[which] - (end - begin)
+    expected = -(-open_for // length)
     share = counts / expected
     thin = (share < np.median(share) - 0.02) & ~cut & (expected - counts >= 1)
     missing = (expected - counts)[thin]

@@ -117,9 +117,28 @@ class Account:
         known = instrument_id in self.prices
         return self.price_times.get(instrument_id, self.now) if known else None
 
-    def exposed(self):
+    def exposure_beside(self, instrument_id):
+        """Long and short extremes of the others, worked out from the start for every question."""
         names = set(self.held) | {slot.order.instrument for slot in self.slots.values()}
-        return [name for name in sorted(names) if self.reading(name) != Reading()]
+        gross = lowest = highest = ZERO
+        for name in sorted(names - {instrument_id}):
+            if self.reading(name) == Reading():
+                continue
+            if self.price(name) is None or self.instrument(name) is None:
+                return f"no price of {name}"
+            low, high = self._span(name)
+            gross, lowest, highest = gross + max(high, -low), lowest + low, highest + high
+        return gross, lowest, highest
+
+    def _span(self, name):
+        one, price = self.reading(name), self.price(name) * self.instrument(name).multiplier
+        high = one.held * price + max(one.buying_value, one.buying * price)
+        low = one.held * price - max(one.selling_value, one.selling * price)
+        if one.held < 0 and one.held + one.buying <= 0:
+            high = min(high, ZERO)
+        if one.held > 0 and one.held - one.selling >= 0:
+            low = max(low, ZERO)
+        return low, high
 
     def reading(self, instrument_id):
         buying, buying_value = self._could_fill(instrument_id, Side.BUY)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from evenkeel.domain.money import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order
+
+
+NO_PRICE = "no price"
+
+Extremes: TypeAlias = tuple[Decimal, Decimal]
+"""The lowest and the highest value that something can come to have."""
+
+Exposure: TypeAlias = tuple[Decimal, Decimal, Decimal]
+"""Gross exposure, and the lowest and highest net exposure."""
 
 
 class Reading(Struct, frozen=True, gc=False):
@@ -44,6 +51,40 @@ class Reading(Struct, frozen=True, gc=False):
     def worst_short(self) -> Decimal:
         """The smallest (most short) position that can come about."""
         return self.held - self.selling
+
+
+def extremes(
+    held: Decimal,
+    buying: Decimal,
+    buying_value: Decimal,
+    selling: Decimal,
+    selling_value: Decimal,
+    unit: Decimal,
+) -> Extremes:
+    """Return the lowest and highest value that one instrument can come to have.
+
+    The first five are a `Reading`; `unit` is the money of one unit of quantity at the last price.
+    What may still fill counts at its reserve or at the last price, whichever is more: the price
+    may have moved since approval. A position that cannot turn short is never worth less than
+    nothing, whatever a high limit on its sale makes of the difference; mirrored for a cover.
+    """
+    low = high = held * unit
+    if buying:
+        at_last = buying * unit
+        high += max(buying_value, at_last)
+        if held < ZERO < high and held + buying <= ZERO:
+            high = ZERO
+    if selling:
+        at_last = selling * unit
+        low -= max(selling_value, at_last)
+        if low < ZERO < held and held >= selling:
+            low = ZERO
+    return low, high
+
+
+def furthest(low: Decimal, high: Decimal) -> Decimal:
+    """Return how far the further of two extremes is from zero."""
+    return max(-low, high)
 
 
 class Portfolio(Protocol):
@@ -80,8 +121,8 @@ class Portfolio(Protocol):
         """Return the three readings of one instrument."""
         ...
 
-    def exposed(self) -> Iterable[str]:
-        """Yield every instrument that is held or has an order that could still fill, once each."""
+    def exposure_beside(self, instrument_id: str) -> Exposure | str:
+        """Return the exposure in every instrument but one; text says what is missing for it."""
         ...
 
     def equity(self) -> Decimal | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.portfolio import Reading
+from evenkeel.engine.exposures import Exposures
 from evenkeel.engine.orders import Orders
 from evenkeel.ledger.book import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order
+    from evenkeel.domain.portfolio import Exposure
     from evenkeel.domain.tape import Tape
 
 
@@ -29,6 +31,9 @@ class Account:
         self.book = Book(cash, currency, instruments)
         self.orders = Orders(instruments)
         self.halted: str | None = None
+        self._exposures = Exposures(self)
+        self._valued_at = (-1, -1)
+        self._equity: Decimal | None = None
 
     @property
     def now(self) -> int:
@@ -54,12 +59,19 @@ class Account:
             return Reading()
         return self.orders.reading(instrument_id, self.book.quantity(instrument_id))
 
-    def exposed(self) -> Iterable[str]:
+    def exposed(self) -> Mapping[str, object]:
+        """Return, by id, every instrument that is held or has an order that could still fill."""
         held, ordered = self.book.held, self.orders.instruments
         return {**held, **ordered} if ordered else held
 
+    def exposure_beside(self, instrument_id: str) -> Exposure | str:
+        return self._exposures.beside(instrument_id)
+
     def equity(self) -> Decimal | None:
-        return self.book.equity(self.price)
+        valued_at = self.tape.now, self.book.changes
+        if valued_at != self._valued_at:
+            self._valued_at, self._equity = valued_at, self.book.equity(self.price)
+        return self._equity
 
     def working(self, order_id: int) -> tuple[Order, Decimal] | None:
         working = self.orders[order_id]

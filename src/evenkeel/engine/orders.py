@@ -41,6 +41,7 @@ class Orders:
         self._approved_at: list[int] = []
         self._approved: list[Order] = []
         self.open_count = 0
+        self.touched: set[str] = set()  # whose readings may be others than when last counted
 
     def __getitem__(self, order_id: int) -> Working | None:
         """Return an approved order of this run, or None."""
@@ -79,6 +80,7 @@ class Orders:
         self._approved_at.append(approved.at)
         self._approved.append(order)
         self.open_count += 1
+        self.touched.add(name)
         if order.replaces is not None and (replaced := self._all.get(order.replaces)):
             replaced.ask(number)
 
@@ -147,6 +149,8 @@ class Orders:
             return None
         working.leaves = max(filled - working.filled, ZERO)
         working.requests = ()
+        self.touched.add(working.order.instrument)
+        self.touched.update(self._open)  # a child may trade another instrument than its parent
         self._forget_if_done(working)
         return working
 

@@ -15,28 +15,27 @@ Money is in the account's base currency. Arithmetic runs in the caller's `EXACT`
 raises, the gate refuses.
 """
 
-# ruff: noqa: FURB136  max() of two decimals costs three comparisons; this is the hot path
-
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from evenkeel.domain.money import ONE, ZERO
 from evenkeel.domain.order import Order, Side
-from evenkeel.domain.portfolio import Portfolio, Reading
+from evenkeel.domain.portfolio import (
+    NO_PRICE,
+    Exposure,
+    Extremes,
+    Portfolio,
+    Reading,
+    extremes,
+    furthest,
+)
 
 if TYPE_CHECKING:
     from evenkeel.domain.instrument import Instrument
 
 UNKNOWN = "unknown instrument"
-NO_PRICE = "no price"
-
-Extremes: TypeAlias = tuple[Decimal, Decimal]
-"""The lowest and the highest value that something can come to have."""
-
-Exposure: TypeAlias = tuple[Decimal, Decimal, Decimal]
-"""Gross exposure, and the lowest and highest net exposure."""
 
 _BUY = Side.BUY
 
@@ -129,28 +128,20 @@ class Case:
             quantity, value = self._added(per_unit, multiplier)
         if order.side is _BUY:
             buying, buying_value = now.buying + quantity, now.buying_value + value
-            return _extremes(now.held, buying, buying_value, now.selling, now.selling_value, unit)
+            return extremes(now.held, buying, buying_value, now.selling, now.selling_value, unit)
         selling, selling_value = now.selling + quantity, now.selling_value + value
-        return _extremes(now.held, now.buying, now.buying_value, selling, selling_value, unit)
+        return extremes(now.held, now.buying, now.buying_value, selling, selling_value, unit)
 
     def _find_exposure(self) -> Exposure | str:
-        extremes = self.extremes
-        if isinstance(extremes, str):
-            return extremes
-        low, high = extremes
-        gross = furthest(low, high)
-        own, portfolio = self.order.instrument, self.portfolio
-        for name in portfolio.exposed():
-            if name == own:
-                continue
-            other = _extremes_of(name, portfolio)
-            if isinstance(other, str):
-                return other
-            lowest, highest = other
-            gross += furthest(lowest, highest)
-            low += lowest
-            high += highest
-        return gross, low, high
+        own = self.extremes
+        if isinstance(own, str):
+            return own
+        beside = self.portfolio.exposure_beside(self.order.instrument)
+        if isinstance(beside, str):
+            return beside
+        low, high = own
+        gross, lowest, highest = beside
+        return gross + furthest(low, high), lowest + low, highest + high
 
     def _standing(self) -> tuple[Order, Decimal] | None:
         """Return the working order whose reservation covers this one too, and what it could fill."""
@@ -224,46 +215,3 @@ def same_claim(one: Order, other: Order) -> bool:
         and one.parent == other.parent
         and one.oca_group == other.oca_group
     )
-
-
-def furthest(low: Decimal, high: Decimal) -> Decimal:
-    """Return how far the further of two extremes is from zero."""
-    return high if high > -low else -low
-
-
-def _extremes_of(name: str, portfolio: Portfolio) -> Extremes | str:
-    """Return the extremes of an instrument with which the order has nothing to do."""
-    last, instrument = portfolio.price(name), portfolio.instrument(name)
-    if last is None or instrument is None:
-        return f"{NO_PRICE} of {name}"
-    now, unit = portfolio.reading(name), last * instrument.multiplier
-    return _extremes(now.held, now.buying, now.buying_value, now.selling, now.selling_value, unit)
-
-
-def _extremes(
-    held: Decimal,
-    buying: Decimal,
-    buying_value: Decimal,
-    selling: Decimal,
-    selling_value: Decimal,
-    unit: Decimal,
-) -> tuple[Decimal, Decimal]:
-    """Return the lowest and highest value that one instrument can come to have.
-
-    The first five are a `Reading`; `unit` is the money of one unit of quantity at the last price.
-    What may still fill counts at its reserve or at the last price, whichever is more: the price
-    may have moved since approval. A position that cannot turn short is never worth less than
-    nothing, whatever a high limit on its sale makes of the difference; mirrored for a cover.
-    """
-    low = high = held * unit
-    if buying:
-        at_last = buying * unit
-        high += at_last if at_last > buying_value else buying_value
-        if held < ZERO < high and held + buying <= ZERO:
-            high = ZERO
-    if selling:
-        at_last = selling * unit
-        low -= at_last if at_last > selling_value else selling_value
-        if low < ZERO < held and held >= selling:
-            low = ZERO
-    return low, high

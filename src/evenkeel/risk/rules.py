@@ -16,8 +16,9 @@ from typing import TypeAlias
 
 from evenkeel.domain.money import INFINITY, ONE, ZERO, text
 from evenkeel.domain.order import TIMES_IN_FORCE, OrderType, Side, TimeInForce
+from evenkeel.domain.portfolio import NO_PRICE, furthest
 from evenkeel.domain.verdict import Reason
-from evenkeel.risk.case import NO_PRICE, UNKNOWN, Case, furthest, same_claim
+from evenkeel.risk.case import UNKNOWN, Case, same_claim
 from evenkeel.risk.limits import UNLIMITED, Limits
 
 Measured: TypeAlias = tuple[Decimal | str, Decimal | str, bool]

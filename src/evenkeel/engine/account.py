@@ -10,7 +10,6 @@ from evenkeel.engine.orders import Orders
 from evenkeel.ledger.book import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from decimal import Decimal
 
     from evenkeel.domain.instrument import Instrument
@@ -58,11 +57,6 @@ class Account:
         if instrument_id not in self.instruments:
             return Reading()
         return self.orders.reading(instrument_id, self.book.quantity(instrument_id))
-
-    def exposed(self) -> Mapping[str, object]:
-        """Return, by id, every instrument that is held or has an order that could still fill."""
-        held, ordered = self.book.held, self.orders.instruments
-        return {**held, **ordered} if ordered else held
 
     def exposure_beside(self, instrument_id: str) -> Exposure | str:
         return self._exposures.beside(instrument_id)

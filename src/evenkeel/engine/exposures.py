@@ -9,6 +9,7 @@ from evenkeel.domain.portfolio import NO_PRICE, Exposure, extremes, furthest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from decimal import Decimal
 
     from evenkeel.engine.account import Account
 
@@ -22,54 +23,54 @@ class Exposures:
         """Count nothing yet."""
         self._account = account
         self._counted_at = (-1, -1)
-        self._each: dict[str, Exposure | str] = {}
+        self._each: dict[str, Exposure] = {}
+        self._missing: dict[str, str] = {}
         self._total = _NOTHING
 
     def beside(self, name: str) -> Exposure | str:
         """Return the exposure in every instrument but one; text says what is missing for it."""
         account = self._account
-        exposed = account.exposed()
-        if not exposed or (len(exposed) == 1 and name in exposed):
+        held, ordered = account.book.held, account.orders.instruments
+        if len(held) <= 1 and held.keys() <= {name} and ordered.keys() <= {name}:
             return _NOTHING
         counted_at = account.tape.now, account.book.changes
         if counted_at != self._counted_at:
-            self._counted_at, self._each, self._total = counted_at, {}, _NOTHING
-            self._count(exposed)
+            self._counted_at, self._total = counted_at, _NOTHING
+            self._each.clear()
+            self._missing.clear()
+            self._count(held)
+            self._count(ordered.keys() - held.keys())
         else:
             self._count(account.orders.touched)
         account.orders.touched.clear()
-        return self._but(name)
+        for other, missing in self._missing.items():
+            if other != name:
+                return missing
+        return _less(self._total, self._each.get(name, _NOTHING))
 
     def _count(self, names: Iterable[str]) -> None:
+        total, prices = self._total, self._account.price
         for name in names:
-            known, counted = self._each.get(name, _NOTHING), self._exposure(name)
+            last = prices(name)
+            if last is None:
+                self._missing[name] = f"{NO_PRICE} of {name}"
+                continue
+            known, counted = self._each.get(name), self._exposure(name, last)
             self._each[name] = counted
-            if not isinstance(known, str):
-                self._total = _less(self._total, known)
-            if not isinstance(counted, str):
-                self._total = _plus(self._total, counted)
+            total = _plus(total if known is None else _less(total, known), counted)
+        self._total = total
 
-    def _exposure(self, name: str) -> Exposure | str:
+    def _exposure(self, name: str, last: Decimal) -> Exposure:
         account = self._account
-        last, instrument = account.price(name), account.instruments[name]
-        if last is None:
-            return f"{NO_PRICE} of {name}"
-        now, unit = account.reading(name), last * instrument.multiplier
+        unit = last * account.instruments[name].multiplier
+        if name not in account.orders.instruments:
+            value = account.book.quantity(name) * unit
+            return abs(value), value, value
+        now = account.reading(name)
         low, high = extremes(
             now.held, now.buying, now.buying_value, now.selling, now.selling_value, unit
         )
         return furthest(low, high), low, high
-
-    def _but(self, name: str) -> Exposure | str:
-        for other, counted in self._each.items() if self._total_is_partial else ():
-            if isinstance(counted, str) and other != name:
-                return counted
-        own = self._each.get(name, _NOTHING)
-        return self._total if isinstance(own, str) else _less(self._total, own)
-
-    @property
-    def _total_is_partial(self) -> bool:
-        return any(isinstance(counted, str) for counted in self._each.values())
 
 
 def _plus(one: Exposure, other: Exposure) -> Exposure:

@@ -17,7 +17,7 @@ from importlib import import_module
 from benchmarks.machine import described
 from benchmarks.written import put
 
-MEASUREMENTS = ("one_instrument", "cold_start", "universe", "sweep", "orders", "growth")
+MEASUREMENTS = ("one_instrument", "cold_start", "universe", "sweep", "orders", "growth", "ops")
 
 
 def main() -> None:

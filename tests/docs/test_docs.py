@@ -3,13 +3,16 @@
 import re
 import sys
 from datetime import date, timedelta
+from io import BytesIO, TextIOWrapper
 from math import isfinite, sin
 from pathlib import Path
 from shutil import copyfile
 
 import pytest
+from tests.ops.vault.kept import CHEAP
 
 from evenkeel.app.cli import main
+from evenkeel.ops.vault.unlock import key_source
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -97,6 +100,30 @@ def test_every_step_of_the_tutorial_works_in_its_order(folder):
     assert cheats
     assert steps > 10
     assert (folder / "first" / "report.html").is_file()
+
+
+def test_the_page_on_running_shows_settings_that_hold_and_commands_that_answer(
+    folder, capsys, monkeypatch
+):
+    """Its TOML is one file; its passphrase comes from a file, as on a machine without people."""
+    page = ROOT / "docs" / "running.md"
+    monkeypatch.setitem(key_source.__kwdefaults__, "costs", CHEAP)
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"a key"), encoding="utf-8"))
+    (folder / "passphrase").write_text("five words nobody put together")
+    (folder / "passphrase").chmod(0o600)
+    (folder / "evenkeel.toml").write_text(
+        "\n".join(text for language, text in blocks(page) if language == "toml")
+    )
+    (folder / "evenkeel.local.toml").write_text('[vault]\nunlock = "file:passphrase"\n')
+    lines = [
+        line for language, text in blocks(page) if language == "bash" for line in text.splitlines()
+    ]
+    assert len(lines) >= 7
+    for line in lines:
+        assert run_command(line, folder) == 0, line
+    out = capsys.readouterr().out
+    assert "evenkeel.toml:" in out
+    assert "alpha_vantage.key" in out
 
 
 def test_every_command_of_the_readme_explains_itself(capsys):

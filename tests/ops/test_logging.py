@@ -238,6 +238,14 @@ def test_where_there_are_no_signals_nothing_happens(monkeypatch):
     assert signal.getsignal(signal.SIGHUP) is before
 
 
+def test_a_thread_that_gets_no_signals_asks_in_vain():
+    before = signal.getsignal(signal.SIGHUP)
+    thread = threading.Thread(target=lambda: reload_on_hangup(lambda: "debug"))
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGHUP) is before
+
+
 # ---- files ----
 
 

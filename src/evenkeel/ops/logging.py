@@ -132,7 +132,7 @@ def set_levels(words: str) -> None:
 def reload_on_hangup(read: Callable[[], str]) -> None:
     """On SIGHUP take the levels anew that `read` returns; what is wrong with them is logged.
 
-    Only the main thread can ask for it. Where there are no such signals nothing happens.
+    Nothing happens where there are no such signals, or when a thread asks that gets none.
     """
 
     def take() -> None:
@@ -148,7 +148,7 @@ def reload_on_hangup(read: Callable[[], str]) -> None:
         # The signal may have come in the middle of an event's line: another thread waits for it.
         threading.Thread(target=take, name="reload-levels").start()
 
-    if hasattr(signal, "SIGHUP"):
+    if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, hear)
 
 

@@ -35,6 +35,8 @@ def order(number, side, quantity, kind="MARKET", **terms):
     for short, name in prices.items():
         if short in terms:
             terms[name] = D(str(terms.pop(short)))
+    if "trail_percent" in terms:
+        terms["trail_percent"] = D(terms["trail_percent"])
     terms.setdefault("instrument", ID)
     return Order(
         number,

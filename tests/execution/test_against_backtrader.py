@@ -33,12 +33,23 @@ def in_backtrader(bt, rows, wanted):
 
     class Scripted(bt.Strategy):
         def __init__(self):
-            self.numbers = {}
+            self.numbers, self.sent = {}, {}
+
+        def links(self, each, together):
+            """A child names its parent; the last order of a family sends it. A leg names one leg."""
+            if each.parent is not None:
+                last = together[-1] is each
+                return {"parent": self.sent[each.parent], "transmit": last}
+            if any(other.parent == each.id for other in together):
+                return {"transmit": False}
+            return {"oco": self.sent.get(each.oca_group)} if each.oca_group else {}
 
         def next(self):
             for each in wanted.get(len(self) - 1, ()):
                 send = self.buy if each.side.value == "BUY" else self.sell
-                self.numbers[send(**terms(bt, each)).ref] = each.id
+                sent = send(**terms(bt, each), **self.links(each, wanted[len(self) - 1]))
+                self.sent[each.id] = sent
+                self.numbers[sent.ref] = each.id
 
         def notify_order(self, order):
             if order.status == order.Completed:
@@ -85,6 +96,8 @@ def terms(bt, each):
             return {"size": size, "exectype": bt.Order.Stop, "price": stop}
         case "STOP_LIMIT":
             return {"size": size, "exectype": bt.Order.StopLimit, "price": stop, "plimit": limit}
+        case "MARKET_ON_CLOSE":
+            return {"size": size, "exectype": bt.Order.Close}
     trail = float(each.trail_amount)
     return {"size": size, "exectype": bt.Order.StopTrail, "price": stop, "trailamount": trail}
 
@@ -118,17 +131,18 @@ def scripted(rows):
                 ("STOP", {"stop": away(close, up * far)}),
                 ("STOP", {"stop": away(close, -up * far)}),
                 ("STOP_LIMIT", {"stop": away(close, up * far), "limit": away(close, up * 4)}),
+                ("MARKET_ON_CLOSE", {"expires_at": (bar + 2) * MINUTE}),  # of the next day
             ):
                 number += 1
                 wanted.setdefault(bar, []).append(order(number, side, 10, kind, **prices))
     return wanted, number
 
 
-def test_market_limit_and_stop_orders_fill_on_the_same_day_at_the_same_price(bt, apple):
+def test_market_limit_stop_and_closing_orders_fill_on_the_same_day_at_the_same_price(bt, apple):
     wanted, count = scripted(apple)
     theirs, ours = in_backtrader(bt, apple, wanted), in_evenkeel(apple, wanted)
     assert ours == theirs
-    assert count > 5_000
+    assert count > 6_000
     assert len(ours) > count * 0.95  # most fill: the comparison is not an empty one
 
 
@@ -153,3 +167,47 @@ def test_a_trail_follows_highs_not_closes(bt):
     ours, theirs = both(bt, rows, {0: [trail]})
     assert ours == {1: (2, 105.0)}
     assert theirs == {1: (3, 101.0)}
+
+
+# ---- orders that hang together ----
+
+
+def linked(bt, rows, wanted):
+    """Both engines' fills of orders with `parent` (Backtrader: children) or `oca_group` (oco)."""
+    rows = [(*row, 1e9) for row in rows]
+    return in_evenkeel(rows, wanted), in_backtrader(bt, rows, wanted)
+
+
+PAIRS = [
+    # An entry at the open of bar 1; on the bars after that at most one leg is touched.
+    ([(100, 101, 99, 100)] * 3 + [(100, 111, 99, 109)], {3: 110}),
+    ([(100, 101, 99, 100)] * 3 + [(100, 101, 89, 92)], {2: 90}),
+    ([(100, 101, 99, 100)] * 3 + [(85, 86, 84, 85)], {2: 85}),
+    ([(100, 101, 99, 100)] * 4, {}),
+]
+
+
+@pytest.mark.parametrize(("rows", "exits"), PAIRS)
+def test_one_cancels_the_other(bt, rows, exits):
+    """The leg that is touched fills, and the other never does, though the price comes back."""
+    rows = [*rows, (100, 120, 80, 100)] if exits else rows
+    legs = [
+        order(2, "SELL", 10, "STOP", stop="90", oca_group=2),
+        order(3, "SELL", 10, "LIMIT", limit="110", oca_group=2),
+    ]
+    ours, theirs = linked(bt, rows, {1: legs})
+    assert ours == theirs == {number: (3, float(price)) for number, price in exits.items()}
+
+
+@pytest.mark.parametrize(("rows", "exits"), PAIRS)
+def test_a_bracket_enters_and_leaves_once(bt, rows, exits):
+    rows = [*rows, (100, 120, 80, 100)] if exits else rows
+    bracket = [
+        order(1, "BUY", 10),
+        order(2, "SELL", 10, "STOP", stop="90", parent=1, oca_group=1),
+        order(3, "SELL", 10, "LIMIT", limit="110", parent=1, oca_group=1),
+    ]
+    ours, theirs = linked(bt, rows, {0: bracket})
+    entry = {1: (1, 100.0)}
+    assert ours == theirs
+    assert ours == entry | {number: (3, float(price)) for number, price in exits.items()}

@@ -44,6 +44,8 @@ class Request:
     """Everything that a run's journal follows from. `data` says where the bars came from.
 
     `since` is when a run on live prices begins: what closed before it is history to learn from.
+    `digests` are those of the bars where they are known already: whoever makes many requests over
+    the same bars has them computed once.
     """
 
     strategy: Trader
@@ -59,6 +61,13 @@ class Request:
     actions: Sequence[CorporateAction] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     since: int | None = None
+    digests: Mapping[str, str] | None = None
+
+    def tape_digests(self) -> Mapping[str, str]:
+        """Return what identifies the bars, by instrument."""
+        if self.digests is not None:
+            return self.digests
+        return {each.instrument.id: each.digest() for each in self.bars}
 
     def started(self) -> RunStarted:
         """Return the first record of the journal."""
@@ -68,7 +77,7 @@ class Request:
             strategy=self.strategy.name,
             params={name: str(value) for name, value in self.strategy.params.items()},
             instruments={each.instrument.id: _facts(each.instrument) for each in self.bars},
-            tape={each.instrument.id: each.digest() for each in self.bars},
+            tape=dict(self.tape_digests()),
             cash=self.cash,
             currency=self.currency,
             costs=self.costs.name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evenkeel.app.backtest import execute, plan
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import UsageError, did_you_mean
+from evenkeel.domain.fill import Fill
 from evenkeel.lab.sweep import Trial, grid, run_all
 
 if TYPE_CHECKING:
@@ -67,11 +68,9 @@ class Sweep:
 
 def headline(result: Result) -> Figures:
     """Return what a trial is judged by, when nobody asks for something else."""
-    metrics = result.metrics
     return {
-        **{name: metrics[name] for name in FIGURES},
-        "trades": metrics["trades"],
-        "fills": len(result.moves),
+        **{name: result.performance[name] for name in FIGURES},
+        "fills": sum(isinstance(move, Fill) for move in result.moves),
         "equity_end": float(result.ended.equity),
     }
 
@@ -109,6 +108,8 @@ def repeat(
     combinations = grid(values)
     # A name that is not a parameter's is wrong in all trials: it is refused before the first one.
     load_strategy(wanted.strategy, {name: wanted.strategy.params.get(name) for name in values})
+
+    wanted = replace(wanted, digests=wanted.tape_digests())
 
     def work(params: Params) -> Figures:
         strategy = load_strategy(wanted.strategy, params)

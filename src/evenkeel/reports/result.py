@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evenkeel.domain.bar import Bars, Finding, Times
+    from evenkeel.domain.bar import Bars, Column, Finding, Times
     from evenkeel.domain.events import Record
     from evenkeel.journal.log import Journal
     from evenkeel.reports.curve import Move
@@ -84,14 +84,12 @@ class Result:
         """Performance after costs; see `reports.metrics` for what each means. NaN: not defined."""
         points, equity = self.points, self.curve.equity
         at_close, count = equity[points], len(points) - 1
-        deepest = float(np.min(measure.drawdown(equity)))
+        figures = self.performance
         profits = [float(trade.net_pnl) for trade in self.round_trips if not trade.open]
-        figures = measure.performance(at_close, start=self._start, periods=self._periods)
         return {
             **figures,
-            "max_drawdown": deepest,
             "max_drawdown_days": measure.longest_drawdown_days(self.curve.times, equity),
-            "calmar": measure.ratio(figures["cagr"], -deepest),
+            "calmar": measure.ratio(figures["cagr"], -figures["max_drawdown"]),
             "win_rate": measure.win_rate(profits),
             "profit_factor": measure.profit_factor(profits),
             "trades": len(profits),
@@ -103,11 +101,14 @@ class Result:
         }
 
     @cached_property
-    def gross_metrics(self) -> dict[str, int | float]:
+    def performance(self) -> dict[str, float]:
+        """Those of `metrics` that come from equity alone: quick, for who compares many runs."""
+        return self._performance(self.curve.equity)
+
+    @cached_property
+    def gross_metrics(self) -> dict[str, float]:
         """The same performance with commission, fees, slippage, interest and borrow fees given back."""
-        gross = self.curve.gross
-        figures = measure.performance(gross[self.points], start=self._start, periods=self._periods)
-        return {**figures, "max_drawdown": float(np.min(measure.drawdown(gross)))}
+        return self._performance(self.curve.gross)
 
     @cached_property
     def moves(self) -> list[Move]:
@@ -301,6 +302,11 @@ class Result:
     @property
     def _periods(self) -> int:
         return max(history.periods_per_year for history in self.bars.values())
+
+    def _performance(self, equity: Column) -> dict[str, float]:
+        at_close = equity[self.points]
+        figures = measure.performance(at_close, start=self._start, periods=self._periods)
+        return {**figures, "max_drawdown": float(np.min(measure.drawdown(equity)))}
 
     def _traded(self) -> float:
         """Return the value of everything bought and sold."""

@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from evenkeel.domain import events
+from evenkeel.domain import events, instrument_events
 from evenkeel.domain.events import CashDividend, Event, OrderCanceled, Record, Split, VenueEvent
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.order import Side
@@ -16,7 +16,8 @@ RECORDS = get_args(Record)
 
 
 def test_the_journal_holds_events_verdicts_and_requests():
-    own = {each for each in vars(events).values() if isinstance(each, type(msgspec.Struct))}
+    rooms = {**vars(events), **vars(instrument_events)}
+    own = {each for each in rooms.values() if isinstance(each, type(msgspec.Struct))}
     own -= {msgspec.Struct}
     assert set(RECORDS) == own | {Fill, Approved, Refused}
     assert set(get_args(VenueEvent)) < set(get_args(Event)) < set(RECORDS)

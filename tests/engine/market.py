@@ -90,7 +90,8 @@ def play(
     assert isinstance(venue, SimulatedBroker | ScriptedBroker)
     journal = MemoryJournal()
     lender = wanted.lender(core)
-    schedule = Schedule(tape, actions, (venue, lender) if jump else ())
+    ahead = (venue,) if lender is None else (venue, lender)
+    schedule = Schedule(tape, actions, ahead if jump else ())
     run(core, schedule, venue, journal, lender=lender)
     return journal.records, core, venue
 

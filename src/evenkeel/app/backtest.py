@@ -162,7 +162,8 @@ def execute(wanted: Request, *, jump: bool = True) -> Result:
     journal = MemoryJournal()
     core = wanted.core(tape)
     lender = wanted.lender(core)
-    schedule = Schedule(tape, wanted.actions, (venue, lender) if jump else ())
+    ahead = (venue,) if lender is None else (venue, lender)
+    schedule = Schedule(tape, wanted.actions, ahead if jump else ())
     run(core, schedule, venue, journal, lender=lender)
     return Result(
         journal=journal,

@@ -109,9 +109,9 @@ class Request:
             touch=self.touch,
         )
 
-    def lender(self, core: Core) -> Lender:
-        """Return who lends to this request's account, and charges for it."""
-        return Lender(core.account, self.terms)
+    def lender(self, core: Core) -> Lender | None:
+        """Return who charges for what this request's account owes; None where nothing is charged."""
+        return Lender(core.account, self.terms) if self.terms else None
 
 
 def request(
@@ -144,6 +144,7 @@ def request(
     slips = parse_slippage(SLIPPAGE if slippage is None else slippage)
     for history in bars:
         _check(tariff, slips, history)
+    _check_actions(actions, {history.instrument.id for history in bars})
     return Request(
         strategy=strategy,
         bars=bars,
@@ -165,6 +166,17 @@ def _check(costs: CostModel, slippage: AnySlippage, bars: Bars) -> None:
     if hasattr(costs, "check"):
         costs.check(bars.instrument, int(bars.closed_at[0]), int(bars.closed_at[-1]))
     check_bars(slippage, bars)
+
+
+def _check_actions(actions: Sequence[CorporateAction], known: set[str]) -> None:
+    """Raise `UsageError` when shares are handed out of which the run has no prices."""
+    for action in actions:
+        given = getattr(action, "child", None) or getattr(action, "into", None)
+        if given is not None and given not in known:
+            raise UsageError(
+                f"{type(action).__name__} of {action.instrument} gives shares of {given}, of which "
+                "the run has no bars; add them to the data"
+            )
 
 
 def _terms(costs: CostModel, **wished: str | None) -> Terms:

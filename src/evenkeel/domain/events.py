@@ -15,6 +15,11 @@ from typing import TypeAlias
 from msgspec import Struct, field
 
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import (
+    CashDividend as CashDividend,  # noqa: PLC0414 - whoever reads events finds them here
+)
+from evenkeel.domain.instrument_events import InstrumentEvent
+from evenkeel.domain.instrument_events import Split as Split  # noqa: PLC0414 - the same
 from evenkeel.domain.money import ZERO
 from evenkeel.domain.verdict import Approved, Refused
 
@@ -97,27 +102,6 @@ class OrderUncertain(Struct, frozen=True, gc=False):
     order_id: int
     at: int
     reason: str
-
-
-class Split(Struct, frozen=True, gc=False):
-    """After `at`, `old` shares are `new` shares (2:1 is new=2, old=1).
-
-    A bar that closed at `at` or before traded the old shares, every later one the new.
-    """
-
-    instrument: str
-    at: int
-    new: Decimal
-    old: Decimal = Decimal(1)
-
-
-class CashDividend(Struct, frozen=True, gc=False):
-    """Whoever holds at the close before `at` (the ex-date) gets `amount` a share; shorts pay."""
-
-    instrument: str
-    at: int
-    amount: Decimal
-    currency: str = "USD"
 
 
 class InterestCharged(Struct, frozen=True, gc=False):
@@ -218,7 +202,8 @@ class RunEnded(Struct, frozen=True, gc=False):
     state: str
 
 
-CorporateAction: TypeAlias = Split | CashDividend
+CorporateAction: TypeAlias = InstrumentEvent
+"""What a company or a market does to an instrument."""
 
 AccountEvent: TypeAlias = InterestCharged | BorrowFeeCharged | CurrencyConverted
 """Money that moved without a trade."""

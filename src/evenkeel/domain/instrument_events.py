@@ -1,4 +1,4 @@
-"""What happens to an instrument beside a split and a cash dividend, and what follows for who holds it.
+"""What happens to an instrument, and what follows for who holds it.
 
 A bar that closed at an event's `at` or before knows nothing of it, every later one does.
 """
@@ -6,12 +6,32 @@ A bar that closed at an event's `at` or before knows nothing of it, every later 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from msgspec import Struct
 
-from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.money import ONE, ZERO
+
+
+class Split(Struct, frozen=True, gc=False):
+    """After `at`, `old` shares are `new` shares (2:1 is new=2, old=1).
+
+    A bar that closed at `at` or before traded the old shares, every later one the new.
+    """
+
+    instrument: str
+    at: int
+    new: Decimal
+    old: Decimal = Decimal(1)
+
+
+class CashDividend(Struct, frozen=True, gc=False):
+    """Whoever holds at the close before `at` (the ex-date) gets `amount` a share; shorts pay."""
+
+    instrument: str
+    at: int
+    amount: Decimal
+    currency: str = "USD"
 
 
 class StockDividend(Struct, frozen=True, gc=False):
@@ -34,6 +54,19 @@ class StockDividend(Struct, frozen=True, gc=False):
     def old(self) -> Decimal:
         """One share, as in `Split`."""
         return ONE
+
+
+class CashInLieu(Struct, frozen=True, gc=False):
+    """The company pays `amount` for the fraction `quantity` of a share that it does not issue.
+
+    Both are signed as the position is: who is short owes the fraction and pays for it.
+    """
+
+    instrument: str
+    at: int
+    quantity: Decimal
+    amount: Decimal
+    currency: str = "USD"
 
 
 class Delisted(Struct, frozen=True, gc=False):
@@ -116,6 +149,7 @@ InstrumentEvent: TypeAlias = (
     Split
     | StockDividend
     | CashDividend
+    | CashInLieu
     | Delisted
     | SymbolChanged
     | Merged
@@ -123,3 +157,6 @@ InstrumentEvent: TypeAlias = (
     | TradingHalted
     | TradingResumed
 )
+
+INSTRUMENT_EVENTS = get_args(InstrumentEvent)
+"""The same, as `isinstance` takes them."""

@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    InstrumentEvent,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.domain.portfolio import Reading
 from evenkeel.engine.exposures import Exposures
 from evenkeel.engine.orders import Orders
@@ -52,6 +67,28 @@ class Account:
     def price_at(self, instrument_id: str) -> int | None:
         line = self.tape.lines.get(instrument_id)
         return None if line is None else line.price_at
+
+    def act(self, event: InstrumentEvent) -> None:
+        """Let something happen to an instrument: to what is held, what works, and what may trade."""
+        match event:
+            case Split() | StockDividend():
+                self.book.take(event)
+                self.orders.split(event)
+            case CashDividend() | CashInLieu() | SpunOff():
+                self.book.take(event)
+            case SymbolChanged():
+                self.book.take(event)
+                if event.to in self.instruments:
+                    self.orders.rename(event.instrument, event.to)
+                self._trade_no_more(event.instrument)
+            case Delisted() | Merged():
+                self.book.take(event)
+                self._trade_no_more(event.instrument)
+            case TradingHalted() | TradingResumed():
+                pass  # the venue's affair: orders rest there
+
+    def _trade_no_more(self, name: str) -> None:
+        self.instruments[name] = replace(self.instruments[name], tradable=False)
 
     def reading(self, instrument_id: str) -> Reading:
         if instrument_id not in self.instruments:

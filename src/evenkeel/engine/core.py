@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import (
     BorrowFeeCharged,
     CancelRejected,
     CancelRequested,
-    CashDividend,
     CurrencyConverted,
     Event,
     Halted,
@@ -34,9 +35,20 @@ from evenkeel.domain.events import (
     Resumed,
     RunEnded,
     RunStarted,
-    Split,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.domain.money import ZERO, text
 from evenkeel.domain.order import OrderType, Side
 from evenkeel.engine.account import Account
@@ -140,11 +152,17 @@ class Core:
                 | OrderUncertain()
             ):
                 self._reports.hear(event)
-            case Split():
-                self.account.book.take(event)
-                self.account.orders.split(event)
+            case Split() | StockDividend():
+                self.account.act(event)
                 self._seats.split(event)
-            case CashDividend() | InterestCharged() | BorrowFeeCharged() | CurrencyConverted():
+            case Delisted():
+                self._outbox.records[-1] = event = self._priced(event)
+                self.account.act(event)
+            case CashDividend() | CashInLieu() | SymbolChanged() | Merged() | SpunOff():
+                self.account.act(event)
+            case TradingHalted() | TradingResumed():
+                self.account.act(event)
+            case InterestCharged() | BorrowFeeCharged() | CurrencyConverted():
                 self.account.book.take(event)
             case MarginCalled():
                 self._cancel_everything(f"margin call: {_short_of(event)}")
@@ -155,6 +173,12 @@ class Core:
             case Resumed():
                 self.account.halted = None
         return self._decided()
+
+    def _priced(self, event: Delisted) -> Delisted:
+        """Name the last close where nobody has said what was paid."""
+        if event.price is not None:
+            return event
+        return replace(event, price=self.account.price(event.instrument) or ZERO)
 
     def _cancel_everything(self, reason: str) -> None:
         for working in self.account.orders.all_open():

@@ -15,7 +15,6 @@ from evenkeel.domain.events import (
     BorrowFeeCharged,
     CancelRejected,
     CancelRequested,
-    CashDividend,
     CurrencyConverted,
     Event,
     Halted,
@@ -32,9 +31,20 @@ from evenkeel.domain.events import (
     Resumed,
     RunEnded,
     RunStarted,
-    Split,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.domain.money import EXACT, ZERO
 from evenkeel.domain.order import Order, OrderStatus
 from evenkeel.domain.tape import Tape
@@ -148,10 +158,11 @@ class _Replay:
             case Fill():
                 book.take(record)  # a journal has every fill once
                 orders.fill(record)
-            case Split():
-                book.take(record)
-                orders.split(record)
-            case CashDividend() | InterestCharged() | BorrowFeeCharged() | CurrencyConverted():
+            case Split() | StockDividend() | CashDividend() | CashInLieu() | Delisted():
+                self.account.act(record)
+            case SymbolChanged() | Merged() | SpunOff() | TradingHalted() | TradingResumed():
+                self.account.act(record)
+            case InterestCharged() | BorrowFeeCharged() | CurrencyConverted():
                 book.take(record)
             case OrderCanceled():
                 orders.end(record.order_id, OrderStatus.CANCELED, record.filled)

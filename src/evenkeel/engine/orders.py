@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from decimal import Decimal
 
-    from evenkeel.domain.events import Split
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
+    from evenkeel.domain.instrument_events import Split, StockDividend
     from evenkeel.domain.verdict import Approved
 
 _NONE: dict[int, Working] = {}
@@ -154,7 +154,15 @@ class Orders:
         self._forget_if_done(working)
         return working
 
-    def split(self, split: Split) -> None:
+    def rename(self, instrument: str, to: str) -> None:
+        """Let working orders go on under their instrument's new name."""
+        moved = self._open.pop(instrument, {})
+        for working in moved.values():
+            working.order = replace(working.order, instrument=to)
+        if moved:
+            self._open[to] = {**self._open.get(to, {}), **moved}
+
+    def split(self, split: Split | StockDividend) -> None:
         """Put the working orders of an instrument on its new scale, as venues do."""
         lot = self._instruments[split.instrument].lot
         for working in self.of(split.instrument):
@@ -276,15 +284,15 @@ def _could_fill(working: Working, members: list[Working], counted: Decimal) -> D
     return max(working.leaves, min(own, max(each.leaves for each in members)))
 
 
-def _shares(quantity: Decimal, split: Split) -> Decimal:
+def _shares(quantity: Decimal, split: Split | StockDividend) -> Decimal:
     return EXACT.divide(EXACT.multiply(quantity, split.new), split.old)
 
 
-def _price(price: Decimal, split: Split) -> Decimal:
+def _price(price: Decimal, split: Split | StockDividend) -> Decimal:
     return EXACT.divide(EXACT.multiply(price, split.old), split.new)
 
 
-def _scaled(price: Decimal | None, split: Split) -> Decimal | None:
+def _scaled(price: Decimal | None, split: Split | StockDividend) -> Decimal | None:
     return None if price is None else _price(price, split)
 
 

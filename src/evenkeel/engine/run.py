@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from decimal import localcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from evenkeel.domain.events import CancelRequested, CashDividend, Record, Split
+from evenkeel.domain.events import CancelRequested, Record
+from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import EXACT
 from evenkeel.domain.tape import NEVER
 from evenkeel.domain.verdict import Approved
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.bar import Bars
+    from evenkeel.domain.instrument_events import InstrumentEvent
     from evenkeel.engine.core import Core
     from evenkeel.engine.lender import Lender
     from evenkeel.engine.schedule import Schedule
@@ -38,7 +40,13 @@ def run(
             core.extend(bars)
             shell.play()
         core.reveal(max(core.tape.now, core.tape.last_at))
+        for action in schedule.left():
+            shell.carry(core.process(action))
         shell.carry(core.end())
+
+
+_TOLD = frozenset(INSTRUMENT_EVENTS)
+"""What a venue is told of, beside requests."""
 
 
 class Shell:
@@ -119,8 +127,8 @@ class Shell:
                     self._broker.submit(record)
                 case CancelRequested():
                     self._broker.cancel(record.order_id)
-                case Split() | CashDividend():
-                    self._broker.corporate_action(record)
+                case _ if type(record) in _TOLD:
+                    self._broker.corporate_action(cast("InstrumentEvent", record))
                 case _:  # a fact: it is written down, and there is nothing to do about it
                     continue
             asked = True

@@ -2,19 +2,27 @@
 
 A moment matters to the outside when a bar completes on which the venue could do something, an
 order could expire, a loan is charged for, the margin may not be kept, or a corporate action takes
-effect. What strategies want to see lies between
-those moments, and the core walks through it by itself. Early is allowed, late never.
+effect. What strategies want to see lies between those moments, and the core walks through it by
+itself. Early is allowed, late never.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from evenkeel.domain.instrument_events import Delisted, Merged, SymbolChanged
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.events import CorporateAction
     from evenkeel.domain.tape import Tape
+
+
+ENDS = (Delisted, Merged, SymbolChanged)
+"""After these an instrument has no bars."""
+
+WEEK = 7 * 86_400 * 10**9
 
 
 class LooksAhead(Protocol):
@@ -29,7 +37,8 @@ class Schedule:
     """The moments of a run, and the corporate actions that fall due at them.
 
     A split or dividend takes effect with the first bar of its instrument that closes after it:
-    before that there is no price on the new scale, and nothing that could trade.
+    before that there is no price on the new scale, and nothing that could trade. What ends an
+    instrument's trading takes effect with the first bar of any, for it will have none of its own.
     """
 
     def __init__(
@@ -46,18 +55,42 @@ class Schedule:
             return self._tape.next_at
         if len(self._ahead) == 1 and not self._actions:
             return self._ahead[0].next_event_at()
-        moments = [self._tape.first_bar_after(each.instrument, each.at) for each in self._actions]
+        moments = [self._effective_at(each) for each in self._actions]
         return min([*(each.next_event_at() for each in self._ahead), *moments])
 
     def actions_due(self) -> list[CorporateAction]:
         """Return, once each, the corporate actions that come before the bars just shown."""
         if not self._actions:
             return []
-        due = [each for each in self._actions if self._in_effect(each)]
+        ended = {each.instrument: each.at for each in self._actions if self._ends(each)}
+        due = [
+            each
+            for each in self._actions
+            if self._in_effect(each) or each.at <= ended.get(each.instrument, -1)
+        ]
         for action in due:
             self._actions.remove(action)
         return due
 
+    def left(self) -> list[CorporateAction]:
+        """Return what ends an instrument's trading within a week after the last bar of all."""
+        last = self._tape.last_at + WEEK
+        return [each for each in self._actions if isinstance(each, ENDS) and each.at <= last]
+
+    def _effective_at(self, action: CorporateAction) -> int:
+        if not isinstance(action, ENDS):
+            return self._tape.first_bar_after(action.instrument, action.at)
+        return min(self._tape.first_bar_after(name, action.at) for name in self._tape.bars)
+
+    def _ends(self, action: CorporateAction) -> bool:
+        """Whether an instrument's trading has ended: what came before counts with it."""
+        return isinstance(action, ENDS) and self._shown_at() > action.at
+
     def _in_effect(self, action: CorporateAction) -> bool:
         shown_at = self._tape.price_at(action.instrument)
         return shown_at is not None and shown_at > action.at
+
+    def _shown_at(self) -> int:
+        """When the newest visible bar of any instrument closed."""
+        cursors = self._tape.cursors
+        return max((each.times[each.index] for each in cursors if each.index >= 0), default=-1)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from evenkeel.domain.bar import AnyArray, Bars, Times
-    from evenkeel.domain.events import Split
+    from evenkeel.domain.instrument_events import Split, StockDividend
     from evenkeel.domain.tape import Tape
     from evenkeel.engine.desk import Outbox
 
@@ -36,7 +36,7 @@ class Seat:
         self._times: Iterator[int] = iter(())
         self._frames: dict[str, Frame] = {}
 
-    def setup(self, splits: dict[str, list[Split]], *, since: int) -> None:
+    def setup(self, splits: dict[str, list[Split | StockDividend]], *, since: int) -> None:
         """Let the strategy compute its series over the history known now, on today's scale.
 
         It is called next at the first time it wants that is not before `since`.
@@ -56,7 +56,7 @@ class Seat:
         self.next_at = next(self._times, NEVER)
 
     def _present(
-        self, strategy: Trader, splits: dict[str, list[Split]], *, keep: bool
+        self, strategy: Trader, splits: dict[str, list[Split | StockDividend]], *, keep: bool
     ) -> dict[str, Frame]:
         tape = self.tape
         frames = {name: Frame(tape.cursor(name), keep=keep) for name in self.instruments}
@@ -113,7 +113,7 @@ class Seats:
                 f"{type(template).__name__} is neither a Strategy nor a PortfolioStrategy"
             )
         self._tape = tape
-        self._splits: dict[str, list[Split]] = {}
+        self._splits: dict[str, list[Split | StockDividend]] = {}
         self._queue: list[tuple[int, int]] = []
 
     def __getitem__(self, number: int) -> Seat:
@@ -130,7 +130,7 @@ class Seats:
             seat.setup(self._splits, since=self._tape.now + 1)
         self._line_up()
 
-    def split(self, split: Split) -> None:
+    def split(self, split: Split | StockDividend) -> None:
         """Put an instrument's history on its new scale, for those who look at it."""
         self._splits.setdefault(split.instrument, []).append(split)
         for seat in self.seats:
@@ -171,7 +171,7 @@ def _one_by_one(times: Times) -> Iterator[int]:
     return chain.from_iterable(pieces)
 
 
-def _on_scale(bars: Bars, splits: list[Split]) -> dict[str, AnyArray]:
+def _on_scale(bars: Bars, splits: list[Split | StockDividend]) -> dict[str, AnyArray]:
     """Return the columns with everything before each split divided by it."""
     columns: dict[str, AnyArray] = {
         name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")

@@ -169,6 +169,10 @@ class Terms:
     borrow: YearlyRates
     margin: Margin
 
+    def __bool__(self) -> bool:
+        """Whether loans cost anything, or have to be covered."""
+        return bool(self.interest) or bool(self.borrow) or self.margin.enforced
+
     def as_settings(self) -> dict[str, str]:
         """Return the terms as `RunStarted.settings` keeps them."""
         return {

@@ -46,6 +46,7 @@ from evenkeel.domain.events import (
 )
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import (
+    CashInLieu,
     Delisted,
     InstrumentEvent,
     Merged,
@@ -183,7 +184,7 @@ class SimulatedBroker:
                     self._rename(action)
                 case SpunOff():
                     self._clear(action.instrument, "a spin-off changed what its price means")
-                case CashDividend():
+                case CashDividend() | CashInLieu():
                     pass  # it changes no order
 
     def events(self) -> list[VenueEvent]:

@@ -7,26 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, get_args
 
 import msgspec
 
 from evenkeel.domain.errors import JournalError
 from evenkeel.domain.events import (
     AccountEvent,
-    BorrowFeeCharged,
     CancelRequested,
-    CashDividend,
     CorporateAction,
-    CurrencyConverted,
     Event,
-    InterestCharged,
     Noted,
     RunEnded,
     RunStarted,
-    Split,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.order import Order
 from evenkeel.domain.verdict import Reason, Refused
 from evenkeel.journal.chain import KINDS
@@ -45,6 +41,10 @@ class Entry:
     sequence: int
     kind: str
     body: dict[str, Any]
+
+
+BOOKED = (Fill, *INSTRUMENT_EVENTS, *get_args(AccountEvent))
+"""Whatever moves money or positions."""
 
 
 class Ledger(Protocol):
@@ -112,9 +112,7 @@ def replay(lines: Iterable[bytes], open_book: Callable[[RunStarted], Book]) -> B
         match decode(entry):
             case RunEnded() as ended:
                 _compare(entry, ended, book)
-            case (Fill() | Split() | CashDividend()) as event:
-                book.post(event)
-            case (InterestCharged() | BorrowFeeCharged() | CurrencyConverted()) as event:
+            case event if isinstance(event, BOOKED):
                 book.post(event)
             case _:  # every other record tells why, not what became of the money
                 pass

@@ -21,22 +21,34 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from decimal import Decimal, Inexact, InvalidOperation
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from evenkeel.domain.errors import OutsideError, UsageError, did_you_mean
 from evenkeel.domain.events import (
     AccountEvent,
     BorrowFeeCharged,
-    CashDividend,
     CorporateAction,
     CurrencyConverted,
     InterestCharged,
-    Split,
 )
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.money import EXACT, ONE, ZERO, text
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
+from evenkeel.domain.money import EXACT, ZERO, text
 from evenkeel.domain.order import Side
-from evenkeel.ledger.lots import LOSSLESS, Lots
+from evenkeel.ledger import corporate_actions
+from evenkeel.ledger.holding import Account, Holding, Leg
+from evenkeel.ledger.lots import LOSSLESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,43 +89,10 @@ class Position:
         return EXACT.divide(self.cost, EXACT.multiply(self.quantity, self.instrument.multiplier))
 
 
-class Account:
-    """One account in one currency, and the sum of everything that was posted to it."""
-
-    __slots__ = ("balance", "currency", "name")
-
-    def __init__(self, name: str, currency: str) -> None:
-        """Open it empty."""
-        self.name = name
-        self.currency = currency
-        self.balance = ZERO
-
-
-Leg: TypeAlias = tuple[Account, Decimal]
+_Action = TypeVar("_Action", CashInLieu, Delisted, Merged, SpunOff, SymbolChanged)
 
 Booked: TypeAlias = Fill | CorporateAction | AccountEvent
 """Whatever moves money or positions."""
-
-
-class _Holding:
-    """An instrument's lots, beside the accounts that its fills are posted to."""
-
-    __slots__ = ("cash", "commission", "instrument", "lots", "multiplier", "position", "realized")
-
-    def __init__(self, instrument: Instrument, account: Callable[[str, str], Account]) -> None:
-        currency = instrument.currency
-        self.instrument = instrument
-        self.multiplier = None if instrument.multiplier == ONE else instrument.multiplier
-        self.lots = Lots()
-        self.cash = account("cash", currency)
-        self.commission = account("commission", currency)
-        self.position = account(f"position:{instrument.id}", currency)
-        self.realized = account(f"realized:{instrument.id}", currency)
-
-    def value(self, price: Decimal) -> Decimal:
-        """Return what the quantity held is worth at `price`."""
-        value = EXACT.multiply(self.lots.quantity, price)
-        return value if self.multiplier is None else EXACT.multiply(value, self.multiplier)
 
 
 class Book:
@@ -132,10 +111,10 @@ class Book:
         self._foreign_cash: list[Account] = []
         self._enter(((self._cash, cash), (self._account("opening", currency), cash.copy_negate())))
         self._holdings = {
-            name: _Holding(instrument, self._account) for name, instrument in instruments.items()
+            name: Holding(instrument, self._account) for name, instrument in instruments.items()
         }
-        self._held: dict[str, _Holding] = {}  # those of which the quantity is not zero
-        self._short: dict[str, _Holding] = {}
+        self._held: dict[str, Holding] = {}  # those of which the quantity is not zero
+        self._short: dict[str, Holding] = {}
         self.changes = 0
         """How many events it has taken."""
         self._fill_ids: set[str] = set()
@@ -155,10 +134,24 @@ class Book:
             match event:
                 case Fill():
                     return self._fill(event)
-                case Split():
+                case Split() | StockDividend():
                     return self._split(event)
                 case CashDividend():
                     return self._dividend(event)
+                case CashInLieu():
+                    return self._act(event, corporate_actions.pay_fraction)
+                case Delisted():
+                    return self._act(event, corporate_actions.pay_out)
+                case SymbolChanged():
+                    if event.to not in self._holdings:
+                        return ()  # nothing is known of the new name: the old one keeps it
+                    return self._act(event, corporate_actions.rename, event.to)
+                case Merged():
+                    return self._act(event, corporate_actions.merge, event.into)
+                case SpunOff():
+                    return self._act(event, corporate_actions.spin_off, event.child)
+                case TradingHalted() | TradingResumed():
+                    return ()  # it moves nothing
                 case InterestCharged():
                     return self._charge("interest", event.amount, event.currency, event)
                 case BorrowFeeCharged():
@@ -204,7 +197,7 @@ class Book:
             self._short.pop(fill.instrument, None)
         return self._enter(tuple(legs))
 
-    def _charges(self, fill: Fill, holding: _Holding) -> list[Leg]:
+    def _charges(self, fill: Fill, holding: Holding) -> list[Leg]:
         """Return the legs of commission and fees. They are not part of what a position costs."""
         cash, commission = holding.cash, holding.commission
         if fill.currency != cash.currency:
@@ -218,11 +211,11 @@ class Book:
             legs += ((cash, fill.fees.copy_negate()), (fees, fill.fees))
         return legs
 
-    def _split(self, split: Split) -> tuple[Leg, ...]:
+    def _split(self, split: Split | StockDividend) -> tuple[Leg, ...]:
         """Change quantities, not costs.
 
-        A fraction of a lot that comes out of it is kept, not paid out: the amount that a company
-        pays for it is a fact of its own, which no price here can stand for.
+        A fraction of a lot that comes out of it is kept, not paid out: what a company pays for it
+        is an event of its own (`CashInLieu`), which no price here can stand for.
         """
         holding = self._holding(split.instrument)
         if not (split.new > ZERO and split.old > ZERO):
@@ -241,6 +234,31 @@ class Book:
         cash = self._account("cash", dividend.currency)
         income = self._account(f"dividend:{dividend.instrument}", dividend.currency)
         return self._enter(((cash, amount), (income, amount.copy_negate())))
+
+    def _act(
+        self,
+        event: _Action,
+        act: Callable[[_Action, Holding, Holding | None], tuple[Leg, ...]],
+        other: str | None = None,
+    ) -> tuple[Leg, ...]:
+        """Let a corporate action happen to what is held, and to the other instrument it names."""
+        holding = self._holding(event.instrument)
+        into: Holding | None = None if other is None else self._holding(other)
+        if not holding.lots.quantity:
+            return ()
+        legs = self._enter(act(event, holding, into))
+        for each in (holding, *(() if into is None else (into,))):
+            self._remember(each)
+        return legs
+
+    def _remember(self, holding: Holding) -> None:
+        """Note whether something is held, and whether short."""
+        name, quantity = holding.instrument.id, holding.lots.quantity
+        for found, notes in ((bool(quantity), self._held), (quantity < ZERO, self._short)):
+            if found:
+                notes[name] = holding
+            else:
+                notes.pop(name, None)
 
     def _charge(
         self, account: str, amount: Decimal, currency: str, event: AccountEvent
@@ -386,7 +404,7 @@ class Book:
                 self._foreign_cash.append(account)
         return account
 
-    def _holding(self, instrument_id: str) -> _Holding:
+    def _holding(self, instrument_id: str) -> Holding:
         holding = self._holdings.get(instrument_id)
         if holding is None:
             raise UsageError(

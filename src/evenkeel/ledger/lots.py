@@ -6,7 +6,7 @@ from collections import deque
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING, NamedTuple
 
-from evenkeel.domain.money import EXACT, ZERO
+from evenkeel.domain.money import EXACT, ONE, ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,47 @@ class Lots:
         self.quantity = ZERO
         for lot in self._lots:
             self.quantity = _add(self.quantity, lot.quantity)
+
+    def clear(self) -> Decimal:
+        """Let go of everything; return what it cost."""
+        cost = ZERO
+        for lot in self._lots:
+            cost = _add(cost, lot.cost)
+        self._lots, self.quantity = deque(), ZERO
+        return cost
+
+    def take(self, quantity: Decimal) -> Decimal:
+        """Let go of a part, oldest first; return what that part cost."""
+        self.quantity = _subtract(self.quantity, quantity)
+        return self._close(quantity.copy_negate())[1]
+
+    def take_cost(self, part: Decimal) -> Decimal:
+        """Take a part (0 to 1) of every lot's cost away, and return it all; quantities stay."""
+        taken, left = ZERO, deque[Lot]()
+        for quantity, cost in self._lots:
+            off = share(cost, part, ONE)
+            taken = _add(taken, off)
+            left.append(Lot(quantity, _subtract(cost, off)))
+        self._lots = left
+        return taken
+
+    def part(self, shares: Decimal, cost_share: Decimal, *, keep: bool) -> list[Lot]:
+        """Make lots of `shares` for each share, with a part of its cost; `keep` what is left."""
+        made, left = [], deque[Lot]()
+        for quantity, cost in self._lots:
+            goes = share(cost, cost_share, ONE)
+            made.append(Lot(share(quantity, shares, ONE), goes))
+            left.append(Lot(quantity, _subtract(cost, goes)))
+        if keep:
+            self._lots = left
+        else:
+            self._lots, self.quantity = deque(), ZERO
+        return made
+
+    def receive(self, lot: Lot) -> None:
+        """Take a lot over as the newest."""
+        self._lots.append(lot)
+        self.quantity = _add(self.quantity, lot.quantity)
 
     def _open(self, quantity: Decimal, unit: Decimal) -> Decimal:
         cost = _multiply(quantity, unit)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenkeel.domain.events import Split
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import Split, StockDividend
 from evenkeel.domain.money import ZERO, text
 from evenkeel.domain.order import Side
 from evenkeel.ledger.lots import share
@@ -177,7 +177,7 @@ def sides(happened: Iterable[Move]) -> dict[str, list[Fill]]:
     groups: dict[str, list[Fill]] = {}
     held = ZERO
     for move in happened:
-        if isinstance(move, Split):
+        if isinstance(move, Split | StockDividend):
             held = share(held, move.new, move.old)
         elif isinstance(move, Fill):
             buying = move.side is Side.BUY

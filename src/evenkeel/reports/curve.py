@@ -6,21 +6,30 @@ What happens once (a fill, a split, a dividend) is added up in Decimal; what hap
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
 
 from evenkeel.domain.events import (
     AccountEvent,
     BorrowFeeCharged,
-    CashDividend,
     CurrencyConverted,
     InterestCharged,
-    Split,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+)
 from evenkeel.domain.money import EXACT, ONE, ZERO
 from evenkeel.domain.order import Side
 from evenkeel.ledger.lots import share
@@ -31,7 +40,12 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars, Column, Times
     from evenkeel.domain.events import Record
 
-Move: TypeAlias = Fill | Split | CashDividend | AccountEvent
+Action: TypeAlias = (
+    Split | StockDividend | CashDividend | CashInLieu | Delisted | SymbolChanged | Merged | SpunOff
+)
+"""What happens to an instrument and moves quantities or money."""
+
+Move: TypeAlias = Fill | Action | AccountEvent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +77,9 @@ class _Steps:
         self.at.append(at)
         self.values.append(float(value))
 
+    def change(self, by: Decimal, at: int) -> None:
+        self.become(self.value + by, at)
+
     def over(self, times: Times) -> Column:
         """Return the amount at each of `times`; a change is in force at its own time."""
         first = np.searchsorted(times, np.asarray(self.at, dtype=np.int64), side="left")
@@ -71,7 +88,7 @@ class _Steps:
         return np.repeat(np.asarray(self.values, dtype=np.float64), np.diff(edges))
 
 
-MOVES = (Split, CashDividend, InterestCharged, BorrowFeeCharged, CurrencyConverted)
+MOVES = (*get_args(Action), *get_args(AccountEvent))
 
 
 def moves(records: Iterable[Record]) -> list[Move]:
@@ -92,7 +109,7 @@ def curve(happened: Sequence[Move], bars: Mapping[str, Bars], *, cash: Decimal) 
     """Return the account over all bar times, from `cash` and what `moves` found."""
     times = union([history.closed_at for history in bars.values()])
     with localcontext(EXACT):
-        money, costs, held, ratios = _steps(happened, bars, cash)
+        money, costs, held, ratios = _steps(happened, bars, cash, int(times[-1]))
     equity, invested = money.over(times), np.zeros(len(times))
     for name, quantity in held.items():
         history = bars[name]
@@ -114,40 +131,75 @@ def union(timelines: Sequence[Times]) -> Times:
 
 
 def _steps(
-    happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal
+    happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal, last_at: int
 ) -> tuple[_Steps, _Steps, dict[str, _Steps], dict[str, _Steps]]:
     """Return cash, costs so far, quantities held and, for what was split, units per first unit.
 
-    A fill counts on the bar in which it happened; a bar that closed at the very moment of a split
-    or dividend still traded the old way, and the next one is the first to know.
+    A fill counts on the bar in which it happened; a bar that closed at the very moment of another
+    event still traded the old way, and the next one is the first to know.
     """
     money, costs = _Steps(cash), _Steps()
-    held: dict[str, _Steps] = {}
+    held: dict[str, _Steps] = defaultdict(_Steps)
     ratios: dict[str, _Steps] = {}
     for move in happened:
         match move:
             case Fill():
-                quantity = held.setdefault(move.instrument, _Steps())
                 signed = move.quantity if move.side is Side.BUY else -move.quantity
                 paid = signed * move.price * bars[move.instrument].instrument.multiplier
-                quantity.become(quantity.value + signed, move.at)
                 charged = move.commission + move.fees
-                money.become(money.value - paid - charged, move.at)
-                costs.become(costs.value + charged + move.slippage, move.at)
-            case Split():
-                quantity = held.setdefault(move.instrument, _Steps())
+                held[move.instrument].change(signed, move.at)
+                money.change(-paid - charged, move.at)
+                costs.change(charged + move.slippage, move.at)
+            case InterestCharged() | BorrowFeeCharged():
+                money.change(-move.amount, move.at + 1)
+                costs.change(move.amount, move.at + 1)
+            case CurrencyConverted():
+                pass
+            case Split() | StockDividend():
+                quantity = held[move.instrument]
                 quantity.become(share(quantity.value, move.new, move.old), move.at + 1)
                 ratio = ratios.setdefault(move.instrument, _Steps(ONE))
                 ratio.become(share(ratio.value, move.new, move.old), move.at + 1)
-            case CashDividend():
-                quantity = held.setdefault(move.instrument, _Steps())
-                money.become(money.value + quantity.value * move.amount, move.at + 1)
-            case InterestCharged() | BorrowFeeCharged():
-                money.become(money.value - move.amount, move.at + 1)
-                costs.become(costs.value + move.amount, move.at + 1)
-            case CurrencyConverted():
-                pass
+            case _:
+                _act(move, money, held, bars, last_at)
     return money, costs, held, ratios
+
+
+def _act(
+    move: CashDividend | CashInLieu | Delisted | SymbolChanged | Merged | SpunOff,
+    money: _Steps,
+    held: dict[str, _Steps],
+    bars: Mapping[str, Bars],
+    last_at: int,
+) -> None:
+    """Let money and quantities follow what happened to an instrument.
+
+    What ended its trading after the last bar of all counts with that bar.
+    """
+    at, quantity = move.at + 1, held[move.instrument].value
+    multiplier = bars[move.instrument].instrument.multiplier
+    if isinstance(move, Delisted | SymbolChanged | Merged):
+        at = min(at, last_at)
+    match move:
+        case CashDividend():
+            money.change(quantity * move.amount, at)
+        case CashInLieu():
+            money.change(move.amount, at)
+            held[move.instrument].change(-move.quantity, at)
+        case Delisted():
+            money.change(quantity * (move.price or ZERO) * multiplier, at)
+            held[move.instrument].become(ZERO, at)
+        case SymbolChanged():
+            if move.to in bars:
+                held[move.to].change(quantity, at)
+                held[move.instrument].become(ZERO, at)
+        case Merged():
+            money.change(quantity * move.cash * multiplier, at)
+            if move.into is not None:
+                held[move.into].change(share(quantity, move.shares, ONE), at)
+            held[move.instrument].become(ZERO, at)
+        case SpunOff():
+            held[move.child].change(share(quantity, move.shares, ONE), at)
 
 
 def _closes(history: Bars, times: Times) -> Column:

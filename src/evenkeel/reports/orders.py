@@ -16,9 +16,9 @@ from evenkeel.domain.events import (
     OrderReplaced,
     OrderUncertain,
     RunStarted,
-    Split,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import Split, StockDividend
 from evenkeel.domain.money import EXACT, ONE, ZERO, round_down
 from evenkeel.domain.order import TERMINAL, Order, OrderStatus
 from evenkeel.domain.verdict import Approved, Refused
@@ -81,7 +81,7 @@ def lives(records: Iterable[Record | Order]) -> list[OrderLife]:
             by_id[order.id] = life
         elif isinstance(record, Refused):
             found.append(_refused(record))
-        elif isinstance(record, Split):
+        elif isinstance(record, Split | StockDividend):
             _split(by_id.values(), record, lots.get(record.instrument, ONE))
         elif isinstance(record, Fill):
             if record.id not in fills and record.order_id in by_id:
@@ -105,7 +105,7 @@ def _fill(life: OrderLife, fill: Fill) -> None:
         life.status = OrderStatus.PARTIALLY_FILLED.value
 
 
-def _split(working: Iterable[OrderLife], split: Split, lot: Decimal) -> None:
+def _split(working: Iterable[OrderLife], split: Split | StockDividend, lot: Decimal) -> None:
     """Follow a split as venues do: what is left is rounded down to whole lots."""
     for life in working:
         if life.order.instrument == split.instrument and OrderStatus(life.status) not in TERMINAL:

@@ -3,6 +3,7 @@
 One row is what one entry order and one exit order have in common, so that partial fills make no
 trades of their own. Quantities and prices are in units of the exit: a split between entry and exit
 changes the entry's quantity and price, not its cost. Dividends stand in the ledger, not here.
+What a company pays out when its shares end (delisting, merger for cash) is an exit without an order.
 """
 
 from __future__ import annotations
@@ -10,21 +11,36 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import numpy as np
+from msgspec.structs import replace
 
-from evenkeel.domain.events import Split
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.money import EXACT, exact
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+)
+from evenkeel.domain.money import EXACT, ONE, ZERO, exact
 from evenkeel.domain.order import Side
 from evenkeel.ledger.lots import share
+from evenkeel.reports.curve import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from evenkeel.domain.bar import Bars
     from evenkeel.reports.curve import Move
+
+
+NO_ORDER = 0
+"""The exit order of a position that was paid out; orders count from 1."""
 
 
 @dataclass(slots=True)
@@ -109,18 +125,21 @@ class _Lot:
         return taken
 
 
+_Trades: TypeAlias = dict[tuple[str, int, int | None], Trade]
+"""By instrument, entry order and exit order."""
+
+
 def round_trips(happened: Iterable[Move], bars: Mapping[str, Bars]) -> list[Trade]:
     """Return every round trip in the order of its exit, then what is still open."""
     open_lots: dict[str, deque[_Lot]] = {}
-    trades: dict[tuple[int, int | None], Trade] = {}
+    trades: _Trades = {}
     with localcontext(EXACT):
         for move in happened:
             if isinstance(move, Fill):
                 lots = open_lots.setdefault(move.instrument, deque())
                 _trade(trades, lots, move, bars[move.instrument])
-            elif isinstance(move, Split):
-                for lot in open_lots.get(move.instrument, ()):
-                    lot.quantity = share(lot.quantity, move.new, move.old)
+            elif isinstance(move, get_args(Action)):
+                _act(trades, open_lots, move, bars)
         for name, lots in open_lots.items():
             for lot in lots:
                 _record(trades, lot, None, bars[name])
@@ -129,9 +148,71 @@ def round_trips(happened: Iterable[Move], bars: Mapping[str, Bars]) -> list[Trad
     return list(trades.values())
 
 
-def _trade(
-    trades: dict[tuple[int, int | None], Trade], lots: deque[_Lot], fill: Fill, history: Bars
+def _act(
+    trades: _Trades,
+    open_lots: dict[str, deque[_Lot]],
+    move: Action,
+    bars: Mapping[str, Bars],
 ) -> None:
+    """Let open entries follow what happened to their instrument.
+
+    A position that is paid out leaves without an order; one that moves to another instrument goes
+    on there, with its entry and what it cost. What a company hands out in money alone closes
+    nothing and stands in the ledger.
+    """
+    lots = open_lots.get(move.instrument)
+    if not lots:
+        return
+    match move:
+        case Split() | StockDividend():
+            for lot in lots:
+                lot.quantity = share(lot.quantity, move.new, move.old)
+        case Delisted():
+            _leave(trades, lots, move, move.price or ZERO, bars)
+        case SymbolChanged():
+            if move.to in bars:
+                open_lots.setdefault(move.to, deque()).extend(lots)
+                lots.clear()
+        case Merged() if move.into is None:
+            _leave(trades, lots, move, move.cash, bars)
+        case Merged():
+            _hand_over(lots, open_lots.setdefault(str(move.into), deque()), move.shares, ONE)
+            lots.clear()
+        case SpunOff():
+            _hand_over(
+                lots, open_lots.setdefault(move.child, deque()), move.shares, move.cost_share
+            )
+        case CashDividend() | CashInLieu():
+            pass
+
+
+def _leave(
+    trades: _Trades,
+    lots: deque[_Lot],
+    move: Delisted | Merged,
+    price: Decimal,
+    bars: Mapping[str, Bars],
+) -> None:
+    """Close every entry at a price that nobody's order asked for."""
+    history = bars[move.instrument]
+    while lots:
+        lot = lots.popleft()
+        proceeds = lot.quantity * price * history.instrument.multiplier
+        out = replace(
+            lot.fill, id="", order_id=NO_ORDER, side=lot.fill.side.opposite, at=move.at, price=price
+        )
+        _record(trades, lot, _Lot(out, lot.quantity, proceeds, ZERO, ZERO), history)
+
+
+def _hand_over(lots: deque[_Lot], to: deque[_Lot], shares: Decimal, cost_share: Decimal) -> None:
+    """Give the entries of another instrument `shares` for each share, and a part of the cost."""
+    for lot in lots:
+        goes = share(lot.cost, cost_share, ONE)
+        to.append(_Lot(lot.fill, share(lot.quantity, shares, ONE), goes, ZERO, ZERO))
+        lot.cost -= goes
+
+
+def _trade(trades: _Trades, lots: deque[_Lot], fill: Fill, history: Bars) -> None:
     """Close what `fill` is against, oldest first; what is left of it opens a lot."""
     cost = fill.quantity * fill.price * history.instrument.multiplier
     coming = _Lot(fill, fill.quantity, cost, fill.commission, fill.fees)
@@ -144,9 +225,7 @@ def _trade(
         lots.append(coming)
 
 
-def _record(
-    trades: dict[tuple[int, int | None], Trade], entry: _Lot, leaving: _Lot | None, history: Bars
-) -> None:
+def _record(trades: _Trades, entry: _Lot, leaving: _Lot | None, history: Bars) -> None:
     """Add a closed (or still open) part of a lot to the trade of its two orders."""
     instrument = history.instrument
     if leaving is None:
@@ -156,7 +235,7 @@ def _record(
     else:
         proceeds = leaving.cost
         paid, fees = entry.commission + leaving.commission, entry.fees + leaving.fees
-    key = (entry.fill.order_id, leaving.fill.order_id if leaving else None)
+    key = (instrument.id, entry.fill.order_id, leaving.fill.order_id if leaving else None)
     trade = trades.get(key)
     if trade is None:
         trades[key] = Trade(
@@ -166,7 +245,7 @@ def _record(
             entry_at=entry.fill.at,
             exit_at=leaving.fill.at if leaving else None,
             entry_order=entry.fill.order_id,
-            exit_order=key[1],
+            exit_order=key[2],
             cost=entry.cost,
             proceeds=proceeds,
             commission=paid,

@@ -9,7 +9,7 @@ from evenkeel.app.cli.shown import Answer, beside_the_answer, pairs, table
 from evenkeel.app.parity import between, kept, parity
 from evenkeel.app.runs import find, load
 from evenkeel.domain.errors import UsageError
-from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import text
 from evenkeel.ops.settings import load_settings
 from evenkeel.reports.differences import CAUSES
@@ -162,6 +162,6 @@ def request_again(result: Result) -> Request:
         volume_share=started.settings["volume_share"],
         touch=started.settings["touch"],
         **{key: started.settings.get(key, "none") for key in ("interest", "borrow", "margin")},
-        actions=[each for each in result.records if isinstance(each, Split | CashDividend)],
+        actions=[each for each in result.records if isinstance(each, INSTRUMENT_EVENTS)],
         data=result.manifest["data"],
     )

@@ -257,6 +257,8 @@ def _action(action: CorporateAction) -> dict[str, str]:
             return {"date": day, "what": f"split {text(action.new)}:{text(action.old)}"}
         case CashDividend():
             return {"date": day, "what": f"dividend {text(action.amount)} {action.currency}"}
+        case _:  # what no provider of this version tells; its name says what it is
+            return {"date": day, "what": type(action).__name__}
 
 
 def _end_of(day: str | None) -> int | None:

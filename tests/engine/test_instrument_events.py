@@ -1,0 +1,175 @@
+"""Struck off, renamed, bought, broken up: the same on every path, and the report's sum is the ledger's."""
+
+from decimal import Decimal
+
+import pytest
+from tests.engine.market import HOUR, X, Y, bars, card, scripted
+
+from evenkeel.app.backtest import execute
+from evenkeel.app.paper import replay
+from evenkeel.app.setup import request
+from evenkeel.app.why import why
+from evenkeel.domain.errors import UsageError
+from evenkeel.domain.events import OrderCanceled
+from evenkeel.domain.instrument_events import (
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
+from evenkeel.domain.verdict import Refused
+from evenkeel.journal.chain import links
+from evenkeel.journal.log import MemoryJournal
+from evenkeel.journal.replay import replay as booked
+from evenkeel.ledger.book import Book
+
+D = Decimal
+
+
+def run(strategy, histories, *actions, **wished):
+    """One run three ways: jumping, stepping, on paper. The result; all three journals are equal."""
+    wanted = request(
+        strategy(),
+        list(histories),
+        cash="1000",
+        costs="zero",
+        slippage="none",
+        limits=card(),
+        actions=actions,
+        **wished,
+    )
+    result = execute(wanted)
+    lines = [each.line for each in links(result.records)]
+    assert [each.line for each in links(execute(wanted, jump=False).records)] == lines
+    assert [each.line for each in links(replay(wanted, MemoryJournal(), segment=1))] == lines
+    assert result.curve.equity[-1] == pytest.approx(float(result.ended.equity))
+    instruments = {name: each.instrument for name, each in result.bars.items()}
+    booked(
+        result.journal.lines(),
+        lambda started: Book(started.cash, started.currency, instruments),
+    )
+    return result
+
+
+def of(kind, result):
+    return [record for record in result.records if isinstance(record, kind)]
+
+
+BUY_X = scripted({0: lambda s: s.buy(10) if s.instrument.id == X else None})
+LONG = bars(10, 10, 10, 10, 10, 10, name=Y)
+
+
+def test_what_is_delisted_is_paid_out_at_its_last_close_where_nobody_says_more():
+    result = run(BUY_X, [bars(10, 10, 4), LONG], Delisted(X, 3 * HOUR + 1))
+    assert of(Delisted, result) == [Delisted(X, 3 * HOUR + 1, D("4.0"))]
+    assert result.ended.equity == 940
+    (trip,) = result.round_trips
+    assert (trip.open, trip.net_pnl, trip.exit_at) == (False, -60, 3 * HOUR + 1)
+    assert result.positions == {}
+
+
+def test_the_last_bars_of_a_run_may_be_those_of_what_is_delisted():
+    result = run(BUY_X, [bars(10, 10, 4)], Delisted(X, 4 * HOUR, D(1)))
+    assert result.ended.equity == 910
+
+
+def test_a_delisting_long_after_the_data_is_not_this_runs_affair():
+    result = run(BUY_X, [bars(10, 10, 4)], Delisted(X, 10 * 24 * HOUR))
+    assert not of(Delisted, result)
+    assert result.ended.equity == 940
+
+
+def test_orders_in_what_is_delisted_end_and_new_ones_are_refused():
+    plan = scripted(
+        {
+            0: lambda s: s.buy(10, limit=2) if s.instrument.id == X else None,
+            2: lambda s: s.buy(1),
+        }
+    )
+    late = bars(10, 10, 10, start=1, step=2)  # dirty data: it goes on trading
+    result = run(plan, [late, LONG], Delisted(X, 2 * HOUR))
+    assert [each.reason for each in of(OrderCanceled, result)] == ["delisted"]
+    assert [each.reason.value for each in of(Refused, result)] == ["instrument_not_tradable"]
+    assert why(result, 3)["verdict"] == "refused"
+
+
+def test_a_new_name_takes_position_and_orders_along():
+    plan = scripted(
+        {0: lambda s: (s.buy(10), s.sell(10, limit=12)) if s.instrument.id == X else None}
+    )
+    after = bars(10, 11, 13, 13, name=Y, start=4)
+    result = run(plan, [bars(10, 10, 10), after], SymbolChanged(X, 3 * HOUR, Y))
+    assert result.ended.equity == 1020
+    (trip,) = result.round_trips
+    assert (trip.instrument, trip.net_pnl) == (Y, 20)
+
+
+def test_a_name_that_leads_nowhere_keeps_the_position_at_its_last_price():
+    result = run(BUY_X, [bars(10, 10, 9), LONG], SymbolChanged(X, 3 * HOUR, "NEW.XNAS"))
+    assert result.ended.equity == 990
+    assert list(result.positions) == [X]
+
+
+def test_a_merger_gives_shares_and_money():
+    action = Merged(X, 3 * HOUR, into=Y, shares=D("0.5"), cash=D(3), cost_share=D("0.3"))
+    result = run(BUY_X, [bars(10, 10, 10), bars(20, 20, 20, 20, 22, name=Y)], action)
+    assert result.ended.equity == 1000 - 100 + 30 + 5 * 22
+    assert result.positions[Y].cost == 70
+
+
+def test_a_merger_for_money_ends_the_position():
+    result = run(BUY_X, [bars(10, 10, 10), LONG], Merged(X, 3 * HOUR, cash=D(15)))
+    assert result.ended.equity == 1050
+    assert [(trip.open, trip.net_pnl) for trip in result.round_trips] == [(False, 50)]
+
+
+def test_a_spin_off_gives_a_child_with_its_part_of_the_cost():
+    result = run(
+        BUY_X,
+        [bars(10, 10, 10, 8, 8), bars(4, 4, 5, name=Y, start=4)],
+        SpunOff(X, 3 * HOUR, Y, shares=D("0.5"), cost_share=D("0.2")),
+    )
+    assert result.ended.equity == 1000 - 100 + 80 + 25
+    assert (result.positions[X].cost, result.positions[Y].cost) == (80, 20)
+    assert [trip.cost for trip in result.round_trips] == [80, 20]
+
+
+def test_a_stock_dividend_and_the_money_for_its_fraction():
+    result = run(
+        BUY_X,
+        [bars(10, 10, 10, 8, 8)],
+        StockDividend(X, 3 * HOUR, D("0.25")),
+        CashInLieu(X, 3 * HOUR + 1, D("0.5"), D(4)),
+    )
+    assert result.ended.equity == 900 + 12 * 8 + 4
+    assert result.positions[X].quantity == 12
+
+
+def test_a_halt_keeps_an_order_waiting():
+    plan = scripted({0: lambda s: s.buy(10, limit=9)})
+    result = run(
+        plan, [bars(10, 10, 8, 8, 8)], TradingHalted(X, 2 * HOUR), TradingResumed(X, 4 * HOUR)
+    )
+    (fill,) = result.moves
+    assert fill.at == 5 * HOUR
+
+
+@pytest.mark.parametrize(
+    "action", [SpunOff(X, 1, "KID.XNAS", D(1)), Merged(X, 1, into="BIG.XNAS", shares=D(1))]
+)
+def test_shares_without_prices_are_refused_before_anything_runs(action):
+    with pytest.raises(UsageError, match=r"gives shares of .*, of which the run has no bars"):
+        request(BUY_X(), [bars(10, 10)], actions=[action])
+
+
+def test_a_split_and_a_symbol_change_of_one_moment_come_in_their_order():
+    after = bars(5, 5, 6, name=Y, start=4)
+    result = run(
+        BUY_X, [bars(10, 10, 10), after], Split(X, 3 * HOUR, D(2)), SymbolChanged(X, 3 * HOUR, Y)
+    )
+    assert result.ended.equity == 1000 - 100 + 20 * 6

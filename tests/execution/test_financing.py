@@ -123,3 +123,9 @@ def test_a_wrong_margin_is_told_what_there_is(text, says):
 def test_terms_stand_in_the_journal_by_name():
     terms = parse_terms(interest="6", borrow="0.5", margin="reg-t")
     assert terms.as_settings() == {"interest": "6", "borrow": "0.5", "margin": "reg-t"}
+
+
+def test_terms_that_charge_nothing_are_no_terms():
+    assert not parse_terms(interest="none", borrow="none", margin="none")
+    for said in ({"interest": "6"}, {"borrow": "1"}, {"margin": "reg-t"}):
+        assert parse_terms(**{"interest": "none", "borrow": "none", "margin": "none", **said})

@@ -39,7 +39,10 @@ def test_defaults_stand_when_nothing_is_said(tmp_path):
     assert (settings.vault.file, settings.vault.unlock) == ("secrets.vault", "auto")
     assert (settings.logging.levels, settings.logging.file) == ("info", "")
     assert settings.metrics.port == 0
-    assert len(settings.sources) == 19
+    asked = settings.providers
+    assert (asked.alpha_vantage_per_day, asked.alpha_vantage_per_second) == (25, 1)
+    assert (asked.requests, asked.redis) == ("requests.db", "")
+    assert len(settings.sources) == 26
 
 
 def test_each_layer_wins_over_the_one_before(tmp_path, write, monkeypatch):

@@ -5,11 +5,12 @@
     [strategy]   path = "trend.py:Trend"   params = { fast = 10 }   engine = "evenkeel"
     [limits]     every field of a limit card, or   file = "limits.toml"
     [data]       paths = ["spy.csv"]   instruments = ["SPY.ARCX"]   stamp = "start"
+                 providers = ["yahoo", "alpha_vantage"]   interval = "1m"   warm_up = 300
     [execution]  costs = "ibkr-fixed"  slippage = "bps:1"
                  interest = "6"        borrow = "0.5"    margin = "reg-t"
 
 Relative paths start at the bot's file. Only `params`, `engine`, `stamp` and what loans cost (then: as
-the tariff has it) may be left out.
+the tariff has it) may be left out; `paths` where there are `providers`, and all about them where not.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "account": ("cash", "currency"),
     "strategy": ("path", "params", "engine"),
     "limits": (),  # the limit card has its own law, in the room of risk
-    "data": ("paths", "instruments", "stamp"),
+    "data": ("paths", "instruments", "stamp", "providers", "interval", "warm_up"),
     "execution": ("costs", "slippage", "interest", "borrow", "margin"),
 }
 """The tables of a bot's file and their keys; no keys where any may stand."""
@@ -41,9 +42,13 @@ KNOWN: dict[str, tuple[str, ...]] = {
 ENGINES = ("evenkeel", "backtrader")
 """Whose code a bot's strategy may be written for."""
 
+PROVIDERS = ("yahoo", "alpha_vantage", "files")
+"""Who can be asked for live prices; `files` are the bot's own."""
+
 OPTIONAL = frozenset(
     (
         *("strategy.params", "strategy.engine", "data.stamp"),
+        *("data.paths", "data.providers", "data.interval", "data.warm_up"),
         *("execution.interest", "execution.borrow", "execution.margin"),
     )
 )
@@ -54,7 +59,8 @@ class BotFile:
     """What one bot does, with what money, and within which limits.
 
     `strategy` is `path.py:Class` or `package.module:Class`, written for `engine`. `limits` is a limit card as text (see
-    `Limits.from_text`) or the path of one. `data_paths` and `instruments` are in the file's order.
+    `Limits.from_text`) or the path of one. `data_paths`, `instruments` and `providers` are in the
+    file's order. A run on live prices has bars of `interval` and begins with `warm_up` of them.
     """
 
     path: Path
@@ -69,6 +75,9 @@ class BotFile:
     data_paths: tuple[Path, ...]
     instruments: tuple[str, ...]
     stamp: Literal["start", "end"]
+    providers: tuple[str, ...]
+    interval: str
+    warm_up: int
     costs: str
     slippage: str
     interest: str
@@ -93,9 +102,12 @@ def load_bot(path: str | Path) -> BotFile:
         params=take("strategy.params", "a table of values", _table, {}),
         engine=take("strategy.engine", '"evenkeel" or "backtrader"', _one_of(*ENGINES), ENGINES[0]),
         limits=take.limits(),
-        data_paths=take("data.paths", "a list of files", take.paths),
+        data_paths=take("data.paths", "a list of files", take.paths, ()),
         instruments=take("data.instruments", 'a list such as ["SPY.ARCX"]', take.instruments),
         stamp=take("data.stamp", '"start" or "end"', _one_of("start", "end"), "start"),
+        providers=take("data.providers", f"a list of {', '.join(PROVIDERS)}", _providers, ()),
+        interval=take("data.interval", "such as 1m, 1h or 1d", _text, "1d"),
+        warm_up=take("data.warm_up", "a whole number from 2", _count, 300),
         costs=take("execution.costs", "zero, bps:N, ibkr-fixed or another of docs/costs.md", _text),
         slippage=take("execution.slippage", "none or bps:N, or another of docs/costs.md", _text),
         interest=take("execution.interest", "percent a year as text", _text, "tariff"),
@@ -113,6 +125,8 @@ def _refuse_incomplete(file: TomlFile) -> None:
         if f"[{name}]" not in absent and key not in file.table(name)
         if f"{name}.{key}" not in OPTIONAL
     ]
+    if "[data]" not in absent and not file.table("data").keys() & {"paths", "providers"}:
+        missing.append("data.paths (or data.providers)")
     if missing:
         raise ConfigError(
             f"{file.path}: a bot's file is complete or does not run; missing {', '.join(missing)}"
@@ -153,7 +167,7 @@ class _Reader:
         return self.folder / card["file"]
 
     def paths(self, value: object) -> tuple[Path, ...] | None:
-        names = _texts(value)
+        names = [] if value == () else _texts(value)
         return None if names is None else tuple(self.folder / name for name in names)
 
     def instruments(self, value: object) -> tuple[str, ...] | None:
@@ -192,6 +206,17 @@ def _table(value: object) -> dict[str, Any] | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _providers(value: object) -> tuple[str, ...] | None:
+    names = [] if value == () else _texts(value)
+    if names is None or not set(names) <= set(PROVIDERS) or len(set(names)) < len(names):
+        return None
+    return tuple(names)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 2 else None
 
 
 def _texts(value: object) -> list[str] | None:

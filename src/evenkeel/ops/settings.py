@@ -96,6 +96,24 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Providers:
+    """How sources of prices are asked: where requests are counted, how many may go out, and the
+    address of the Redis that keeps answers for all processes; without one each keeps its own.
+
+    `alpha_vantage_per_day` of 0 is without limit, as for some of the keys that were paid for
+    (`alpha_vantage_premium`).
+    """
+
+    requests: str = "requests.db"
+    redis: str = ""
+    alpha_vantage_url: str = "https://www.alphavantage.co"
+    alpha_vantage_premium: bool = False
+    alpha_vantage_per_day: int = 25
+    alpha_vantage_per_second: int = 1
+    yahoo_per_second: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What this installation runs with. `sources` says where each `section.key` came from."""
 
@@ -105,6 +123,7 @@ class Settings:
     vault: Vault = field(default_factory=Vault)
     logging: Logging = field(default_factory=Logging)
     metrics: Metrics = field(default_factory=Metrics)
+    providers: Providers = field(default_factory=Providers)
     sources: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(_keys(), "default"))
 
 
@@ -115,6 +134,7 @@ SECTIONS: dict[str, type[Any]] = {
     "vault": Vault,
     "logging": Logging,
     "metrics": Metrics,
+    "providers": Providers,
 }
 
 
@@ -158,6 +178,19 @@ LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "logging.file": ("the name of a file, or empty for none", lambda _: True),
     "logging.file_bytes_max": ("a whole number from 1000", lambda value: value >= 1_000),
     "logging.files_max": ("a whole number from 1 to 1000", lambda value: 1 <= value <= 1_000),
+    "providers.requests": ("the name of a file", bool),
+    "providers.redis": (
+        "an address such as redis://127.0.0.1:6379/1, or empty for none",
+        lambda value: not value or value.startswith(("redis://", "rediss://", "unix://")),
+    ),
+    "providers.alpha_vantage_url": (
+        "an address such as https://www.alphavantage.co",
+        lambda value: value.startswith(("https://", "http://127.0.0.1:")),
+    ),
+    "providers.alpha_vantage_premium": ("true or false", lambda _: True),
+    "providers.alpha_vantage_per_day": ("a whole number from 0", lambda value: value >= 0),
+    "providers.alpha_vantage_per_second": ("a whole number from 1", lambda value: value >= 1),
+    "providers.yahoo_per_second": ("a whole number from 1", lambda value: value >= 1),
     "metrics.port": ("a port from 1 to 65535, or 0 for none", lambda value: 0 <= value <= 65_535),
 }
 """What each value must be: in words for people, and as a test of the typed value."""
@@ -285,6 +318,7 @@ def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Sett
         vault: Vault = Vault()
         logging: Logging = Logging()
         metrics: Metrics = Metrics()
+        providers: Providers = Providers()
 
     given: dict[str, Any] = {}
     for key, value in values.items():

@@ -226,26 +226,33 @@ def paper(
     *,
     replay: Annotated[
         str | None,
-        typer.Option("--replay", metavar="[PATH]", help="Trade recorded bars; else the bot's own."),
+        typer.Option(
+            "--replay", metavar="[PATH]", help="Bars or a recorded day; without PATH the bot's own."
+        ),
     ] = None,
     actions: Annotated[
         str | None,
         typer.Option("--actions", metavar="FILE", help="Splits and dividends (CSV)."),
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="End with the last bar that closes by then."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Trade a bot on paper, on recorded bars.
+    """Trade a bot on paper, on live or recorded prices.
 
-    Through the gate, against the simulated venue, into the database. Recorded bars come in one after the other; the runtime knows none before its time.
+    Through the gate, against the simulated venue, into the database. Without --replay the bot's providers are asked for every bar as it closes, until --until or Ctrl-C, and all that comes in is recorded. Recorded bars come in one after the other; the runtime knows none before its time.
 
     \b
     Examples:
+      evenkeel paper bot.toml --until 2026-01-30T21:00Z
       evenkeel paper bot.toml --replay
       evenkeel paper bot.toml --replay AAPL.csv --actions splits.csv
     """
     from evenkeel.app.cli.on_paper import answer
 
-    return show(answer(bot, replay, actions), as_json=as_json)
+    return show(answer(bot, replay, actions, until), as_json=as_json)
 
 
 @app.command()

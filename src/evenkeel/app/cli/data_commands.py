@@ -194,3 +194,33 @@ def data_repair(
 
     wish = Wish(finding=finding, accept=accept, factor=factor, reason=reason, by=by)
     return show(repair_answer(wish), as_json=as_json)
+
+
+@data_app.command("budget")
+def data_budget(*, as_json: AsJson = False) -> int:
+    """Show how many requests each provider may still be sent.
+
+    Counted on disk, over all processes and restarts; a provider that said "enough" gets none until its day is over.
+
+    \b
+    Example:
+      evenkeel data budget --json
+    """
+    from evenkeel.app.cli.asking import budget_answer
+
+    return show(budget_answer(), as_json=as_json)
+
+
+@data_app.command("cache")
+def data_cache(*, as_json: AsJson = False) -> int:
+    """Show how often answers came from the cache.
+
+    Kept in Redis where providers.redis names one, else in each process for itself.
+
+    \b
+    Example:
+      evenkeel data cache --json
+    """
+    from evenkeel.app.cli.asking import cache_answer
+
+    return show(cache_answer(), as_json=as_json)

@@ -1,9 +1,9 @@
-"""`evenkeel paper`: a bot's file becomes a request, and its recorded bars are traded one by one."""
+"""`evenkeel paper`: a bot's file becomes a run on recorded bars, or on prices as they come in."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evenkeel.app.backtest import plan
 from evenkeel.app.cli.shown import Answer, beside_the_answer
@@ -19,52 +19,78 @@ from evenkeel.ops.settings import load_settings
 from evenkeel.risk.limits import Limits, load_limits
 
 if TYPE_CHECKING:
+    from evenkeel.app.setup import Request
     from evenkeel.ops.bot_file import BotFile
+    from evenkeel.ops.settings import Settings
+    from evenkeel.reports.result import Result
+
+SUFFIX = ".recording"
+"""What a day of live prices that was recorded ends with (see `market.recorder`)."""
 
 OWN_DATA = ""
 """What `--replay` without a path says: the bars that the bot's file names."""
 
 
-def answer(bot_file: str, replay: str | None, actions: str | None) -> Answer:
-    """Trade a bot on recorded bars; `UsageError` without any, live feeds are still to come."""
+def answer(bot_file: str, replay: str | None, actions: str | None, until: str | None) -> Answer:
+    """Trade a bot on recorded bars, on a recorded day, or on prices as they come in."""
     bot = load_bot(bot_file)
     if bot.mode != "paper":
         raise ConfigError(f'{bot_file}: [bot] has mode = "{bot.mode}"; here it must be "paper"')
-    if replay is None:
+    if replay is None and not bot.providers:
         raise UsageError(
-            "live feeds come with the data providers of a later version; "
-            f"trade recorded bars with `evenkeel paper {bot_file} --replay PATH`"
+            f"{bot_file} names no data.providers to ask for live prices; name some, or trade "
+            f"recorded bars with `evenkeel paper {bot_file} --replay PATH`"
         )
-    with beside_the_answer():
-        return _answer(bot, replay, actions)
-
-
-def _answer(bot: BotFile, replay: str, actions: str | None) -> Answer:
+    if replay == OWN_DATA and not bot.data_paths:
+        raise UsageError(f"{bot_file} names no data.paths; say what to trade with --replay PATH")
     settings = load_settings(profile="paper")
-    paths = settings.paths
-    check_writable(paths.runs)
-    wanted = plan(
+    check_writable(settings.paths.runs)
+    live = replay is None or replay.endswith(SUFFIX)
+    with beside_the_answer(), told(settings, "paper"):
+        if live:
+            from evenkeel.app.cli.on_air import trade
+
+            result = trade(bot, settings, replay, actions, until)
+        else:
+            result = paper(_plan(bot, str(replay), actions), settings.paths.database)
+    return _told(bot, settings, result)
+
+
+def _plan(bot: BotFile, replay: str, actions: str | None) -> Request:
+    return plan(
         load_strategy(bot.strategy, bot.params, engine=bot.engine),
         _sources(bot, replay),
         instrument=list(bot.instruments),
         stamp=bot.stamp,
         actions=actions if actions is not None else (),
-        cash=bot.cash,
-        currency=bot.currency,
-        costs=bot.costs,
-        slippage=bot.slippage,
-        interest=bot.interest,
-        borrow=bot.borrow,
-        margin=bot.margin,
-        limits=_limits(bot),
+        **wishes(bot),
     )
-    with told(settings, "paper"):
-        result = paper(wanted, paths.database)
-    shown_address = without_password(paths.database)
-    save(result, paths.runs)  # a copy beside those of the backtests, for all who read runs
+
+
+def wishes(bot: BotFile) -> dict[str, Any]:
+    """Return what a bot's file says of account, costs and limits, as `setup.request` takes it."""
+    limits = bot.limits
+    return {
+        "cash": bot.cash,
+        "currency": bot.currency,
+        "costs": bot.costs,
+        "slippage": bot.slippage,
+        "interest": bot.interest,
+        "borrow": bot.borrow,
+        "margin": bot.margin,
+        "limits": load_limits(limits) if isinstance(limits, Path) else Limits.from_text(limits),
+    }
+
+
+def _told(bot: BotFile, settings: Settings, result: Result) -> Answer:
+    shown_address = without_password(settings.paths.database)
+    save(result, settings.paths.runs)  # a copy beside those of the backtests, for all who read runs
     body = {**result.summary(), "bot": bot.name, "database": shown_address}
     again = f"evenkeel audit verify {shown_address} --run {body['run_id']}"
     lines = [f"  journal     {shown_address}", "", f"Next: evenkeel why 1; {again}"]
+    if recording := result.manifest["data"].get("recording"):
+        body["recording"] = recording
+        lines.insert(1, f"  recording   {recording}")
     return Answer(body, [*run_lines(body), "", *lines])
 
 
@@ -72,9 +98,3 @@ def _sources(bot: BotFile, replay: str) -> list[str | Path]:
     if replay == OWN_DATA:
         return list(bot.data_paths)
     return [replay] if Path(replay).exists() else list(replay.split(","))
-
-
-def _limits(bot: BotFile) -> Limits:
-    if isinstance(bot.limits, Path):
-        return load_limits(bot.limits)
-    return Limits.from_text(bot.limits)

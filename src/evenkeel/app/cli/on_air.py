@@ -1,0 +1,99 @@
+"""`evenkeel paper` on live prices: providers are polled, all of it is recorded, then traded on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evenkeel.app.cli.on_paper import SUFFIX, wishes
+from evenkeel.app.live_prices import trade_live
+from evenkeel.app.providers import providers
+from evenkeel.app.setup import request
+from evenkeel.app.strategies import load_strategy
+from evenkeel.domain.errors import UsageError
+from evenkeel.domain.instrument import Instrument
+from evenkeel.market.live import Poller
+from evenkeel.market.provider import interval_ns
+from evenkeel.market.recorder import recorded, replayed
+from evenkeel.ops.clock import SYSTEM_CLOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evenkeel.app.setup import Request
+    from evenkeel.domain.bar import Bars
+    from evenkeel.domain.events import CorporateAction
+    from evenkeel.market.live import Update
+    from evenkeel.ops.bot_file import BotFile
+    from evenkeel.ops.settings import Settings
+    from evenkeel.reports.result import Result
+
+
+def trade(
+    bot: BotFile, settings: Settings, day: str | None, actions: str | None, until: str | None
+) -> Result:
+    """Trade a bot on live prices, or on the recording of such a day."""
+    database = settings.paths.database
+    if day is not None:
+        return trade_live(replayed(day), _want(bot, day, actions), database)
+    end = None if until is None else moment(until)
+    interval_ns(bot.interval)  # before anybody is asked anything
+    now = SYSTEM_CLOCK.now_ns()
+    stamp = datetime.fromtimestamp(now / 1e9, UTC)
+    folder = Path(settings.paths.runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = str((folder / f"{stamp:%Y%m%d-%H%M%S}-{bot.name}{SUFFIX}").resolve())
+    instruments = [Instrument(name, currency=bot.currency) for name in bot.instruments]
+    with providers(bot.providers, settings, files=_files(bot)) as source:
+        poller = Poller(
+            source,
+            instruments,
+            bot.interval,
+            SYSTEM_CLOCK,
+            warm_up=bot.warm_up,
+            until=end,
+        )
+        updates: Iterator[Update] = recorded(poller.updates(), path)
+        return trade_live(updates, _want(bot, path, actions), database)
+
+
+def moment(text: str) -> int:
+    """Return a time such as 2026-01-30T21:00Z in UTC nanoseconds; without a zone it is UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--until {text!r} is no time; write it as 2026-01-30T21:00Z") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
+
+
+def _files(bot: BotFile) -> dict[str, Path]:
+    """Return the bot's files by instrument: one each in order, or one for all."""
+    paths = bot.data_paths
+    if len(paths) == 1:
+        return dict.fromkeys(bot.instruments, paths[0])
+    if "files" in bot.providers and len(paths) != len(bot.instruments):
+        raise UsageError(
+            f"{bot.path}: data.paths names {len(paths)} files for {len(bot.instruments)} "
+            "instruments; name one for all, or one each"
+        )
+    return dict(zip(bot.instruments, paths, strict=False))
+
+
+def _want(bot: BotFile, recording: str, actions: str | None) -> Callable[[list[Bars]], Request]:
+    def want(bars: list[Bars]) -> Request:
+        known: tuple[CorporateAction, ...] = ()
+        if actions is not None:
+            from evenkeel.market.actions import read_actions
+
+            read = read_actions(actions, [each.instrument for each in bars])
+            known = tuple(each for each in read if each.at >= int(bars[0].closed_at[-1]))
+        return request(
+            load_strategy(bot.strategy, bot.params, engine=bot.engine),
+            bars,
+            actions=known,
+            data={"sources": [], "recording": recording, "instruments": list(bot.instruments)},
+            **wishes(bot),
+        )
+
+    return want

@@ -1,5 +1,6 @@
 """Settings: which layer wins, where a value came from, and how a wrong one is refused."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,9 +8,11 @@ from dataclasses import FrozenInstanceError
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from evenkeel.domain.errors import ConfigError
-from evenkeel.ops.settings import Settings, load_settings
+from evenkeel.ops.settings import LAWS, Settings, load_settings
 from evenkeel.ops.toml_file import TomlFile
 
 
@@ -303,3 +306,51 @@ def test_a_key_that_is_not_in_a_file_stands_in_the_file(tmp_path, write):
         "evenkeel.toml:1",
         "evenkeel.toml",
     )
+
+
+def as_toml(value):
+    """A value as TOML writes it: strings and lists as JSON does, with its escapes of letters."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return str(value)
+        case list():
+            return f"[{', '.join(map(as_toml, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{k} = {as_toml(v)}" for k, v in value.items()) + "}"
+        case _:
+            return json.dumps(value)
+
+
+SCALARS = (
+    st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec="ascii", exclude_categories=["Cc"]))
+)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3)
+VALUES |= st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), SCALARS, max_size=2)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("settings")
+
+
+@given(key=st.sampled_from(sorted(LAWS)), value=VALUES)
+@example(key="logging.files_max", value=float("nan"))
+@example(key="account.cash", value=float("inf"))
+@example(key="metrics.port", value=10**30)
+def test_whatever_a_value_is_it_holds_or_is_refused_by_its_key(scratch, key, value):
+    section, _, name = key.partition(".")
+    (scratch / "evenkeel.toml").write_text(f"[{section}]\n{name} = {as_toml(value)}\n")
+    try:
+        settings = load_settings(scratch)
+    except ConfigError as error:
+        said = str(error)
+        assert said.startswith(f"evenkeel.toml:2: {key} must be {LAWS[key][0]}, was "), said
+        assert "\n" not in said
+    else:
+        assert settings.sources[key] == "evenkeel.toml:2"
+        assert LAWS[key][1](getattr(getattr(settings, section), name))

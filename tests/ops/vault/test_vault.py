@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 from tests.fakes.clock import START
 from tests.ops.vault.kept import CHEAP, create, key, unlock
 
@@ -259,6 +261,56 @@ def test_a_file_nested_without_end_is_refused(path):
         unlock(path)
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+PLACES = st.sampled_from(
+    [
+        *(("generation",), ("key",), ("records",), ("key", "id"), ("key", "kind")),
+        *(("key", "salt"), ("key", "memory_kib"), ("key", "passes"), ("key", "lanes")),
+        *(("records", "a"), ("records", "a", "version"), ("records", "a", "key")),
+        ("records", "a", "value"),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sealed") / "vault"
+    create(path).set("a", Secret("b"))
+    return path, path.read_bytes()
+
+
+@given(place=PLACES, value=ANYTHING)
+@example(place=("generation",), value=float("inf"))
+@example(place=("records", "a", "version"), value=float("nan"))
+def test_whatever_stands_in_a_field_is_refused_in_one_sentence(sealed, place, value):
+    path, whole = sealed
+    path.write_bytes(whole)
+
+    def change(fields):
+        *way, last = place
+        for each in way:
+            fields = fields[each]
+        assume(fields[last] != value)
+        fields[last] = value
+
+    _reseal(path, change)
+    with pytest.raises(VaultError, match=r"^the vault[^\n]+$"):
+        unlock(path)
+
+
+@given(content=st.binary(max_size=200))
+def test_whatever_a_file_holds_it_is_refused_in_one_sentence(sealed, content):
+    path, _ = sealed
+    for written in (content, store.FORMAT + b"\n" + content.replace(b"\n", b"") + b"\n" + content):
+        path.write_bytes(written)
+        with pytest.raises(VaultError, match="damaged or no vault"):
+            unlock(path)
+
+
 @pytest.mark.parametrize("same_code", [True, False])
 def test_two_records_cannot_be_swapped(vault, path, same_code):
     """By who has no key: the file's code. By who forges even that: each record's own binding."""
@@ -344,6 +396,22 @@ def test_a_vault_that_cannot_be_written_opens_as_it_is(vault, path, monkeypatch)
     before = path.read_bytes()
     assert unlock(path, source=key(costs=stronger)).get("alpha_vantage.key") == Secret(CANARY)
     assert path.read_bytes() == before
+
+
+def test_a_disk_that_takes_no_stronger_key_is_no_reason_not_to_open(vault, path, monkeypatch, told):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    stronger = Argon2Costs(memory_kib=64, passes=2, lanes=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        opened = unlock(path, source=key(costs=stronger), audit=told.append)
+    assert opened.get("alpha_vantage.key") == Secret(CANARY)
+    assert [(event.action, event.refused) for event in told[:3]] == [
+        *(("unlock", False), ("upgrade", False), ("upgrade", True))
+    ]
+    opened.set("more", Secret("x"))
+    assert "more" in unlock(path)
 
 
 def test_unless_told_otherwise_a_key_costs_what_rfc_9106_says(path):

@@ -67,7 +67,7 @@ def read(path: Path) -> Stored:
         raise OutsideError(f"the vault {path} cannot be read: {error.strerror}") from error
     try:
         return _parsed(content)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise VaultError(
             f"the vault {path} is damaged or no vault; restore it from a backup"
         ) from None

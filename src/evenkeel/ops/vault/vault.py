@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from evenkeel.domain.errors import VaultError, did_you_mean
+from evenkeel.domain.errors import OutsideError, VaultError, did_you_mean
 from evenkeel.ops.atomic_file import locked
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.ops.secret import KeptInPlace, Secret
@@ -145,7 +145,7 @@ class Vault(KeptInPlace):
             raise
         vault._note("unlock")
         if source.is_weaker(stored.keep.facts) and os.access(path.parent, os.W_OK):
-            vault._change_key(source, "upgrade", reencrypt=False)
+            vault._strengthen()
         return vault
 
     @property
@@ -246,6 +246,13 @@ class Vault(KeptInPlace):
 
     # ---- how a change is made ----
 
+    def _strengthen(self) -> None:
+        """Make the key anew at today's cost; what cannot be written stays under the old one."""
+        try:
+            self._change_key(self._source, "upgrade", reencrypt=False)
+        except OutsideError:
+            self._note("upgrade", refused=True)
+
     @contextmanager
     def _changing(self, action: Action, *names: str) -> Iterator[dict[str, Envelope]]:
         """Lend the records of the file as it is now; what becomes of them is written, noted first."""
@@ -341,7 +348,7 @@ def _keys_of(stored: store.Stored, source: KeySource) -> _Keys:
         )
     try:
         keys = _split(source.find(keep.key_id, keep.facts), keep.key_id)
-    except (KeyError, TypeError, ValueError):  # facts that nobody wrote who had the key
+    except (LookupError, TypeError, ValueError):  # facts that nobody wrote who had the key
         keys = None
     if keys is None or not stored.is_signed_by(keys.signing):
         raise VaultError("the vault does not open: the key is wrong, or its file was changed")

@@ -92,7 +92,7 @@ def climbed(work: str, peers: list[Peer], size: float) -> Iterator[dict[str, Any
                 say(f"{work} {count:,}: {peer.name}")
                 answer = timed(peer, {"work": work, "bars": folder}, reference)
                 factor = sizes[at + 1] / count if at + 1 < len(sizes) else 1.0
-                taken = median(answer.get("seconds") or [PATIENCE])
+                taken = median(answer.get("cpu") or [PATIENCE])
                 expected[peer] = taken * factor
                 answer |= {"work": work, "size": count, "name": peer.name}
                 answer |= {"bars": sum(map(len, bars)), "bytes": size_of(bars)}

@@ -8,11 +8,12 @@ clock's: where the two differ, somebody else was running.
 from __future__ import annotations
 
 import gc
-import resource
 import time
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.peers.protocol import processor_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,12 +79,6 @@ def lap(contestant: Callable[[], object]) -> Lap:
     taken = Lap(time.perf_counter() - wall, processor_seconds() - cpu)
     del kept  # whatever it was is taken apart outside the lap
     return taken
-
-
-def processor_seconds() -> float:
-    """Return what this process and those that it has waited for took of the processors so far."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def short(value: float) -> str:

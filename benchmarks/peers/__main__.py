@@ -23,6 +23,7 @@ from benchmarks.peers.environments import OURS, PEERS, ROOT, install
 from benchmarks.peers.pictures import draw
 from benchmarks.peers.tables import tables
 from benchmarks.reference import python_loops
+from benchmarks.sweep import FAST, SLOW
 from benchmarks.timing import lap
 from benchmarks.workloads import CASH, COMMISSION, QUANTITY, days, minutes, size_of, write
 from benchmarks.written import put
@@ -39,8 +40,11 @@ SIZES = {
     "cross": (10_000, 100_000, 1_000_000),
     "busy": (1_000, 10_000, 100_000),
     "universe": (50, 500),
+    "grid": (10, 100, 1_000),
 }
-"""Bars, orders and instruments."""
+"""Bars, orders, instruments, and pairs of windows."""
+
+PAIRS_BARS = 10_000
 
 DAYS = 2_520
 COLD_DAYS = 504
@@ -80,22 +84,26 @@ def measure(peers: list[Peer], size: float = 1.0) -> dict[str, Any]:
 def climbed(work: str, peers: list[Peer], size: float) -> Iterator[dict[str, Any]]:
     """Yield each engine's answers to one workload, over its sizes."""
     expected = dict.fromkeys(peers, 0.0)
-    sizes = [max(int(each * size), 100 if work != "universe" else 2) for each in SIZES[work]]
+    least = {"universe": 2, "grid": 10}.get(work, 100)
+    sizes = [max(int(each * size), least) for each in SIZES[work]]
     for at, count in enumerate(sizes):
         with tempfile.TemporaryDirectory() as folder:
             bars = made(work, count)
             write(bars, Path(folder))
             reference = python_loops(bars)
+            job = {"work": work, "bars": folder, "grid": pairs(count) if work == "grid" else None}
             for peer in peers:
                 if expected[peer] > PATIENCE:
                     continue
                 say(f"{work} {count:,}: {peer.name}")
-                answer = timed(peer, {"work": work, "bars": folder}, reference)
+                answer = timed(peer, job, reference)
                 factor = sizes[at + 1] / count if at + 1 < len(sizes) else 1.0
                 taken = median(answer.get("cpu") or [PATIENCE])
                 expected[peer] = taken * factor
                 answer |= {"work": work, "size": count, "name": peer.name}
-                answer |= {"bars": sum(map(len, bars)), "bytes": size_of(bars)}
+                steps = count if work == "grid" else 1
+                answer |= {"bars": steps * sum(map(len, bars)), "bytes": size_of(bars)}
+                answer["p"] *= steps
                 yield answer
 
 
@@ -103,7 +111,14 @@ def made(work: str, count: int) -> list[Bars]:
     """Return the bars of a workload."""
     if work == "universe":
         return [days(DAYS, seed=n, name=f"W{n}.XXXX") for n in range(1, count + 1)]
-    return [minutes(count)]
+    return [minutes(PAIRS_BARS if work == "grid" else count)]
+
+
+def pairs(count: int) -> list[list[int]]:
+    """Return windows, spread over those of W4, that make so many pairs."""
+    fasts = 20 if count >= 1_000 else 10 if count >= 100 else 2
+    slows = max(count // fasts, 1)
+    return [list(FAST[:: len(FAST) // fasts][:fasts]), list(SLOW[:: len(SLOW) // slows][:slows])]
 
 
 def timed(peer: Peer, job: dict[str, Any], reference: Callable[[], object]) -> dict[str, Any]:

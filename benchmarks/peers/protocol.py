@@ -7,7 +7,8 @@ comes on standard input; its bars wait as `.npy` files in a folder, or in one CS
      "commission": 0.001, "repeats": 5, "seconds_max": 20.0}
 
 `work` is `cross` (own the quantity while the fast average is above the slow one) or `busy` (buy on
-one bar, sell on the next). The answer:
+one bar, sell on the next). With `"grid": [[5, 7], [50, 54]]` every pair of windows is run, in an
+account each. The answer:
 
     {"engine": "…", "version": "…", "seconds": [1.2, …], "cpu": [1.2, …], "orders": 22410, "trades": 11205,
      "equity": 999000.25, "peak": 123456789}
@@ -22,8 +23,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import resource
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +53,13 @@ class Job(NamedTuple):
     commission: float
 
 
+class Grid(NamedTuple):
+    """The windows of which every pair is run."""
+
+    fast: list[int]
+    slow: list[int]
+
+
 class Outcome(NamedTuple):
     """What an engine made of it: orders sent, round trips closed, and what the account is worth."""
 
@@ -63,28 +73,74 @@ def serve(
     version: str,
     prepare: Callable[[Histories, Job], Any],
     run: Callable[[Any, Job], Outcome],
+    run_grid: Callable[[Any, Job, Grid], Outcome] | None = None,
 ) -> None:
-    """Answer one job; `prepare` brings bars into the engine's form, `run` is timed."""
+    """Answer one job; `prepare` brings bars into the engine's form, what follows is timed.
+
+    A grid is one call of `run_grid` where the engine has its own way with many parameters, and
+    one `run` after the other where it has not.
+    """
     asked = json.load(sys.stdin)
     job = Job(*(asked[name] for name in Job._fields))
+    pairs = Grid(*asked["grid"]) if asked.get("grid") else Grid([job.fast], [job.slow])
+
+    def once(histories: Histories, watch: Watch) -> Outcome:
+        if run_grid is not None and asked.get("grid"):
+            prepared = prepare(histories, job)
+            with watch:
+                return run_grid(prepared, job, pairs)
+        outcomes = []
+        for fast, slow in product(*pairs):
+            each = job._replace(fast=fast, slow=slow)
+            prepared = prepare(histories, each)
+            with watch:
+                outcomes.append(run(prepared, each))
+        return together(outcomes, job)
+
     source = Path(asked["bars"])
     if source.is_dir():
-        run(prepare(first(from_folder(source), WARM_UP), job), job)
+        once(first(from_folder(source), WARM_UP), Watch())
     before = begin_again()
     histories = from_folder(source) if source.is_dir() else from_csv(source)
-    seconds: list[float] = []
-    cpu: list[float] = []
-    while len(seconds) < asked["repeats"] and sum(seconds) <= asked["seconds_max"]:
-        prepared = prepare(histories, job)
-        begun = time.perf_counter(), time.process_time()
-        outcome = run(prepared, job)
-        seconds.append(time.perf_counter() - begun[0])
-        cpu.append(time.process_time() - begun[1])
-        if len(seconds) == 1:
+    watches: list[Watch] = []
+    while (
+        len(watches) < asked["repeats"]
+        and sum(each.wall for each in watches) <= asked["seconds_max"]
+    ):
+        watches.append(Watch())
+        outcome = once(histories, watches[-1])
+        if len(watches) == 1:
             grown = peak() - before
-        del prepared
-    answer = {"engine": engine, "version": version, "seconds": seconds, "cpu": cpu, "peak": grown}
-    print(json.dumps({**answer, **outcome._asdict()}), flush=True)
+    answer = {"engine": engine, "version": version, "peak": grown, **outcome._asdict()}
+    seconds = {"seconds": [each.wall for each in watches], "cpu": [each.cpu for each in watches]}
+    print(json.dumps({**answer, **seconds}), flush=True)
+
+
+def together(outcomes: list[Outcome], job: Job) -> Outcome:
+    """Return what several accounts come to that all began with the same cash."""
+    earned = sum(each.equity - job.cash for each in outcomes)
+    orders, trades = (sum(each[at] for each in outcomes) for at in (0, 1))
+    return Outcome(orders, trades, job.cash + earned)
+
+
+class Watch:
+    """Adds up seconds by the clock and of the processors, of other processes too that it started."""
+
+    def __init__(self) -> None:
+        self.wall = self.cpu = 0.0
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter(), processor_seconds()
+
+    def __exit__(self, *_: object) -> None:
+        self.wall += time.perf_counter() - self._begun[0]
+        self.cpu += processor_seconds() - self._begun[1]
+
+
+def processor_seconds() -> float:
+    """Return what this process and those that it has waited for took of the processors so far."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def from_folder(folder: Path) -> Histories:
@@ -135,7 +191,5 @@ def peak() -> int:
     if status.exists():  # of this process alone; what getrusage says is inherited from the parent
         (line,) = [each for each in status.read_text().splitlines() if each.startswith("VmHWM")]
         return int(line.split()[1]) * 1024
-    import resource
-
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -15,6 +15,7 @@ WORKS = {
     "cross": "W1, one instrument",
     "busy": "W5, an order on every bar",
     "universe": "W3, 2,520 daily bars of each instrument in one account",
+    "grid": "W4, 10,000 bars with each pair of windows",
 }
 
 
@@ -35,6 +36,7 @@ HEAD = {
     "cross": "engine|bars|× P|million bars/s|peak memory|orders|trades|final equity|to ours",
     "busy": "engine|orders|× P|orders/s|10 × orders|peak memory|trades|final equity|to ours",
     "universe": "engine|instruments|× P|million bars/s|peak memory|orders|trades|final equity|to ours",
+    "grid": "engine|pairs|× P|million bars/s|peak memory|orders|trades|final equity|to ours",
 }
 
 
@@ -66,10 +68,17 @@ def row(work: str, answer: Answer, others: Sequence[Answer]) -> list[str]:
         cells += [f"{answer['orders'] / seconds:,.0f}", growth(answer)]
     else:
         cells += [short(answer["bars"] / seconds / 1e6)]
-    cells += [f"{short(answer['peak'] / answer['bytes'])} × bars"]
+    cells += [memory(work, answer)]
     cells += [] if work == "busy" else [f"{answer['orders']:,}"]
     ours = [each for each in others if each["name"] == "evenkeel" and "equity" in each]
     return [*cells, f"{answer['trades']:,}", f"{answer['equity']:,.2f}", difference(answer, ours)]
+
+
+def memory(work: str, answer: Answer) -> str:
+    """Return a peak in parts of the bars; where the same bars are used again and again, in bytes."""
+    if work == "grid":
+        return f"{answer['peak'] / 1e6:,.0f} MB"
+    return f"{short(answer['peak'] / answer['bytes'])} × bars"
 
 
 def growth(answer: Answer) -> str:

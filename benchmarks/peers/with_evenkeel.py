@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import evenkeel
-from benchmarks.peers.protocol import Histories, Job, Outcome, serve
-from benchmarks.workloads import Busy, Cross, bars_of, traded
+from benchmarks.peers.protocol import Grid, Histories, Job, Outcome, serve, together
+from benchmarks.workloads import Busy, Cross, bars_of, traded, wanted
+from evenkeel.app.sweep import repeat
 from evenkeel.domain.bar import Bars
+from evenkeel.reports.result import Result
 
 
 def prepare(histories: Histories, job: Job) -> list[Bars]:
@@ -16,10 +18,21 @@ def prepare(histories: Histories, job: Job) -> list[Bars]:
 def run(bars: list[Bars], job: Job) -> Outcome:
     """Trade through gate, books and journal."""
     strategy = Busy() if job.work == "busy" else Cross(fast=job.fast, slow=job.slow)
-    result = traded(strategy, bars)
+    return Outcome(**told(traded(strategy, bars)))
+
+
+def run_grid(bars: list[Bars], job: Job, grid: Grid) -> Outcome:
+    """Sweep over the grid on two processes."""
+    swept = repeat(wanted(Cross(), bars), grid._asdict(), judge=told, processes=2)
+    outcomes = [Outcome(**trial.figures) for trial in swept.trials]
+    return together(outcomes, job)
+
+
+def told(result: Result) -> dict[str, float]:
+    """Return what the others are asked for too."""
     fills = len(result.moves)
-    return Outcome(len(result.lives), fills // 2, float(result.ended.equity))
+    return Outcome(len(result.lives), fills // 2, float(result.ended.equity))._asdict()
 
 
 if __name__ == "__main__":
-    serve("evenkeel", evenkeel.__version__, prepare, run)
+    serve("evenkeel", evenkeel.__version__, prepare, run, run_grid)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
-from protocol import Histories, Job, Outcome, serve
+from protocol import Grid, Histories, Job, Outcome, serve
 
 
 def prepare(histories: Histories, job: Job) -> tuple[Any, Any]:
@@ -53,5 +53,26 @@ def run(prices: tuple[Any, Any], job: Job) -> Outcome:
     return Outcome(int(ran.orders.count()), int(ran.trades.closed.count()), equity)
 
 
+def run_grid(prices: tuple[Any, Any], job: Job, grid: Grid) -> Outcome:
+    """Trade every pair of windows at once, a column each."""
+    opens, closes = (each.iloc[:, 0] for each in prices)
+    fasts = [fast for fast in grid.fast for _ in grid.slow]
+    slows = [slow for _ in grid.fast for slow in grid.slow]
+    fast = vbt.MA.run(closes, fasts, short_name="fast")
+    slow = vbt.MA.run(closes, slows, short_name="slow")
+    ran = vbt.Portfolio.from_signals(
+        closes,
+        fast.ma_crossed_above(slow).vbt.signals.fshift(1),
+        fast.ma_crossed_below(slow).vbt.signals.fshift(1),
+        price=opens,
+        size=job.quantity,
+        fees=job.commission,
+        init_cash=job.cash,
+        freq="1min",
+    )
+    equity = job.cash + float((ran.final_value() - job.cash).sum())
+    return Outcome(int(ran.orders.count().sum()), int(ran.trades.closed.count().sum()), equity)
+
+
 if __name__ == "__main__":
-    serve("vectorbt", vbt.__version__, prepare, run)
+    serve("vectorbt", vbt.__version__, prepare, run, run_grid)

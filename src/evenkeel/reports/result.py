@@ -129,7 +129,8 @@ class Result:
             for history in self.bars.values()
             for closes in [history.session_closes]
         ]
-        closes = np.unique(np.concatenate(sessions))
+        # One instrument's closes are sorted, each once: np.unique would load numpy.ma for nothing.
+        closes = sessions[0] if len(sessions) == 1 else np.unique(np.concatenate(sessions))
         return measure.session_points(self.curve.times, closes)
 
     @cached_property

@@ -95,9 +95,11 @@ def _libraries() -> Iterator[Check]:
 
 
 def _needed(requirement: str) -> tuple[str, str]:
-    """Return name and least version of a requirement such as `numpy>=1.26`."""
-    name, _, least = requirement.partition(";")[0].strip().partition(">=")
-    return name.strip(), least.strip()
+    """Return name and least version of a requirement such as `numpy>=1.26` or `typer<1,>=0.12`."""
+    name = re.match(r"[\w.-]+", requirement)
+    least = re.search(r">= *([\w.]+)", requirement)
+    assert name is not None, requirement
+    return name.group(), least.group(1) if least else ""
 
 
 def _number(version_text: str) -> list[int]:

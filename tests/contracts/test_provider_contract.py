@@ -31,10 +31,14 @@ from evenkeel.domain.errors import UsageError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.market.alpha_vantage import AlphaVantage
 from evenkeel.market.budget import Budget
+from evenkeel.market.catalog import Catalog
+from evenkeel.market.catalog_provider import CatalogProvider
 from evenkeel.market.fetched import judged
 from evenkeel.market.file_provider import FileProvider
+from evenkeel.market.listed import Listed, list_actions
 from evenkeel.market.manners import Manners
 from evenkeel.market.provider import Adjustment, Failure, Provider, ProviderError
+from evenkeel.market.seen import seen
 from evenkeel.market.yahoo import Yahoo
 
 JANUARY = (ns("2024-01-01"), ns("2024-02-01"))
@@ -86,7 +90,25 @@ def yahoo(folder: Path, clock: FakeClock) -> Yahoo:
     return Served(Manners("yahoo", budget, clock), clock, session=session_to(server.port))
 
 
+def catalog(folder: Path, clock: FakeClock) -> CatalogProvider:
+    kept = Catalog(folder / "catalog")
+    days = np.array([row.date for row in ROWS], "M8[ns]").astype(np.int64)
+    columns = {
+        name: np.array([getattr(row, name) for row in ROWS])
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    codes = np.zeros(len(days), np.int64)
+    kept.shelf("1d").add(seen([ACME.id], codes, days, columns, at=NOW, source="us"))
+    told = (("split", EX_SPLIT, SPLIT), ("dividend", EX_DIVIDEND, DIVIDEND))
+    list_actions(
+        kept.actions_file,
+        [Listed(day, ACME.id, kind, str(value), "us", NOW) for kind, day, value in told],
+    )
+    return CatalogProvider(kept, clock=clock)
+
+
 PROVIDERS = {
+    "catalog": catalog,
     "alpha-vantage": alpha_vantage,
     "yahoo": yahoo,
     "csv": files,

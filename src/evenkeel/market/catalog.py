@@ -22,9 +22,11 @@ from evenkeel.domain.bar import Finding
 from evenkeel.domain.errors import DataError, UsageError, did_you_mean
 from evenkeel.domain.instrument import Instrument, instrument_id
 from evenkeel.market.adjust import adjusted
+from evenkeel.market.arrow_cache import ArrowCache
 from evenkeel.market.columns import DAY, Table
 from evenkeel.market.history import bound, history
-from evenkeel.market.intake import interval_length
+from evenkeel.market.intake import interval_length, interval_name
+from evenkeel.market.resample import resampled
 from evenkeel.market.shelf import EVER, Shelf
 from evenkeel.market.tickers import TickerMap, read_tickers
 
@@ -65,6 +67,7 @@ class Catalog:
         """Open the catalog in `folder`, which need not be there yet."""
         self.folder = Path(folder).expanduser()
         self._shelves: dict[tuple[str, str], Shelf] = {}
+        self._cache = ArrowCache(self.folder / "cache")
 
     # ---- shelves ----
 
@@ -142,7 +145,8 @@ class Catalog:
             wanted = asked if isinstance(asked, Instrument) else Instrument(instrument_id(asked))
             meant = replace(wanted, id=tickers.meaning(wanted.id, first, last))
             shelf = self._shelf_of(meant.id, interval, dataset)
-            bars = _bars(shelf, meant, dataset, start, end, first, last)
+            length = interval_length(interval) if interval else 0
+            bars = _bars(shelf, meant, dataset, start, end, first, last, self._cache, length)
             if view != "as-traded":
                 moment = int(bars.closed_at[-1]) if as_of is None else as_of
                 bars = adjusted(bars, self.actions([meant]), view, as_of=moment)
@@ -150,23 +154,30 @@ class Catalog:
         return found
 
     def _shelf_of(self, name: str, interval: str, dataset: str) -> Shelf:
-        shelves = [
-            shelf
-            for known, shelf in self.shelves()
-            if known == dataset and interval in {"", shelf.interval}
-        ]
-        having = [shelf for shelf in shelves if shelf.has(name)]
-        if len(having) > 1:
-            names = ", ".join(shelf.interval for shelf in having)
+        """Return the shelf with an instrument's bars, or with shorter ones to make them of."""
+        having = [shelf for known, shelf in self.shelves() if known == dataset and shelf.has(name)]
+        exact = [shelf for shelf in having if interval in {"", shelf.interval}]
+        if len(exact) > 1:
+            names = ", ".join(shelf.interval for shelf in exact)
             raise UsageError(
                 f"{name} is there at several intervals ({names}); "
-                f"name one, such as catalog:#{having[0].interval}"
+                f"name one, such as catalog:#{exact[0].interval}"
             )
-        if not having:
-            where = f"{self.folder}, data set {dataset}" + (f", {interval}" if interval else "")
-            known = [each for shelf in shelves for each in shelf.instruments()]
-            raise DataError(f"{where} has no {name}{did_you_mean(name, known)}")
-        return having[0]
+        length = interval_length(interval) if interval else 0
+        shorter = [shelf for shelf in having if length > shelf.length and not length % shelf.length]
+        if not exact and not shorter:
+            raise self._absent(name, interval, dataset)
+        return exact[0] if exact else max(shorter, key=lambda shelf: shelf.length)
+
+    def _absent(self, name: str, interval: str, dataset: str) -> DataError:
+        where = f"{self.folder}, data set {dataset}" + (f", {interval}" if interval else "")
+        known = [
+            each
+            for named, shelf in self.shelves()
+            if named == dataset
+            for each in shelf.instruments()
+        ]
+        return DataError(f"{where} has no {name}{did_you_mean(name, known)}")
 
 
 def _bars(
@@ -177,10 +188,15 @@ def _bars(
     end: Bound,
     first: int,
     last: int,
+    cache: ArrowCache,
+    wanted: int,
 ) -> Bars:
     low = EVER[0] if start is None else (first - 1) * DAY
     high = EVER[1] if end is None else (last + 2) * DAY
-    columns = shelf.columns(instrument.id, start=low, stop=high)
+    columns = cache.columns(shelf, instrument.id, start=low, stop=high)
+    length = wanted or shelf.length
+    if length != shelf.length:
+        columns = resampled(columns, instrument.mic, shelf.length, length)
     if not len(columns["ts"]):
         held = shelf.instruments()[instrument.id]
         days = " to ".join(str(np.datetime64(at // DAY, "D")) for at in (held.first, held.last))
@@ -192,11 +208,11 @@ def _bars(
         start=start,
         end=end,
         stamp="start",
-        length=min(shelf.length, DAY),
+        length=min(length, DAY),
     )
     quarantined = shelf.held_back(instrument.id)
     quarantined = quarantined[(quarantined >= low) & (quarantined < high)]
-    source = f"{SCHEME}{shelf.folder.parents[2].resolve()}#{dataset}/{shelf.interval}"
+    source = f"{SCHEME}{shelf.folder.parents[2].resolve()}#{dataset}/{interval_name(length)}"
     bars = replace(bars, source=source)
     if not len(quarantined):
         return bars

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from evenkeel.domain.errors import DataError
+from evenkeel.domain.errors import DataError, OutsideError
 from evenkeel.market.columns import DAY
 from evenkeel.market.parts import (
     LEVEL,
@@ -154,8 +154,7 @@ class Shelf:
     @contextmanager
     def _alone(self) -> Iterator[Manifest]:
         """Hold the shelf's lock, which the system lets go of when a process dies."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder / MANIFEST):
+        with locked_folder(self.folder):
             yield self.manifest()
 
     # ---- writing ----
@@ -273,21 +272,41 @@ class Shelf:
             if wanted != manifest.held_back:
                 self._commit(manifest, Change(), wanted)
 
-    def compact(self, *, level: int = LEVEL) -> None:
+    def compact(self) -> None:
         """Make one part of each group and year; what the shelf holds stays what it is."""
         with self._alone() as manifest:
-            new: list[tuple[Part, bytes]] = []
-            gone: set[str] = set()
-            for key in sorted({(part.kind, part.group, part.year) for part in manifest.parts}):
-                old = [p for p in manifest.parts if (p.kind, p.group, p.year) == key]
-                if len(old) == 1 and level == LEVEL:
-                    continue
-                kind, group, year = key
-                rows = self._merged(kind, self._parts(old))
-                new.append(self._part(kind, rows, group, year, manifest.sequence + 1, level))
-                gone |= {part.file for part in old}
+            several = [old for old in _by_place(manifest.parts).values() if len(old) > 1]
+            new = [self._one_of(old, manifest.sequence + 1) for old in several]
+            gone = frozenset(part.file for old in several for part in old)
             if new:
-                self._commit(manifest, Change(tuple(new), frozenset(gone)), manifest.held_back)
+                self._commit(manifest, Change(tuple(new), gone), manifest.held_back)
+
+    def compacted(self, level: int) -> Iterator[tuple[Part, bytes]]:
+        """Yield what compacting would leave, at another level of compression; change nothing."""
+        for old in _by_place(self.manifest().parts).values():
+            yield self._one_of(old, 0, level)
+
+    def _one_of(
+        self, parts: Sequence[Part], sequence: int, level: int = LEVEL
+    ) -> tuple[Part, bytes]:
+        kind, group, year = parts[0].kind, parts[0].group, parts[0].year
+        rows = self._merged(kind, self._parts(parts))
+        return self._part(kind, rows, group, year, sequence, level)
+
+    def forget_damage(self) -> list[Path]:
+        """Drop parts that are missing or damaged, so that their bars can be added again."""
+        with locked_folder(self.folder):
+            try:
+                bad = self.damage()
+            except OutsideError:
+                path = self.folder / MANIFEST
+                path.replace(path.with_name(f"{MANIFEST}.damaged"))
+                return [path]
+            if bad:
+                manifest = self.manifest()
+                gone = {part.file for part in manifest.parts if self.folder / part.file in bad}
+                self._commit(manifest, Change(gone=frozenset(gone)), manifest.held_back)
+            return bad
 
     # ---- reading ----
 
@@ -444,6 +463,22 @@ class Shelf:
             if not path.is_file() or sha256(path.read_bytes()) != part.sha256:
                 found.append(path)
         return found
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Make a shelf's folder and keep other writers out of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / MANIFEST):
+        yield
+
+
+def _by_place(parts: Sequence[Part]) -> dict[tuple[str, str, int], list[Part]]:
+    """Return the parts of each kind, group and year, in order of their coming."""
+    found: dict[tuple[str, str, int], list[Part]] = {}
+    for part in parts:
+        found.setdefault((part.kind, part.group, part.year), []).append(part)
+    return dict(sorted(found.items()))
 
 
 def _open_manifest(path: Path) -> Manifest:

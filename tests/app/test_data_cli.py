@@ -201,3 +201,36 @@ def test_a_decision_needs_a_choice_and_a_reason(here, capsys, words, said):
 
 def test_a_check_of_nothing_says_so(capsys):
     assert "has no bars" in ask(capsys, "data", "check", code=2)["error"]
+
+
+# ---- archive, restore, export ----
+
+
+def test_an_archive_goes_and_comes_back(here, capsys):
+    ask(capsys, "data", "import", write(here / "acme.csv", DAYS))
+    kept = ask(capsys, "data", "archive", "a.zip")
+    (here / "catalog").rename(here / "gone")
+    found = ask(capsys, "data", "restore", "a.zip")
+    assert (found["added"], found["digest"]) == (18, kept["digest"])
+    (shelf,) = (here / "catalog").rglob("*.parquet")
+    content = bytearray(shelf.read_bytes())
+    content[100] ^= 1
+    shelf.write_bytes(content)
+    assert ask(capsys, "data", "restore", "a.zip")["mended"] == [str(shelf.relative_to(here))]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_an_export_can_be_read_again(here, capsys, suffix):
+    ask(capsys, "data", "import", write(here / "acme.csv", DAYS), "--instrument", "ACME.XNAS")
+    out = f"out/prices.{suffix}"
+    told = ask(capsys, "data", "export", "ACME.XNAS", "--out", out)
+    shown = ask(capsys, "data", "show", "ACME.XNAS")
+    assert told["sha256"] == {"ACME.XNAS": shown["sha256"]}
+    from evenkeel.market.csv_files import read_bars
+
+    (bars,) = read_bars(here / out, instrument="ACME.XNAS")
+    assert len(bars) == told["bars"] == shown["bars"]
+    assert bars.close[-1] == shown["latest"][-1]["close"]
+    assert "must end in .csv" in ask(
+        capsys, "data", "export", "ACME.XNAS", "--out", "x.txt", code=2
+    )["error"]  # fmt: skip

@@ -224,3 +224,90 @@ def data_cache(*, as_json: AsJson = False) -> int:
     from evenkeel.app.cli.asking import cache_answer
 
     return show(cache_answer(), as_json=as_json)
+
+
+@data_app.command("archive")
+def data_archive(
+    target: Annotated[str, typer.Argument(metavar="FILE.zip", help="A new file.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Write the whole catalog into one file, each part of it with its hash.
+
+    \b
+    Example:
+      evenkeel data archive catalog-2026.zip
+    """
+    from evenkeel.app.cli.carried import archive_answer
+
+    return show(archive_answer(target), as_json=as_json)
+
+
+@data_app.command("restore")
+def data_restore(
+    source: Annotated[str, typer.Argument(metavar="FILE.zip", help="An archive.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Bring an archive's bars back: into an empty catalog, or where one is damaged.
+
+    Every file is verified before anything is touched; what is in both is there once.
+
+    \b
+    Example:
+      evenkeel data restore catalog-2026.zip
+    """
+    from evenkeel.app.cli.carried import restore_answer
+
+    return show(restore_answer(source), as_json=as_json)
+
+
+@data_app.command("export")
+def data_export(
+    instruments: Annotated[list[str], typer.Argument(metavar="ID…", help="Such as AAPL.XNAS.")],
+    *,
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="FILE", help="A .csv or .parquet file, with all of them."),
+    ],
+    interval: Interval = "",
+    dataset: Dataset = "main",
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", metavar="DATE", help="Last day, inclusive.")
+    ] = None,
+    view: Annotated[
+        str, typer.Option("--view", metavar="VIEW", help="as-traded, split or split-dividend.")
+    ] = "as-traded",
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help="Adjust for what was known on that day."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write bars into a file that anybody can read: symbol, time, prices, volume.
+
+    Times are when bars closed, in UTC.
+
+    \b
+    Example:
+      evenkeel data export AAPL.XNAS MSFT.XNAS --view split --out prices.csv
+    """
+    from evenkeel.app.cli.carried import export_answer
+    from evenkeel.app.cli.stocked import Shown
+
+    asked = [
+        Shown(
+            instrument=each,
+            interval=interval,
+            dataset=dataset,
+            start=start,
+            end=end,
+            view=view,
+            as_of=as_of,
+        )
+        for each in instruments
+    ]
+    return show(export_answer(asked, out), as_json=as_json)

@@ -192,12 +192,10 @@ def _moment(at: int) -> str:
 # ---- show ----
 
 
-def show_answer(asked: Shown) -> Answer:
-    """Show the last bars of an instrument and what is known about it."""
-    held = catalog()
-    name = instrument_id(asked.instrument)
-    (bars,) = held.bars(
-        [name],
+def bars_of(asked: Shown) -> Bars:
+    """Return the bars that were asked for, in the view that was asked for."""
+    (bars,) = catalog().bars(
+        [instrument_id(asked.instrument)],
         interval=asked.interval,
         dataset=asked.dataset,
         start=asked.start,
@@ -205,7 +203,13 @@ def show_answer(asked: Shown) -> Answer:
         view=asked.view,
         as_of=_end_of(asked.as_of),
     )
-    actions = held.actions([Instrument(bars.instrument.id)])
+    return bars
+
+
+def show_answer(asked: Shown) -> Answer:
+    """Show the last bars of an instrument and what is known about it."""
+    bars = bars_of(asked)
+    actions = catalog().actions([Instrument(bars.instrument.id)])
     body: dict[str, Any] = {
         "instrument": bars.instrument.id,
         "source": bars.source,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 from tests.databases import KINDS, Templates, database
 
-from evenkeel.ops import secret
+from evenkeel.ops import environment, secret
 
 settings.register_profile("steady", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("search", deadline=None, max_examples=2_000, print_blob=True)
@@ -18,6 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 def no_secrets_of_other_tests(monkeypatch):
     """A process knows its secrets for good, to keep them out of its log; a test knows its own."""
     monkeypatch.setattr(secret, "_revealable", set())
+    monkeypatch.setattr(environment, "_withdrawn", {})
 
 
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from evenkeel.ops import environment
-from evenkeel.ops.environment import keep_from_proc, take
+from evenkeel.ops.environment import is_there, keep_from_proc, take, withdraw
 
 OWN = """
 import os
@@ -51,6 +51,17 @@ def test_what_is_kept_from_proc_stays_for_us():
     )
     assert value == "canary"
     assert "canary" not in proc
+
+
+def test_what_is_withdrawn_is_there_for_who_takes_it_once(monkeypatch):
+    monkeypatch.setenv("X_SECRET", "own")
+    assert is_there("X_SECRET")
+    withdraw("X_SECRET")
+    withdraw("X_SECRET")
+    assert "X_SECRET" not in os.environ
+    assert is_there("X_SECRET")
+    assert (take("X_SECRET"), take("X_SECRET")) == ("own", None)
+    assert not is_there("X_SECRET")
 
 
 def test_a_variable_that_is_not_there_is_none():

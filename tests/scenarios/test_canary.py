@@ -18,7 +18,8 @@ import pytest
 from tests.ops.vault.kept import CHEAP
 
 from evenkeel.app.cli import main
-from evenkeel.ops.vault.unlock import VARIABLE, key_source
+from evenkeel.ops.environment import VAULT_PASSPHRASE as VARIABLE
+from evenkeel.ops.vault.unlock import key_source
 
 PASSPHRASE = "canary one/passphrase?"
 TYPED = "canary-two/typed+in"
@@ -270,3 +271,32 @@ def test_a_running_process_shows_no_secret_of_its_start(house, run):
     assert VARIABLE.encode() in shown, "the name was there, so this is the block that it began with"
     assert planted_in(shown) == []
     assert planted_in(words) == [TYPED], "and the search would have found it"
+
+
+COMMAND = """
+import os, sys
+from evenkeel.app import cli
+
+def wait(given):
+    print(sorted(name for name in os.environ if "PASS" in name), flush=True)
+    sys.stdin.read()
+    return 0
+
+cli._run = wait
+cli.main(["runs", "list"])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="this system has no /proc")
+def test_a_command_that_needs_no_vault_shows_no_passphrase_either(house):
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, VARIABLE: PASSPHRASE},
+    ) as running:
+        assert running.stdout.readline() == b"[]\n", "nor do the processes that it starts"
+        shown = Path(f"/proc/{running.pid}/environ").read_bytes()
+        running.stdin.close()
+    assert VARIABLE.encode() in shown
+    assert planted_in(shown) == []

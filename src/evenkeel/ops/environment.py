@@ -9,17 +9,36 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+VAULT_PASSPHRASE = "EVENKEEL_VAULT_PASSPHRASE"  # noqa: S105 - what it is called, not it
+"""The variable that may hold the vault's passphrase."""
+
 _BLANK = ord("*")
+
+_withdrawn: dict[str, str] = {}
+
+
+def withdraw(name: str) -> None:
+    """Take a variable away from the processes that we start, and from what `/proc` shows of us.
+
+    It is there for who takes it later. A command does so at its beginning, whether or not it is
+    going to need it.
+    """
+    value = os.environ.get(name)
+    if value is not None:
+        _blank(name, value)
+        os.environ.pop(name, None)
+        _withdrawn[name] = value
+
+
+def is_there(name: str) -> bool:
+    """Return whether there is a value to take."""
+    return name in _withdrawn or name in os.environ
 
 
 def take(name: str) -> str | None:
     """Return a variable's value, None when there is none, and leave it nowhere."""
-    value = os.environ.get(name)
-    if value is None:
-        return None
-    _blank(name, value)
-    os.environ.pop(name, None)
-    return value
+    withdraw(name)
+    return _withdrawn.pop(name, None)
 
 
 def keep_from_proc(name: str) -> None:

@@ -6,9 +6,10 @@ import pytest
 from tests.ops.vault.kept import CHEAP, PASSPHRASE, MemoryKeyring, create, unlock
 
 from evenkeel.domain.errors import ConfigError, OutsideError
+from evenkeel.ops.environment import VAULT_PASSPHRASE as VARIABLE
 from evenkeel.ops.vault import unlock as room
 from evenkeel.ops.vault.keys import KeyringKey
-from evenkeel.ops.vault.unlock import VARIABLE, key_source, kind_of
+from evenkeel.ops.vault.unlock import key_source, kind_of
 
 
 def opened_with(path, words, **options):

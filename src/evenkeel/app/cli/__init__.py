@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import EvenkeelError
+from evenkeel.ops.environment import VAULT_PASSPHRASE, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ OUR_FAULT = 70
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; what went wrong is said, never thrown."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    withdraw(VAULT_PASSPHRASE)
     try:
         return _run(given)
     except EvenkeelError as error:

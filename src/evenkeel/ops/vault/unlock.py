@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import ConfigError, OutsideError
-from evenkeel.ops.environment import take
+from evenkeel.ops.environment import VAULT_PASSPHRASE, is_there, take
 from evenkeel.ops.secret import Secret
 from evenkeel.ops.vault import store
 from evenkeel.ops.vault.keys import COSTS, Argon2Costs, KeyringKey, PassphraseKey
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from evenkeel.ops.vault.keys import KeySource
 
-VARIABLE = "EVENKEEL_VAULT_PASSPHRASE"
 PASSPHRASE_BYTES_MAX = 4_096
 
 
@@ -57,20 +56,20 @@ def _passphrase(words: str, ask: Callable[[], str] | None) -> Secret:
         return _from_descriptor(int(where))
     if how == "file":
         return _from_file(Path(where))
-    if how == "env" or (how == "auto" and VARIABLE in os.environ):
+    if how == "env" or (how == "auto" and is_there(VAULT_PASSPHRASE)):
         return _from_variable()
     if ask is None:
         raise ConfigError(
             "the vault's passphrase is not known and there is nobody to ask; "
-            f"set vault.unlock to file:PATH, fd:N or keyring, or the variable {VARIABLE}"
+            f"set vault.unlock to file:PATH, fd:N or keyring, or the variable {VAULT_PASSPHRASE}"
         )
     return Secret(ask())
 
 
 def _from_variable() -> Secret:
-    value = take(VARIABLE)
+    value = take(VAULT_PASSPHRASE)
     if value is None:
-        raise ConfigError(f"vault.unlock is env and the variable {VARIABLE} is not set")
+        raise ConfigError(f"vault.unlock is env and the variable {VAULT_PASSPHRASE} is not set")
     return Secret(value)
 
 

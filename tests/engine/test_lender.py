@@ -15,8 +15,12 @@ from evenkeel.domain.events import (
     MarginCalled,
     Split,
 )
+from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.order import Side
 from evenkeel.domain.verdict import Approved, Refused
+from evenkeel.engine.lender import Lender
+from evenkeel.execution.financing import parse_terms
 from evenkeel.journal.chain import links
 
 D = Decimal
@@ -235,3 +239,23 @@ def test_the_next_breach_is_found_far_away_and_on_two_timelines():
     records, core = both(plan, bars(*closes), other, cash="1010", margin="reg-t")
     assert of(MarginCalled, records)[0].at == 3001 * HOUR
     assert held(core, X) == 138  # equity 210 against 302.5: 92.5 are missing, 1.5 a share
+
+
+def lender_of(core):
+    terms = parse_terms(interest="none", borrow="none", margin="reg-t")
+    return Lender(core.account, terms)
+
+
+def test_a_position_that_closes_on_the_way_to_its_liquidation_is_left_alone():
+    """The venue's answer to a cancel may be a fill that nobody had heard of."""
+    _, core, _ = play(buys(200), days(10, 10, 6), limits=card(), cash="1000", margin="none")
+    events = lender_of(core).margin_events()
+    assert isinstance(next(events), MarginCalled)
+    core.account.book.take(Fill("late", 9, X, Side.SELL, D(200), D(6), "USD", 1))
+    assert list(events) == []
+
+
+def test_without_a_price_nothing_is_known_and_nobody_is_called():
+    _, core, _ = play(buys(200), days(10, 10, 6), limits=card(), cash="1000", margin="none")
+    core.account.equity = lambda: None
+    assert list(lender_of(core).margin_events()) == []

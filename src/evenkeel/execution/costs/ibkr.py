@@ -198,13 +198,12 @@ class TieredMeter:
 def by_tier(before: Decimal, quantity: Decimal) -> Decimal:
     """Return what `quantity` shares cost on top of the `before` that the month has seen."""
     cost, left = ZERO, quantity
-    at = bisect_right(TIERS, before, key=lambda tier: tier[0])
-    for most, rate in TIERS[at:]:
+    tier = bisect_right(TIERS, before, key=lambda tier: tier[0])
+    while left:
+        most, rate = TIERS[tier]
         part = min(left, _subtract(most, before))
         cost = _add(cost, _multiply(part, rate))
-        left, before = _subtract(left, part), _add(before, part)
-        if not left:
-            break
+        left, before, tier = _subtract(left, part), _add(before, part), tier + 1
     return cost
 
 

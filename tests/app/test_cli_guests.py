@@ -76,6 +76,16 @@ def test_a_bot_may_be_a_guest(ask):  # noqa: F811
     assert 'strategy.engine must be "evenkeel" or "backtrader"' in err
 
 
+def test_a_guest_is_optimised_like_any_other(ask):  # noqa: F811
+    """Each trial is a whole run; its parameters are numbers again."""
+    words = ("optimize", "theirs.py:Cross", *GUEST, "--grid", "fast=3:5", "--grid", "slow=10,20")
+    code, out, _ = ask(*words, "--processes", "1", "--json")
+    body = json.loads(out)
+    assert (code, body["count"]) == (0, 6)
+    assert body["best"]["params"]["fast"] in {3, 4, 5}
+    assert not [trial for trial in body["trials"] if trial.get("error")]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

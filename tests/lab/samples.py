@@ -146,6 +146,41 @@ class Rivals(bt.Strategy):
             self.cancel(self.broker.get_orders_open()[0])
 
 
+class Bracketed(bt.Strategy):
+    """In at the market, with a stop and a target far enough apart not to meet in one bar."""
+
+    def next(self):
+        if len(self) % 10 == 0 and not self.position:
+            close = self.data.close[0]
+            stop, target = round(close * 0.83, 2), round(close * 1.12, 2)
+            self.buy_bracket(size=4, exectype=bt.Order.Market, stopprice=stop, limitprice=target)
+
+
+class Trailing(bt.Strategy):
+    """In on a rise; a trailing stop, by an amount or a share, is the way out."""
+
+    params = (("share", 0.0),)
+
+    def next(self):
+        if len(self) > 3 and not self.position and self.data.close[0] > self.data.close[-3]:
+            self.buy(size=4)
+        elif self.position and not self.broker.get_orders_open():
+            trail = {"trailpercent": self.p.share} if self.p.share else {"trailamount": 4.0}
+            self.sell(size=4, exectype=bt.Order.StopTrail, **trail)
+
+
+def bracket(cerebro, feeds):
+    cerebro.addstrategy(Bracketed)
+
+
+def trailing_stop(cerebro, feeds):
+    cerebro.addstrategy(Trailing)
+
+
+def trailing_share(cerebro, feeds):
+    cerebro.addstrategy(Trailing, share=0.05)
+
+
 def on_close(cerebro, feeds):
     cerebro.addstrategy(OnClose)
 
@@ -239,6 +274,7 @@ DAILY = (
     on_close,
     for_a_while,
     rivals,
+    bracket,
     long_short,
     two_strategies,
     signals,
@@ -247,5 +283,8 @@ DAILY = (
     weeks_replayed,
     timers,
 )
+BY_OTHER_RULES = (trailing_stop, trailing_share)
+"""Their fills are those of docs/decisions/0003, not Backtrader's."""
+
 INTRADAY = (sma_cross, timers, five_minutes_beside_one)
 SEVERAL = (long_short,)

@@ -15,6 +15,9 @@ from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import Noted
+from evenkeel.domain.order import OrderType
+from evenkeel.journal.log import write_run_file
+from evenkeel.journal.verify import verify_file
 from evenkeel.lab.backtrader import host
 
 BARS_MAX = 200
@@ -63,7 +66,9 @@ def test_a_guest_on_minutes_is_told_the_same_in_exchange_time(real_bars, build):
 
 
 @pytest.mark.parametrize(
-    "build", [*samples.DAILY, samples.five_minutes_beside_one], ids=lambda build: build.__name__
+    "build",
+    [*samples.DAILY, *samples.BY_OTHER_RULES, samples.five_minutes_beside_one],
+    ids=lambda build: build.__name__,
 )
 def test_jumping_stepping_and_paper_write_one_journal(real_bars, build):
     """A guest is one more strategy: it sees each bar once, whoever brings it."""
@@ -139,6 +144,47 @@ def test_costs_slippage_and_report_are_those_of_any_run(real_bars, tmp_path):
     assert strategy.broker.getvalue() == float(result.ended.equity)
     page = result.report(tmp_path / "report.html").read_text()
     assert "Cross" in page
+
+
+@pytest.mark.parametrize("build", samples.BY_OTHER_RULES, ids=lambda build: build.__name__)
+def test_a_trail_runs_in_both_hostings_and_follows_our_rule_here(real_bars, build):
+    """Same entries until the first exit; Backtrader's stop follows closes, ours the highs."""
+    histories = real_bars("aapl-daily")
+    theirs, (ours, result) = alone(build, histories), hosted(build, histories)
+    fills = [[line for line in told[0] if line[1] == "Completed"] for told in (theirs, ours)]
+    assert fills[0][0] == fills[1][0]
+    assert min(map(len, fills)) > 4
+    (bars,) = result.bars.values()
+    places = {int(at): place for place, at in enumerate(bars.closed_at)}
+    exits = [life for life in result.lives if life.order.type is OrderType.TRAILING_STOP]
+    for life in exits:
+        for fill in (move for move in result.moves if move.order_id == life.order.id):
+            seen = slice(places[life.order.created_at] + 1, places[fill.at])
+            highest = max([bars.close[places[life.order.created_at]], *bars.high[seen]])
+            share = life.order.trail_percent
+            stop = highest - 4 if share is None else highest * (1 - float(share) / 100)
+            first = float(life.order.stop_price)
+            assert float(fill.price) <= max(stop, first) + 1e-9
+
+
+def test_every_sample_has_a_whole_journal_under_a_card_and_a_report(real_bars, tmp_path):
+    """Through a gate that limits, into a journal that verifies, onto a page."""
+    histories = [each.first(120) for each in real_bars("aapl-daily")]
+    limits = card(order_quantity_max="8", position_quantity_max="40")
+    for build in (*samples.DAILY, *samples.BY_OTHER_RULES):
+        result = execute(request(host(build), histories, limits=limits))
+        file = tmp_path / build.__name__ / "journal.log"
+        file.parent.mkdir()
+        write_run_file(file, result.journal.lines())
+        assert verify_file(file).ok
+        assert all(order.quantity <= 8 for order in sent(result)), build.__name__
+        assert result.summary()["orders"]["sent"] > 1, build.__name__
+        if build in {samples.sma_cross, samples.bracket, samples.timers, samples.trailing_stop}:
+            assert result.report(tmp_path / "report.html").stat().st_size > 50_000
+
+
+def sent(result):
+    return [life.order for life in result.lives if life.refusal is None]
 
 
 def test_what_analyzers_find_is_in_the_journal(real_bars):

@@ -10,7 +10,7 @@ from tests.engine.market import HOUR, X, bars, card
 pytest.importorskip("backtrader", reason="the extra [backtrader] is not installed")
 
 import backtrader as bt
-from tests.lab.beside_cerebro import FREE
+from tests.lab.beside_cerebro import FREE, Rows
 
 from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
@@ -300,3 +300,55 @@ def test_intraday_bars_that_begin_like_a_day_are_refused():
     late.flags.writeable = False
     with pytest.raises(StrategyError, match="intraday and begin with the last one of a session"):
         execute(request(host(Idle), [replace(evening, closed_at=late, session_closes=late)]))
+
+
+def test_before_its_first_bar_and_after_its_last_a_guest_reads_nothing():
+    """Under Backtrader alone `close[-1]` on the first bar is the last close of all: the future."""
+    read = {}
+
+    def look(strategy):
+        close = strategy.data.close
+        read.update(now=close[0], before=[close[-1], close[-2], close[-900]], after=close[1])
+
+    play({1: look}, 10, 11, 12, 13)
+    assert read["now"] == 10
+    assert all(value != value for value in (*read["before"], read["after"]))  # noqa: PLR0124 - NaN
+    alone = bt.Cerebro()
+    alone.adddata(Rows(bars=bars(10, 11, 12, 13), daily=False))
+
+    class Looking(bt.Strategy):
+        def next(self):
+            if len(self) == 1:
+                look(self)
+
+    alone.addstrategy(Looking)
+    with pytest.raises(IndexError):
+        alone.run()
+
+
+def test_the_first_strategy_of_backtraders_guide_runs():
+    """It looks two bars back from the first bar on, and buys after two falls in a row."""
+
+    class TwoFalls(bt.Strategy):
+        def __init__(self):
+            self.close_line = self.datas[0].close
+            self.order = None
+
+        def notify_order(self, order):
+            if order.status in {order.Completed, order.Canceled, order.Margin, order.Rejected}:
+                self.bar_executed = len(self)
+                self.order = None
+
+        def next(self):
+            if self.order:
+                return
+            if not self.position:
+                if self.close_line[0] < self.close_line[-1] < self.close_line[-2]:
+                    self.order = self.buy()
+            elif len(self) >= self.bar_executed + 2:
+                self.order = self.sell()
+
+    closes = (10, 9, 8, 9, 10, 11, 12, 11, 10, 11, 12, 13, 14)
+    result = execute(request(host(TwoFalls), [bars(*closes)], **FREE))
+    decided = [(o.side.value, o.created_at // HOUR) for o in orders(result)]
+    assert decided == [("BUY", 3), ("SELL", 6), ("BUY", 9), ("SELL", 12)]

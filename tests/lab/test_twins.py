@@ -17,6 +17,7 @@ from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
 from evenkeel.domain.order import Side
 from evenkeel.lab.backtrader import host
+from evenkeel.reports.differences import Data, differences
 
 NAMES = ("aapl-daily", "msft-daily", "nvda-daily", "orcl-daily")
 
@@ -181,7 +182,126 @@ class TheirTrail(bt.Strategy):
             self.buy(size=10, exectype=bt.Order.StopTrail, trailamount=trail)
 
 
+# ---- closing auctions, groups, trails by a share ----
+
+
+class OurClose(ek.Strategy):
+    """In and out in the closing auction."""
+
+    def on_start(self):
+        self.turn = 0
+
+    def on_bar(self):
+        self.turn += 1
+        if self.turn % 6 == 0 and not self.position:
+            self.buy(10, on="close")
+        elif self.turn % 6 == 3 and self.position:
+            self.sell(10, on="close")
+
+
+class TheirClose(bt.Strategy):
+    def next(self):
+        if len(self) % 6 == 0 and not self.position:
+            self.buy(size=10, exectype=bt.Order.Close)
+        elif len(self) % 6 == 3 and self.position:
+            self.sell(size=10, exectype=bt.Order.Close)
+
+
+class OurRivals(ek.Strategy):
+    """Two ways out of which one cancels the other, both good for a while."""
+
+    def on_start(self):
+        self.turn = 0
+
+    def on_bar(self):
+        self.turn += 1
+        close = self.bars.close[0]
+        if self.turn % 8 == 0 and not self.position:
+            self.buy(10)
+        elif self.turn % 8 == 2 and self.position:
+            with self.one_cancels_other():
+                self.sell(10, stop=round(close * 0.98, 4))
+                self.sell(10, limit=round(close * 1.02, 4))
+        elif self.turn % 8 == 7 and self.position:
+            self.buy(2, limit=round(close * 0.99, 4), tif="DAY")
+
+
+class TheirRivals(bt.Strategy):
+    def next(self):
+        close = self.data.close[0]
+        if len(self) % 8 == 0 and not self.position:
+            self.buy(size=10)
+        elif len(self) % 8 == 2 and self.position:
+            stop = self.sell(size=10, exectype=bt.Order.Stop, price=round(close * 0.98, 4))
+            price = round(close * 1.02, 4)
+            self.sell(size=10, exectype=bt.Order.Limit, price=price, oco=stop)
+        elif len(self) % 8 == 7 and self.position:
+            price = round(close * 0.99, 4)
+            self.buy(size=2, exectype=bt.Order.Limit, price=price, valid=bt.Order.DAY)
+
+
+class OurShare(ek.Strategy):
+    """A trail of three percent under what was bought."""
+
+    def on_start(self):
+        self.turn = 0
+
+    def on_bar(self):
+        self.turn += 1
+        if self.turn % 9 == 0 and not self.position:
+            self.buy(10)
+        elif self.turn % 9 == 1 and self.position.quantity > 0:
+            self.sell(self.position.quantity, trail="3%")
+
+
+class TheirShare(bt.Strategy):
+    def next(self):
+        if len(self) % 9 == 0 and not self.position:
+            self.buy(size=10)
+        elif len(self) % 9 == 1 and self.position.size > 0:
+            size = self.position.size
+            self.sell(size=size, exectype=bt.Order.StopTrail, trailpercent=0.03)
+
+
+# ---- two instruments ----
+
+
+class OurPair(ek.PortfolioStrategy):
+    """Holds whichever has risen more in five bars, in a quantity by equity."""
+
+    def on_bar(self):
+        risen = {name: bars.close[0] / bars.close[-5] for name, bars in self.bars.items()}
+        if any(value != value for value in risen.values()):  # noqa: PLR0124 - warm-up is NaN
+            return
+        best = max(risen, key=risen.get)
+        for name, bars in self.bars.items():
+            wanted = int(self.equity * 0.4 // bars.close[0]) if name == best else 0
+            held = self.position(name).quantity
+            if wanted and not held:
+                self.buy(name, wanted)
+            elif held and not wanted:
+                self.sell(name, held)
+
+
+class TheirPair(bt.Strategy):
+    def next(self):
+        if len(self) < 6:
+            return
+        risen = {data: data.close[0] / data.close[-5] for data in self.datas}
+        best = max(risen, key=risen.get)
+        for data in self.datas:
+            wanted = int(self.broker.getvalue() * 0.4 // data.close[0]) if data is best else 0
+            held = self.getposition(data).size
+            if wanted and not held:
+                self.buy(data=data, size=wanted)
+            elif held and not wanted:
+                self.sell(data=data, size=held)
+
+
 TWINS = {
+    "close": (OurClose, TheirClose),
+    "rivals": (OurRivals, TheirRivals),
+    "share": (OurShare, TheirShare),
     "cross": (OurCross, TheirCross),
     "rsi": (OurRsi, TheirRsi),
     "bracket": (OurBracket, TheirBracket),
@@ -194,7 +314,7 @@ def told(result):
     orders = [
         (
             order.id, order.side, order.quantity, order.type, order.created_at, order.limit_price,
-            order.stop_price, order.trail_amount, order.parent, order.oca_group, life.status,
+            order.stop_price, order.trail_amount, order.trail_percent, order.tif, order.parent, order.oca_group, life.status,
         )
         for life in result.lives
         for order in [life.order]
@@ -209,11 +329,21 @@ def told(result):
 @pytest.mark.parametrize("twins", TWINS)
 def test_a_strategy_written_both_ways_trades_the_same_orders(real_bars, name, twins):
     """Order by order and fill by fill, costs and slippage on."""
-    ours, theirs = TWINS[twins]
-    histories = real_bars(name)
+    check(*TWINS[twins], real_bars(name))
+
+
+def check(ours, theirs, histories):
     wishes = {"costs": "bps:5", "slippage": "bps:2"}
-    native = told(execute(request(ours(), histories, **wishes)))
-    guest = told(execute(request(host(theirs), histories, **wishes)))
-    assert guest[0] == native[0]
-    assert guest == native
-    assert len(native[1]) > 5
+    mine = execute(request(ours(), histories, **wishes))
+    guests = execute(request(host(theirs), histories, **wishes))
+    assert told(guests)[0] == told(mine)[0]
+    assert told(guests) == told(mine)
+    assert len(mine.moves) > 4
+    data = Data((mine.started.tape, guests.started.tape), (mine.bars, guests.bars))
+    assert differences(mine.records, guests.records, data) == []
+
+
+@pytest.mark.parametrize("name", ["two-files", "djia-five"])
+def test_a_portfolio_written_both_ways_trades_the_same_orders(real_bars, name):
+    """Several instruments, one account: sizes depend on all of them."""
+    check(OurPair, TheirPair, real_bars(name))

@@ -14,6 +14,7 @@ were decided; their numbers say nothing once one side has sent one more.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -64,7 +65,7 @@ class OrderTold:
     def terms(self) -> tuple[object, ...]:
         """What was asked for, but for the time."""
         order = self.order
-        prices = (order.limit_price, order.stop_price, order.trail_amount)
+        prices = (order.limit_price, order.stop_price, order.trail_amount, order.trail_percent)
         return order.quantity, *prices, order.tif, self.status == "REFUSED"
 
     @property
@@ -117,9 +118,9 @@ class Data:
                 continue
             if moments is None:
                 return f"the bars of {name} differ (their hashes do; the bars cannot be read)"
-            for at in moments:
-                if since <= at <= until:
-                    return f"the bars of {name} differ at {iso(at)}"
+            place = bisect_left(moments, since)
+            if place < len(moments) and moments[place] <= until:
+                return f"the bars of {name} differ at {iso(moments[place])}"
         return None
 
 
@@ -139,11 +140,10 @@ def differences(
 ) -> list[Difference]:
     """Return every order that differs between the records of two journals, in order of time."""
     sides = (_Side(first), _Side(second))
-    found: list[Difference] = []
-    explain = _Explain(sides, data, found)
-    for pair in sorted(_pairs(sides[0].orders, sides[1].orders), key=_moment):
-        found.extend(explain.difference(pair))
-    return found
+    explain = _Explain(sides, data)
+    for pair in sorted(_pairs(sides), key=_moment):
+        explain.take(pair)
+    return explain.found
 
 
 # ---- one journal ----
@@ -183,6 +183,8 @@ class _Side:
             )
             for life in lives(records)
         ]
+        self.decided = sorted({told.order.created_at for told in self.orders})
+        self.strategies = {told.order.strategy for told in self.orders}
 
     def held(self, instrument: str, until: int) -> Decimal:
         """Return what fills had made of the position by a moment."""
@@ -198,10 +200,12 @@ class _Side:
 
         Before its beginning, and after its end unless it says that it ended, it says nothing.
         """
-        before = [at for at in self.moments if at < moment]
-        after = [at for at in self.moments if at > moment]
-        began = -1 if self.started is None else self.started.at
-        return (before[-1] if before else began), (after[0] if after else NEVER)
+        moments, began = self.moments, -1 if self.started is None else self.started.at
+        before, after = bisect_left(moments, moment), bisect_right(moments, moment)
+        return (
+            moments[before - 1] if before else began,
+            moments[after] if after < len(moments) else NEVER,
+        )
 
 
 def _at(record: Record | Order) -> int:
@@ -211,19 +215,21 @@ def _at(record: Record | Order) -> int:
 # ---- pairs ----
 
 
-def _pairs(mine: list[OrderTold], theirs: list[OrderTold]) -> Iterator[Pair]:
+def _pairs(sides: tuple[_Side, _Side]) -> Iterator[Pair]:
     """Pair orders that are of one kind: those decided at one time first, the rest between them."""
-    kinds = dict.fromkeys(_kind(told) for told in (*mine, *theirs))
-    for kind in kinds:
-        yield from _align(
-            [told for told in mine if _kind(told) == kind],
-            [told for told in theirs if _kind(told) == kind],
-        )
+    shared = sides[0].strategies & sides[1].strategies
+    kinds: dict[tuple[object, ...], tuple[list[OrderTold], list[OrderTold]]] = {}
+    for number, side in enumerate(sides):
+        for told in side.orders:
+            kinds.setdefault(_kind(told.order, shared), ([], []))[number].append(told)
+    for mine, theirs in kinds.values():
+        yield from _align(mine, theirs)
 
 
-def _kind(told: OrderTold) -> tuple[object, ...]:
-    order = told.order
-    return order.strategy, order.instrument, order.side, order.type, order.parent is None
+def _kind(order: Order, shared: set[str]) -> tuple[object, ...]:
+    """Return what an order is; a strategy's name counts where both runs have it."""
+    name = order.strategy if order.strategy in shared else ""
+    return name, order.instrument, order.side, order.type, order.parent is None
 
 
 def _align(mine: list[OrderTold], theirs: list[OrderTold]) -> Iterator[Pair]:
@@ -276,27 +282,37 @@ def _moment(pair: Pair) -> int:
 class _Explain:
     """Finds the cause of each difference, knowing those before it."""
 
-    def __init__(self, sides: tuple[_Side, _Side], data: Data, found: list[Difference]) -> None:
+    def __init__(self, sides: tuple[_Side, _Side], data: Data) -> None:
         self._sides = sides
         self._data = data
-        self._found = found
+        self.found: list[Difference] = []
+        self._latest: int | None = None  # the place of the last one that explains itself
+        self._latest_of: dict[str, int] = {}  # the same for each instrument
 
-    def difference(self, pair: Pair) -> Iterator[Difference]:
-        """Yield the difference of a pair, nothing when both journals tell the same of it."""
-        first, second = pair
-        if first is None or second is None:
-            yield self._asked_otherwise(pair)
-        elif first.uncertain != second.uncertain:
+    def take(self, pair: Pair) -> None:
+        """Note the difference of a pair, if both journals do not tell the same of it."""
+        difference = self._difference(*pair)
+        if difference is None:
+            return
+        self.found.append(difference)
+        if difference.follows is None:
+            self._latest = self._latest_of[_one(pair).order.instrument] = len(self.found)
+
+    def _difference(self, first: OrderTold | None, second: OrderTold | None) -> Difference | None:
+        if first is None or second is None or first.terms != second.terms:
+            return self._asked_otherwise((first, second))
+        if first.uncertain != second.uncertain:
             side = "first" if first.uncertain else "second"
-            yield Difference("restart", f"the {side} run did not know its outcome", *pair)
-        elif first.terms != second.terms:
-            yield self._asked_otherwise(pair)
-        elif first.order.created_at != second.order.created_at:
-            yield self._later(first, second)
-        elif first.trades != second.trades or first.status != second.status:
-            yield self._filled_otherwise(first, second)
-        elif first.cost != second.cost:
-            yield Difference("fee", f"cost {text(first.cost)} and {text(second.cost)}", *pair)
+            words = f"the {side} run did not know its outcome"
+            return Difference("restart", words, first, second)
+        if first.order.created_at != second.order.created_at:
+            return self._later(first, second)
+        if first.trades != second.trades or first.status != second.status:
+            return self._filled_otherwise(first, second)
+        if first.cost != second.cost:
+            words = f"cost {text(first.cost)} and {text(second.cost)}"
+            return Difference("fee", words, first, second)
+        return None
 
     def _later(self, first: OrderTold, second: OrderTold) -> Difference:
         mine, theirs = first.order.created_at, second.order.created_at
@@ -321,18 +337,12 @@ class _Explain:
             return Difference("data", why, *pair)
         if why := self._silence(pair):
             return Difference("restart", why, *pair)
-        if (root := self._root(pair)) is not None:
-            cause = self._found[root - 1].cause
+        root = self._latest_of.get(_one(pair).order.instrument, self._latest)
+        if root is not None:
+            cause = self.found[root - 1].cause
             words = f"{_asked(pair)}: follows from difference {root}"
             return Difference(cause, words, *pair, follows=root)
         return Difference("decision", f"{_asked(pair)}: {self._settings()}", *pair)
-
-    def _root(self, pair: Pair) -> int | None:
-        """Return the place of the latest difference that explains itself, of this instrument if any."""
-        own = [(n, each) for n, each in enumerate(self._found, 1) if each.follows is None]
-        name = _one(pair).order.instrument
-        same = [n for n, each in own if _one((each.first, each.second)).order.instrument == name]
-        return same[-1] if same else (own[-1][0] if own else None)
 
     def _silence(self, pair: Pair) -> str | None:
         """Say how long the side without the order was silent, None when it was there and awake.
@@ -350,11 +360,10 @@ class _Explain:
             return f"the {('first', 'second')[away]} run begins at {iso(since)}"
         if until == NEVER and side.ended:
             return None
-        decided = {
-            told.order.created_at for told in other.orders if since < told.order.created_at < until
-        }
-        same = side.held(order.instrument, since) == other.held(order.instrument, since)
-        if not same or (len(decided) < 2 and until != NEVER):
+        decided = bisect_left(other.decided, until) - bisect_right(other.decided, since)
+        if decided < 2 and until != NEVER:
+            return None
+        if side.held(order.instrument, since) != other.held(order.instrument, since):
             return None
         end = "its end" if until == NEVER else iso(until)
         return f"the {('first', 'second')[away]} run has no record from {iso(since)} to {end}"
@@ -410,6 +419,7 @@ def _terms(order: Order) -> str:
         ("limit", order.limit_price),
         ("stop", order.stop_price),
         ("trail", order.trail_amount),
+        ("trail %", order.trail_percent),
     )
     prices = "".join(f", {name} {text(price)}" for name, price in named if price is not None)
     return f"{text(order.quantity)}{prices}"

@@ -66,6 +66,10 @@ def optimize(
         int | None,
         typer.Option("--processes", metavar="N", help="Share the work; else as many as pay."),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", metavar="evenkeel|backtrader", help="Whose strategy it is."),
+    ] = "evenkeel",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object with every trial.")
     ] = False,
@@ -95,5 +99,6 @@ def optimize(
         by=by,
         top=top,
         processes=processes,
+        engine=engine,
     )
     return show(answer(asked), as_json=as_json)

@@ -122,6 +122,7 @@ def _side(told: OrderTold | None) -> dict[str, Any] | None:
         "limit_price": order.limit_price,
         "stop_price": order.stop_price,
         "trail_amount": order.trail_amount,
+        "trail_percent": order.trail_percent,
     }
     return {
         "order": order.id,

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.app.cli.backtested import parameters
-from evenkeel.app.cli.shown import Answer, table
+from evenkeel.app.cli.shown import Answer, beside_the_answer, table
 from evenkeel.app.strategies import load_strategy
 from evenkeel.app.sweep import Sweep, sweep
 from evenkeel.domain.errors import UsageError
@@ -43,10 +43,16 @@ class Asked:
     by: str
     top: int
     processes: int | None
+    engine: str
 
 
 def answer(asked: Asked) -> Answer:
     """Run the sweep and show the best trials, the best one first."""
+    with beside_the_answer():
+        return _answer(asked)
+
+
+def _answer(asked: Asked) -> Answer:
     flags = {
         "account.cash": asked.cash,
         "backtest.costs": asked.costs,
@@ -57,7 +63,7 @@ def answer(asked: Asked) -> Answer:
     )
     grid = parameters(asked.grid, option="--grid", such_as="fast=5:50:5")
     found = sweep(
-        load_strategy(asked.strategy, parameters(asked.parameters)),
+        load_strategy(asked.strategy, parameters(asked.parameters), engine=asked.engine),
         asked.data,
         {name: values(name, text) for name, text in grid.items()},
         processes=asked.processes,

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from evenkeel.lab.backtrader.feed import BarFeed
 
 
+UNKNOWN_BARS = 1_000
+"""How far before its first bar a guest reads NaN, and how far after the last.
+
+Backtrader keeps a feed in one array that has the whole future in it, and an index before its
+beginning counts from its end: `data.close[-1]` on the first bar is the last close of all. Many a
+strategy does that without knowing. Backtrader's own margin at the end of the array takes it.
+"""
+
+
 class _SetUp(Exception):  # noqa: N818 - no error: how `run` is left
     """Everything is set up: the loop may be entered whenever there are bars."""
 
@@ -38,8 +47,11 @@ class SteppedCerebro(bt.Cerebro):
         """Set up feeds, strategies, analyzers and whatever else was added; refuse what cannot be."""
         self._refuse_strangers()
         try:
-            self.run(runonce=False, preload=False)
+            self.run(runonce=False, preload=False, lookahead=UNKNOWN_BARS)
         except _SetUp:
+            for strategy in self.runningstrats:
+                for indicator in strategy.getindicators():
+                    indicator.extend(size=UNKNOWN_BARS)
             return
         raise StrategyError("the guest skipped itself (StrategySkipError): there is nothing to run")
 

@@ -8,7 +8,7 @@ from typing import Any
 import backtrader as bt
 
 from evenkeel.domain.errors import StrategyError
-from evenkeel.domain.money import exact
+from evenkeel.domain.money import exact, text
 from evenkeel.lab.backtrader.feed import feed_under
 
 
@@ -42,7 +42,7 @@ def _trail(order: Any) -> dict[str, Any]:
     amount, share = order.trailamount, order.trailpercent
     if not amount and not share:
         raise StrategyError("a StopTrail needs its trailamount or its trailpercent")
-    trail = exact(float(amount)) if amount else f"{exact(float(share)) * 100:f}%"
+    trail = exact(float(amount)) if amount else f"{text(exact(float(share)) * 100)}%"
     if order.p.price is None:
         return {"trail": trail}
     start = exact(float(order.p.price))

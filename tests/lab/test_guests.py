@@ -169,7 +169,7 @@ def test_a_trail_runs_in_both_hostings_and_follows_our_rule_here(real_bars, buil
 
 def test_every_sample_has_a_whole_journal_under_a_card_and_a_report(real_bars, tmp_path):
     """Through a gate that limits, into a journal that verifies, onto a page."""
-    histories = [each.first(120) for each in real_bars("aapl-daily")]
+    histories = real_bars("aapl-daily")
     limits = card(order_quantity_max="12", position_quantity_max="40")
     for build in (*samples.DAILY, *samples.BY_OTHER_RULES):
         result = execute(request(host(build), histories, limits=limits))
@@ -178,7 +178,7 @@ def test_every_sample_has_a_whole_journal_under_a_card_and_a_report(real_bars, t
         write_run_file(file, result.journal.lines())
         assert verify_file(file).ok
         assert all(order.quantity <= 12 for order in sent(result)), build.__name__
-        assert sum(result.summary()["orders"][how] for how in ("sent", "refused")) > 1
+        assert result.lives, build.__name__
         if build in {samples.sma_cross, samples.bracket, samples.timers, samples.trailing_stop}:
             assert result.report(tmp_path / "report.html").stat().st_size > 50_000
 

@@ -234,3 +234,64 @@ def test_an_export_can_be_read_again(here, capsys, suffix):
     assert "must end in .csv" in ask(
         capsys, "data", "export", "ACME.XNAS", "--out", "x.txt", code=2
     )["error"]  # fmt: skip
+
+
+# ---- sync ----
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """A provider in the place of those of the world outside."""
+    from contextlib import contextmanager
+
+    from tests.fakes.clock import FakeClock
+    from tests.fakes.counting_provider import Source, ns
+
+    made = Source(FakeClock(ns("2024-03-01T12:00")))
+    asked = []
+
+    @contextmanager
+    def providers(names, _settings):
+        asked.append(names)
+        yield made
+
+    monkeypatch.setattr("evenkeel.app.cli.brought.providers", providers)
+    monkeypatch.setattr("evenkeel.app.cli.brought.SYSTEM_CLOCK", made.clock)
+    made.asked = asked
+    return made
+
+
+def test_a_sync_brings_what_is_missing_and_then_asks_nobody(here, capsys, source):
+    (here / "universe.txt").write_text("# mine\nACME.XXXX\nBETA.XXXX  # new\n\n")
+    since = ("--since", "2024-01-01")
+    found = ask(capsys, "data", "sync", "--universe", "universe.txt", *since)
+    assert (found["asked"], found["added"], found["failures"]) == (2, 120, {})
+    again = ask(capsys, "data", "sync", *since, "--provider", "yahoo, alpha_vantage")
+    assert (again["current"], again["asked"]) == (2, 0)
+    assert len(source.requests) == 2
+    assert source.asked == [["yahoo"], ["yahoo", "alpha_vantage"]]
+
+
+def test_a_sync_that_lacks_something_says_so(here, capsys, source):
+    from evenkeel.market.provider import Failure
+
+    source.failing = {"BETA.XXXX": Failure.SERVER}
+    found = ask(capsys, "data", "sync", "ACME.XXXX", "BETA.XXXX", "--since", "2024-01-01", code=3)
+    assert list(found["failures"]) == ["BETA.XXXX"]
+    assert found["added"] == 60
+
+
+WRONG_SYNCS = [
+    ((), "nothing to bring"),
+    (("ACME.XXXX", "--since", "soon"), "--since 'soon' is no date"),
+    (("ACME.XXXX", "--provider", "yaho"), "did you mean 'yahoo'"),
+    (("ACME.XXXX", "--provider", ","), "--provider names nobody"),
+    (("ACME.XXXX", "--workers", "0"), "--workers must be in 1..16"),
+    (("--universe", "none.txt"), "none.txt does not exist"),
+    (("AC ME",), "is not of the form SYMBOL.MIC"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG_SYNCS)
+def test_a_wrong_sync_is_one_sentence(here, capsys, source, words, said):
+    assert said in ask(capsys, "data", "sync", *words, code=2)["error"]

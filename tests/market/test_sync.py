@@ -1,81 +1,24 @@
 """A sync asks for what is missing and no more, keeps what was traded, and survives what fails."""
 
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from tests.contracts import provider_world as world
+from tests.contracts.test_provider_contract import PROVIDERS
 from tests.fakes.clock import FakeClock
+from tests.fakes.counting_provider import Source, ns
+from tests.fakes.yahoo_session import fresh_yfinance
 
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument
 from evenkeel.market.catalog import Catalog
-from evenkeel.market.fetched import fetched
-from evenkeel.market.provider import Adjustment, Answer, Failure, Origin, ProviderError
+from evenkeel.market.provider import Adjustment, Failure
 from evenkeel.market.sync import BITE, last_completed, read_state, sync
 
 DAY = 86_400_000_000_000
 ACME = Instrument("ACME.XXXX")
-
-
-def ns(text):
-    return int(np.datetime64(text, "ns").astype(np.int64))
-
-
-@dataclass
-class Source:
-    """A provider with a price for every day: 100, and 1 more each day since 2024-01-01."""
-
-    clock: FakeClock
-    name: str = "acorn"
-    adjustment: Adjustment = Adjustment.AS_TRADED
-    splits: list = field(default_factory=list)
-    dividends: list = field(default_factory=list)
-    offset: float = 0.0
-    requests: list = field(default_factory=list)
-    failing: dict = field(default_factory=dict)
-    stale: bool = False
-
-    def bars(self, instrument, interval, start, end):
-        self.requests.append((instrument.id, start, end))
-        if instrument.id in self.failing:
-            raise ProviderError(self.name, self.failing[instrument.id], "no luck")
-        days = np.arange(start, min(end, self.clock.now), DAY)
-        price = 100 + (days - ns("2024-01-01")) // DAY + self.offset
-        volume = np.full(len(days), 1000.0)
-        if self.adjustment is Adjustment.SPLIT:
-            for split in self.splits:
-                if split.at <= self.clock.now:
-                    before = days < split.at
-                    price = np.where(before, price / float(split.new), price)
-                    volume = np.where(before, volume * float(split.new), volume)
-        columns = {name: price.astype(float) for name in ("open", "high", "low", "close")}
-        columns["volume"] = volume
-        origin = self._origin()
-        return Answer(
-            fetched(instrument, interval, days, columns, start=start, end=end, origin=origin),
-            origin,
-        )
-
-    def actions(self, instrument, start, end):
-        found = [e for e in (*self.splits, *self.dividends) if start <= e.at < end]
-        told = tuple(
-            sorted((replace_instrument(each, instrument.id) for each in found), key=lambda e: e.at)
-        )
-        return Answer(told, self._origin())
-
-    def _origin(self):
-        return Origin(
-            source=self.name, fetched_at=self.clock.now, currency="USD",
-            adjustment=self.adjustment, stale=self.stale,
-        )  # fmt: skip
-
-
-def replace_instrument(action, name):
-    if isinstance(action, Split):
-        return Split(name, action.at, action.new, action.old)
-    return CashDividend(name, action.at, action.amount, action.currency)
 
 
 @pytest.fixture
@@ -253,3 +196,34 @@ def test_a_day_is_over_when_its_session_is(mic, now, last):
 def test_a_minute_is_over_when_it_is():
     minute = 60_000_000_000
     assert last_completed(minute, "XNYS", ns("2024-03-01T12:00:59")) == ns("2024-03-01T12:00")
+
+
+# ---- every provider there is ----
+
+
+@pytest.mark.parametrize("name", ["yahoo", "alpha-vantage", "csv", "catalog"])
+def test_whoever_tells_it_the_catalog_keeps_what_was_traded(name, tmp_path):
+    """Yahoo tells the world of the contract suite on today's scale, the others as it was traded."""
+    fresh_yfinance(tmp_path / "yfinance")
+    clock = FakeClock(world.NOW)
+    (tmp_path / "theirs").mkdir()
+    provider = PROVIDERS[name](tmp_path / "theirs", clock)
+    kept = Catalog(tmp_path / "ours")
+    found = sync(
+        kept, provider, [world.ACME], "1d", dataset="main", since=date(2024, 1, 1), clock=clock,
+        workers=1,
+    )  # fmt: skip
+    getattr(provider, "close", lambda: None)()
+    assert found.failures == {}
+    columns = kept.shelf("1d").columns(world.ACME.id)
+    assert [str(np.datetime64(int(at), "ns"))[:10] for at in columns["ts"]] == [
+        row.date for row in world.DONE
+    ]
+    for value in ("open", "high", "low", "close", "volume"):
+        assert columns[value] == pytest.approx([getattr(row, value) for row in world.DONE])
+    told = kept.actions([world.ACME])
+    assert [each.amount for each in told if isinstance(each, CashDividend)] == [
+        Decimal(str(world.DIVIDEND))
+    ]
+    assert [each.new for each in told if isinstance(each, Split)] == [world.SPLIT]
+    assert "1 session" in found.lacks[world.ACME.id]

@@ -21,14 +21,19 @@ from evenkeel.market.inspection import Decision, Found, actions_of, decide, insp
 from evenkeel.market.intake import files_in, taken_in
 from evenkeel.market.listed import list_actions, listed_in
 from evenkeel.market.seen import together
+from evenkeel.market.sync import Synced, sync
 from evenkeel.ops.atomic_file import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
     from pathlib import Path
 
+    from evenkeel.domain.instrument import Instrument
     from evenkeel.market.intake import Intake, Terms
+    from evenkeel.market.provider import Provider
     from evenkeel.market.seen import Seen
+    from evenkeel.ops.clock import Clock
 
 BITE = 1_000_000
 """Rows that are added at once: enough to be fast, few enough for the memory of a small computer."""
@@ -189,3 +194,34 @@ def decide_on(
             inspect(shelf, actions_of(catalog.actions_file, names), names=names, now=now)
             return decision
     raise UsageError(f"no finding is called {wanted!r}; `evenkeel data check` lists them")
+
+
+def sync_from(
+    catalog: Catalog,
+    provider: Provider,
+    instruments: Sequence[Instrument],
+    interval: str,
+    *,
+    dataset: str = DATASET,
+    since: date,
+    clock: Clock,
+    workers: int = 4,
+    told: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Synced:
+    """Bring instruments up to date (see `market.sync`) and judge those that have changed."""
+    found = sync(
+        catalog,
+        provider,
+        instruments,
+        interval,
+        dataset=dataset,
+        since=since,
+        clock=clock,
+        workers=workers,
+        told=told,
+    )
+    if found.added or found.restated:
+        names = [each.id for each in instruments]
+        actions = actions_of(catalog.actions_file, names)
+        inspect(catalog.shelf(interval, dataset), actions, names=names, now=clock.now_ns())
+    return found

@@ -19,6 +19,55 @@ Interval = Annotated[
 ]
 
 
+@data_app.command("sync")
+def data_sync(
+    instruments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID…]", help="Such as AAPL.XNAS; else all that are there."),
+    ] = None,
+    *,
+    universe: Annotated[
+        str, typer.Option("--universe", metavar="FILE", help="A file of ids, one a line.")
+    ] = "",
+    provider: Annotated[
+        str,
+        typer.Option("--provider", metavar="NAME[,NAME…]", help="Whom to ask, in this order."),
+    ] = "yahoo",
+    interval: Annotated[
+        str, typer.Option("--interval", metavar="1m|1h|1d|…", help="How long a bar lasts.")
+    ] = "1d",
+    dataset: Dataset = "main",
+    since: Annotated[
+        str, typer.Option("--since", metavar="DATE", help="The first day that is wanted.")
+    ] = "2000-01-01",
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", help="Requests under way at once.")
+    ] = 4,
+    as_json: AsJson = False,
+) -> int:
+    """Ask providers for what the catalog does not have yet, and judge what came.
+
+    A second sync asks nobody, and one that was stopped goes on where it was. Prices are kept as traded. Exit code 3 when something could not be had.
+
+    \b
+    Examples:
+      evenkeel data sync AAPL.XNAS MSFT.XNAS --since 2015-01-01
+      evenkeel data sync --universe sp500.txt --provider yahoo,alpha_vantage
+    """
+    from evenkeel.app.cli.brought import Asked, sync_answer
+
+    asked = Asked(
+        instruments=instruments or [],
+        universe=universe,
+        providers=provider,
+        interval=interval,
+        dataset=dataset,
+        since=since,
+        workers=workers,
+    )
+    return show(sync_answer(asked), as_json=as_json)
+
+
 @data_app.command("import")
 def data_import(
     paths: Annotated[

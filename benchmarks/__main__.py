@@ -17,7 +17,16 @@ from importlib import import_module
 from benchmarks.machine import described
 from benchmarks.written import put
 
-MEASUREMENTS = ("one_instrument", "cold_start", "universe", "sweep", "orders", "growth", "ops")
+MEASUREMENTS = (
+    "one_instrument",
+    "cold_start",
+    "universe",
+    "sweep",
+    "orders",
+    "growth",
+    "ops",
+    "market",
+)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import AnyArray, Times
 
 FORMAT = 1
-ROW_GROUP = 131_072
+ROW_GROUP = 32_768
 """Rows that are read together: few enough for a range of 10,000, enough to read a million fast."""
 
 SHARED_ROW_GROUP = 65_536
@@ -151,7 +151,10 @@ class PartFile:
         pieces: dict[str, list[AnyArray]] = {name: [] for name in names}
         if not groups:
             return pieces
-        content = self._guarded(lambda: self._file.read_row_groups(groups, columns=wanted))
+        several = len(groups) > 4  # for a few, waking other threads takes longer than reading
+        content = self._guarded(
+            lambda: self._file.read_row_groups(groups, columns=wanted, use_threads=several)
+        )
         rows = slice(max(start - before, 0), min(stop - before, content.num_rows))
         for name in names:
             if name in wanted:

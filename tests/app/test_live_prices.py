@@ -149,7 +149,7 @@ def test_a_bar_that_comes_late_meets_only_orders_that_were_there_before_it(marke
     market.fails = lambda each: (
         Failure.SERVER if each == A and AT < clock.now < AT + 4 * MINUTE else None
     )
-    result = trade_live(updates(market, clock, 10), want(EveryBar), f"sqlite:///{tmp_path}/p.db")
+    result = trade_live(updates(market, clock, 11), want(EveryBar), f"sqlite:///{tmp_path}/p.db")
     decided = [each.at for each in result.records if isinstance(each, Approved)]
     assert decided == sorted(decided)
     made = {each.order.id: each.at for each in result.records if isinstance(each, Approved)}
@@ -158,6 +158,26 @@ def test_a_bar_that_comes_late_meets_only_orders_that_were_there_before_it(marke
     assert all(each.at > made[each.order_id] for each in filled)
     assert len(result.bars[A.id]) == len(result.bars[B.id]) == 10
     assert verify(tmp_path / "p.db").ok
+
+
+def test_nothing_is_decided_on_bars_that_are_stale_when_they_come(market, clock, tmp_path):
+    """Ten minutes without any provider: they are learnt from, and trading goes on with what is new."""
+    market.fails = lambda _: (
+        Failure.UNREACHABLE if AT + 2 * MINUTE < clock.now < AT + 12 * MINUTE else None
+    )
+    result = trade_live(updates(market, clock, 40, A), want(EveryBar), f"sqlite:///{tmp_path}/p.db")
+    decided = {
+        (each.at - ns("2024-01-30T15:00")) // MINUTE
+        for each in result.records
+        if isinstance(each, Approved)
+    }
+    last = max(decided)
+    assert decided & set(range(1, 14)) == {1, 2, 10, 11, 12, 13}
+    assert decided >= set(range(10, last + 1))
+    assert len(result.bars[A.id]) == last + 1  # none is missing from the history
+    made = {each.order.id: each.at for each in result.records if isinstance(each, Approved)}
+    filled = {each.order_id: each.at for each in result.records if isinstance(each, Fill)}
+    assert filled[2] == made[2] + MINUTE  # what was working met the bars of that time
 
 
 def test_ctrl_c_ends_a_run_in_order(market, clock, tmp_path):

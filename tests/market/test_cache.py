@@ -14,6 +14,7 @@ import pytest
 from tests.contracts.provider_world import ACME, NOW, ns
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Loopback, Reply
+from tests.fakes.minute_market import MinuteMarket
 from tests.fakes.yahoo_server import yahoo
 from tests.fakes.yahoo_session import fresh_yfinance, session_to
 
@@ -23,6 +24,7 @@ from evenkeel.market.budget import Budget
 from evenkeel.market.cache import MemoryCache, RedisCache
 from evenkeel.market.cached import Cached
 from evenkeel.market.fetched import fetched
+from evenkeel.market.live import Poller
 from evenkeel.market.manners import Manners
 from evenkeel.market.provider import (
     Adjustment,
@@ -295,6 +297,29 @@ def test_a_day_of_100_symbols_and_three_strategies_hits_nine_times_in_ten(clock,
         assert 1 - len(server.log) / asked >= 0.9
         provider.close()
     budget.close()
+
+
+def test_three_who_poll_the_same_minutes_cost_one_request_each(kept, clock):
+    """And a bar that is not there yet is asked for again at once."""
+    market = MinuteMarket(clock)
+    clock.now = ns("2024-01-30T15:00:20")
+    cached = Cached(market, kept, clock)
+    pollers = [Poller(cached, [ACME], "1m", clock, warm_up=60) for _ in range(3)]
+    for poller in pollers:
+        poller.histories()
+    market.asked.clear()
+    for minute in range(1, 4):
+        due = ns("2024-01-30T15:00") + minute * 60 * SECOND
+        clock.now = due + 5 * SECOND
+        for poller in pollers:
+            (answer,) = poller.round(due).answers
+            assert answer.value.table.wall[-1] == due - 60 * SECOND
+    assert len(market.asked) == 3
+    market.delay = 67 * SECOND
+    clock.now += 60 * SECOND
+    due += 60 * SECOND
+    pollers[0].round(due)
+    assert len(market.asked) > 4  # nothing old was kept
 
 
 # ---- Redis goes away ----

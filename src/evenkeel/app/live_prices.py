@@ -77,9 +77,9 @@ def _longer(histories: Histories, updates: Iterator[Update], tape: Tape) -> Iter
         for update in updates:
             if histories.take(update):
                 bars = histories.bars()
-                # What closed before now is history: nothing is decided in a moment that is past.
                 tape.extend(bars)
-                tape.advance(tape.now)
+                # What closed before now, or too long ago, is history: nothing is decided on it.
+                tape.advance(max(tape.now, histories.too_old(update)))
                 yield bars
     except KeyboardInterrupt:
         _LOG.info("stopped by hand")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from evenkeel.market.provider import ManyQuotes
+from evenkeel.market.history import closing_times
+from evenkeel.market.provider import ManyQuotes, interval_ns
 from evenkeel.market.wire import decode, encode
 from evenkeel.ops.metrics import count
 
@@ -52,10 +53,23 @@ class Cached:
         self._wanted: dict[str, tuple[Instrument, int]] = {}
 
     def bars(self, instrument: Instrument, interval: str, start: int, end: int) -> Answer[Fetched]:
+        length = interval_ns(interval)
+
+        def until(answer: Answer[Fetched]) -> int:
+            """Until the next bar closes; not at all while the newest one is not there yet."""
+            at = answer.origin.fetched_at
+            usual = at + self._seconds["bars"] * SECOND
+            stamps = answer.value.table.wall
+            if end <= at or not len(stamps):
+                return usual if end <= at else at
+            last = closing_times(stamps[-1:], length, instrument.mic)
+            return min(usual, int(last[0]) + length)
+
         return self._kept(
             "bars",
             f"{instrument.id}:{interval}:{start}:{end}",
             lambda: self._provider.bars(instrument, interval, start, end),
+            until,
         )
 
     def actions(
@@ -94,7 +108,13 @@ class Cached:
             return found[instrument.id]
         return self._provider.quote(instrument)  # alone it says why there is none
 
-    def _kept(self, kind: str, about: str, ask: Callable[[], Answer[T]]) -> Answer[T]:
+    def _kept(
+        self,
+        kind: str,
+        about: str,
+        ask: Callable[[], Answer[T]],
+        until: Callable[[Answer[T]], int] | None = None,
+    ) -> Answer[T]:
         key = self._key(kind, about)
         with self._asking.of(key):  # who comes second finds what the first has brought
             known: Answer[T] | None = self._known(key)
@@ -102,15 +122,16 @@ class Cached:
             if known is not None:
                 return known
             answer = ask()
-            self._keep(kind, about, answer)
+            self._keep(kind, about, answer, None if until is None else until(answer))
             return answer
 
     def _key(self, kind: str, about: str) -> str:
         return f"{self.name}:{kind}:{about}"
 
-    def _keep(self, kind: str, about: str, answer: Answer[Any]) -> None:
-        if not answer.origin.stale:
-            until = answer.origin.fetched_at + self._seconds[kind] * SECOND
+    def _keep(self, kind: str, about: str, answer: Answer[Any], until: int | None = None) -> None:
+        at = answer.origin.fetched_at
+        until = at + self._seconds[kind] * SECOND if until is None else until
+        if until > at and not answer.origin.stale:
             self._cache.put(self._key(kind, about), encode(answer), until)
 
     def _known(self, key: str) -> Answer[Any] | None:

@@ -37,6 +37,9 @@ ASKED_BACK = OVERLAP_MIN + 5
 STALE_ROUNDS = 3
 """After how many intervals without the bar that was due an instrument is stale."""
 
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 15, 600
+"""How long is waited before a bar that did not come is asked for once more: twice as long each time."""
+
 AT_ONCE = 4
 """How many instruments are asked about at the same time."""
 
@@ -113,16 +116,28 @@ class Poller:
         self._instruments, self._interval = instruments, interval
         self._warm_up, self._grace, self._tries, self._until = warm_up, grace, tries, until
         self._since: dict[str, int] = {}
+        self._missing: dict[str, int] = {}  # who lacks a bar, and when that one closed
 
     def updates(self) -> Iterator[Update]:
-        """Yield the histories, then a round for each close. Raises `ProviderError` at the first."""
+        """Yield the histories, then a round for each close. Raises `ProviderError` at the first.
+
+        Who did not have its bar in a round is asked again between the rounds, ever less often.
+        """
         yield self.histories()
+        pause = PAUSE_SECONDS
         while True:
             now = self._clock.now_ns()
             due = min(next_close(each, self._interval, now) for each in self._instruments)
+            if self._missing and now + pause * SECOND < due:
+                self._clock.sleep(pause)
+                pause = min(2 * pause, PAUSE_SECONDS_MAX)
+                if (late := self._late_round()).answers:
+                    yield late
+                continue
             if self._until is not None and due > self._until:
                 return
             self._clock.sleep((due - now) / SECOND + self._grace)
+            pause = PAUSE_SECONDS
             yield self.round(due)
 
     def histories(self) -> Update:
@@ -136,32 +151,69 @@ class Poller:
         return Update(self._clock.now_ns(), 0, tuple(answers))
 
     def round(self, due: int) -> Update:
-        """Ask about every instrument whose bar closed at `due`, again while one is not there."""
-        waiting = [
+        """Ask about every instrument whose bar closed at `due`, again while one is not there.
+
+        Nobody waits for those that did not have their bar in the round before either.
+        """
+        wanted = [
             each for each in self._instruments if next_close(each, self._interval, due - 1) == due
         ]
         answers: dict[str, Answer[Fetched]] = {}
         failures: dict[str, str] = {}
+        waiting = wanted
         for attempt in range(self._tries):
             if attempt:
+                waiting = [each for each in waiting if each.id not in self._missing]
+                if not waiting:
+                    break
                 self._clock.sleep(self._grace)
-            with ThreadPoolExecutor(AT_ONCE) as threads:
-                found = list(threads.map(self._ask, waiting))
-            for instrument, answer in zip(waiting, found, strict=True):
-                if isinstance(answer, ProviderError):
-                    failures[instrument.id] = str(answer)
-                else:
-                    answers[instrument.id] = answer
-                    failures.pop(instrument.id, None)
+            self._ask_all(waiting, due, answers, failures)
             waiting = [each for each in waiting if not _has(answers.get(each.id), due)]
-            if not waiting:
-                break
+        lacking = [each for each in wanted if not _has(answers.get(each.id), due)]
+        here = {each.id for each in wanted}
+        self._missing = {
+            name: since for name, since in self._missing.items() if name not in here
+        } | {each.id: due for each in lacking}
+        return self._update(due, answers, failures)
+
+    def _late_round(self) -> Update:
+        """Ask those again who did not have the bar that was due; it makes no round of its own."""
+        waiting = [each for each in self._instruments if each.id in self._missing]
+        answers: dict[str, Answer[Fetched]] = {}
+        self._ask_all(waiting, max(self._missing.values()), answers, {})
+        found = {
+            name: answer for name, answer in answers.items() if _has(answer, self._missing[name])
+        }
+        for name in found:
+            del self._missing[name]
+        return self._update(0, found, {})
+
+    def _update(
+        self, due: int, answers: dict[str, Answer[Fetched]], failures: dict[str, str]
+    ) -> Update:
         self._remember(answers.values())
         given = tuple(answers[each.id] for each in self._instruments if each.id in answers)
         return Update(self._clock.now_ns(), due, given, tuple(failures.values()))
 
-    def _ask(self, instrument: Instrument) -> Answer[Fetched] | ProviderError:
-        end = self._clock.now_ns() + interval_ns(self._interval)
+    def _ask_all(
+        self,
+        instruments: Sequence[Instrument],
+        due: int,
+        answers: dict[str, Answer[Fetched]],
+        failures: dict[str, str],
+    ) -> None:
+        """Ask about several at once; put what they say into `answers` and `failures`."""
+        end = due + interval_ns(self._interval)  # the same for all who ask in this round
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            found = list(threads.map(lambda each: self._ask(each, end), instruments))
+        for instrument, answer in zip(instruments, found, strict=True):
+            if isinstance(answer, ProviderError):
+                failures[instrument.id] = str(answer)
+            else:
+                answers[instrument.id] = answer
+                failures.pop(instrument.id, None)
+
+    def _ask(self, instrument: Instrument, end: int) -> Answer[Fetched] | ProviderError:
         try:
             return self._provider.bars(instrument, self._interval, self._since[instrument.id], end)
         except ProviderError as error:
@@ -253,6 +305,11 @@ class Histories:
             self._watch(update)
         return any(grown)
 
+    def too_old(self, update: Update) -> int:
+        """Return up to which close bars were stale already when an update brought them."""
+        lengths = [interval_ns(each.interval) for each in self._known.values()]
+        return update.at - STALE_ROUNDS * max(lengths)
+
     def _take(self, answer: Answer[Fetched]) -> bool:
         found = answer.value
         name = found.instrument.id
@@ -270,6 +327,7 @@ class Histories:
             self._trouble(str(error))
             return False
         self._known[name] = whole
+        self._missed[name] = 0
         return True
 
     def _watch(self, update: Update) -> None:

@@ -102,10 +102,10 @@ def test_a_new_value_takes_the_old_ones_place(kept, clock):
 
 def test_it_counts_hits_and_misses(kept, clock):
     assert kept.standing().hit_rate is None
-    kept.get("a")
+    kept.note(hit=False)
     kept.put("a", b"1", clock.now + 100 * SECOND)
     for _ in range(3):
-        kept.get("a")
+        kept.note(hit=True)
     standing = kept.standing()
     assert (standing.hits, standing.misses, standing.hit_rate) == (3, 1, 0.75)
     assert (standing.entries, standing.reachable) == (1, True)
@@ -294,6 +294,8 @@ def test_a_day_of_100_symbols_and_three_strategies_hits_nine_times_in_ten(clock,
                     asked += 1
             clock.advance(60)
         assert asked == 117_000
+        standing = cached._cache.standing()
+        assert standing.hits + standing.misses == asked
         assert 1 - len(server.log) / asked >= 0.9
         provider.close()
     budget.close()

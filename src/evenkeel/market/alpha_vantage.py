@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import InvalidOperation
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -37,6 +38,7 @@ from evenkeel.market.provider import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
 
     import httpx
@@ -263,7 +265,17 @@ def _client(base_url: str, timeout: float, key: Callable[[], str]) -> httpx.Clie
             )
             return super().handle_request(keyed)
 
-    return httpx.Client(base_url=base_url, timeout=timeout, transport=Keyed(), trust_env=False)
+    return httpx.Client(
+        base_url=base_url, timeout=timeout, transport=Keyed(verify=_trusted()), trust_env=False
+    )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return whom a client trusts: it takes longer to read than a question takes to answer."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 # ---- what went wrong ----

@@ -41,6 +41,10 @@ class Cache(Protocol):
         """Keep something until a moment, or less long."""
         ...
 
+    def note(self, *, hit: bool) -> None:
+        """Count a question that was answered from here, or that was not."""
+        ...
+
     def standing(self) -> Standing:
         """Return how the cache does."""
         ...
@@ -78,10 +82,8 @@ class MemoryCache:
             until, value = self._kept.get(key, (0, b""))
             if until <= self._clock.now_ns():
                 self._kept.pop(key, None)
-                self._misses += 1
                 return None
             self._kept.move_to_end(key)
-            self._hits += 1
             return value
 
     def put(self, key: str, value: bytes, until: int) -> None:
@@ -90,6 +92,11 @@ class MemoryCache:
             self._kept.move_to_end(key)
             while len(self._kept) > self._entries_max:
                 self._kept.popitem(last=False)
+
+    def note(self, *, hit: bool) -> None:
+        with self._lock:
+            self._hits += hit
+            self._misses += not hit
 
     def standing(self) -> Standing:
         with self._lock:
@@ -122,12 +129,9 @@ class RedisCache:
         if isinstance(found, bytes):
             until, value = int.from_bytes(found[:8], "little"), found[8:]
             if until > self._clock.now_ns():
-                self._count("hits")
                 return value
         # Redis does not have it or is away; what this process fetched in that time still holds.
-        near = self._near.get(key)
-        self._count("misses" if near is None else "hits")
-        return near
+        return self._near.get(key)
 
     def put(self, key: str, value: bytes, until: int) -> None:
         self._near.put(key, value, until)
@@ -146,6 +150,11 @@ class RedisCache:
 
         self._ask(write)
 
+    def note(self, *, hit: bool) -> None:
+        self._near.note(hit=hit)
+        with self._lock:
+            self._counts["hits" if hit else "misses"] += 1
+
     def standing(self) -> Standing:
         counts = self._ask(lambda: self._redis.hgetall(f"{self._prefix}:counts"), rested=True)
         entries = self._ask(lambda: sum(1 for _ in self._keys()), rested=True)
@@ -160,10 +169,6 @@ class RedisCache:
     def _keys(self) -> Iterator[bytes]:
         keys: Iterator[bytes] = self._redis.scan_iter(match=f"{self._prefix}:*", count=1_000)
         return (key for key in keys if not key.endswith(b":counts"))
-
-    def _count(self, name: str) -> None:
-        with self._lock:
-            self._counts[name] += 1
 
     def _ask(self, question: Any, *, rested: bool = False) -> object:  # noqa: ANN401
         """Return what Redis says, None when it is away; then it is left alone for a while."""

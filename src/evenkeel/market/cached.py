@@ -87,23 +87,27 @@ class Cached:
     def quote(self, instrument: Instrument) -> Answer[Quote]:
         if self._many is None:
             return self._kept("quote", instrument.id, lambda: self._provider.quote(instrument))
-        with self._asking.of("quotes"):
-            self._wanted[instrument.id] = (instrument, self._clock.now_ns())
-            return self._kept("quote", instrument.id, lambda: self._with_the_others(instrument))
+        self._wanted[instrument.id] = (instrument, self._clock.now_ns())
+        return self._kept("quote", instrument.id, lambda: self._with_the_others(instrument))
 
     def _with_the_others(self, instrument: Instrument) -> Answer[Quote]:
         """Ask about an instrument, and in the same breath about all whose time is over too."""
         assert self._many is not None
-        since = self._clock.now_ns() - WANTED_SECONDS * SECOND
-        self._wanted = {name: each for name, each in self._wanted.items() if each[1] >= since}
-        others = [
-            each
-            for name, (each, _) in self._wanted.items()
-            if name != instrument.id and self._cache.get(self._key("quote", name)) is None
-        ]
-        found = self._many.quotes([instrument, *others[: QUOTES_MAX - 1]])
-        for name, answer in found.items():
-            self._keep("quote", name, answer)
+        with self._asking.of("quotes"):  # whoever waited here may find its own among the others'
+            known: Answer[Quote] | None = self._known(self._key("quote", instrument.id))
+            if known is not None:
+                return known
+            since = self._clock.now_ns() - WANTED_SECONDS * SECOND
+            others = [
+                each
+                for name, (each, at) in list(self._wanted.items())
+                if at >= since
+                and name != instrument.id
+                and self._cache.get(self._key("quote", name)) is None
+            ]
+            found = self._many.quotes([instrument, *others[: QUOTES_MAX - 1]])
+            for name, answer in found.items():
+                self._keep("quote", name, answer)
         if instrument.id in found:
             return found[instrument.id]
         return self._provider.quote(instrument)  # alone it says why there is none
@@ -116,14 +120,21 @@ class Cached:
         until: Callable[[Answer[T]], int] | None = None,
     ) -> Answer[T]:
         key = self._key(kind, about)
-        with self._asking.of(key):  # who comes second finds what the first has brought
-            known: Answer[T] | None = self._known(key)
-            count("cache_questions", kind=kind, hit="no" if known is None else "yes")
-            if known is not None:
-                return known
-            answer = ask()
-            self._keep(kind, about, answer, None if until is None else until(answer))
-            return answer
+        known: Answer[T] | None = self._known(key)
+        if known is None:
+            with self._asking.of(key):
+                known = self._known(key)  # who comes second finds what the first has brought
+                if known is None:
+                    self._note(kind, hit=False)
+                    answer = ask()
+                    self._keep(kind, about, answer, None if until is None else until(answer))
+                    return answer
+        self._note(kind, hit=True)
+        return known
+
+    def _note(self, kind: str, *, hit: bool) -> None:
+        self._cache.note(hit=hit)
+        count("cache_questions", kind=kind, hit="yes" if hit else "no")
 
     def _key(self, kind: str, about: str) -> str:
         return f"{self.name}:{kind}:{about}"

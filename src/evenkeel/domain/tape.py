@@ -44,12 +44,13 @@ class Cursor:
         """Show every bar that closed at or before `now`."""
         if now < self.next_at:
             return
-        times, following = self.times, self.index + 2
-        count = len(times)
-        if following < count and times[following] <= now:
-            following = bisect_right(times, now, following)
-        self.index = following - 1
-        self.next_at = times[following] if following < count else NEVER
+        times, index = self.times, self.index + 1
+        last = len(times) - 1
+        following = times[index + 1] if index < last else NEVER
+        if following <= now:
+            index = bisect_right(times, now, index + 1) - 1
+            following = times[index + 1] if index < last else NEVER
+        self.index, self.next_at = index, following
 
 
 class Line:

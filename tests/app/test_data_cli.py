@@ -295,3 +295,60 @@ WRONG_SYNCS = [
 @pytest.mark.parametrize(("words", "said"), WRONG_SYNCS)
 def test_a_wrong_sync_is_one_sentence(here, capsys, source, words, said):
     assert said in ask(capsys, "data", "sync", *words, code=2)["error"]
+
+
+# ---- what the gate is told ----
+
+BOT = """
+[bot]
+name = "mine"
+mode = "paper"
+[account]
+cash = 100000
+currency = "USD"
+[strategy]
+path = "evenkeel.strategy.examples.sma_cross:SmaCross"
+params = {{ fast = 2, slow = 5 }}
+[limits]
+file = "limits.toml"
+[data]
+paths = ["fine.csv"]
+instruments = ["ACME.XXXX"]
+[execution]
+costs = "zero"
+slippage = "none"
+"""
+
+
+def test_paper_trades_on_the_catalog_like_a_backtest(here, capsys):
+    from evenkeel.risk.limits import UNITS
+
+    write(here / "fine.csv", DAYS)
+    ask(capsys, "data", "import", "fine.csv", "--instrument", "ACME.XXXX")
+    (here / "limits.toml").write_text("".join(f"{name} = 1000000\n" for name in UNITS))
+    (here / "bot.toml").write_text(BOT.format())
+    kept = ask(capsys, "paper", "bot.toml", "--replay", "catalog:")
+    run = json.loads((here / "runs" / kept["run_id"] / "manifest.json").read_text())
+    assert run["data"]["sources"] == [f"catalog:{here / 'catalog'}#main/1d"]
+    assert ask(capsys, "parity", kept["run_id"])["equal"]
+
+
+def test_an_instrument_in_quarantine_is_not_traded_on_paper(here, capsys):
+    """Its catalog's last bars hold an error that nobody has decided about."""
+    from evenkeel.risk.limits import UNITS
+
+    rows = [f"2024-01-{d:02},{p},{p + 1},{p - 1},{p},100" for d, p in enumerate(
+        (14, 13, 12, 11, 10, 9, 9, 10, 12, 13, 14, 14, 13, 12, 11), 2)]  # fmt: skip
+    write(here / "fine.csv", rows)
+    (here / "limits.toml").write_text("".join(f"{name} = 1000000\n" for name in UNITS))
+    (here / "bot.toml").write_text(BOT.format())
+    traded = ask(capsys, "paper", "bot.toml", "--replay")
+    assert traded["fills"] > 0
+    bad = [*rows[:-1], "2024-01-16,11,12,0,11,100"]
+    ask(capsys, "data", "import", write(here / "acme.csv", bad), "--instrument", "ACME.XXXX")
+    kept = ask(capsys, "paper", "bot.toml", "--replay")
+    assert (kept["fills"], list(kept["refused_by_reason"])) == (0, ["instrument_quarantined"])
+    why = ask(capsys, "why", "1", "--run", kept["run_id"])
+    (failed, *_) = [each for each in why["checks"] if not each["ok"]]
+    assert failed["rule"] == "instrument_quarantined"
+    assert failed["observed"].startswith("not-positive (")

@@ -8,6 +8,13 @@ import pytest
 from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.instrument_events import (
+    Delisted,
+    Merged,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+)
 from evenkeel.market.actions import read_actions
 
 AAPL = Instrument("AAPL.XNAS")
@@ -108,3 +115,40 @@ def test_an_unknown_market_is_refused(write):
     path = write("2024-03-11,A,split,2", header=HEADER)
     with pytest.raises(UsageError, match="no trading calendar"):
         read_actions(path, [Instrument("A.XNYX")])
+
+
+OTHER_KINDS = [
+    ("stock-dividend,0.05", StockDividend("ACME.XXXX", 0, Decimal("0.05"))),
+    ("symbol-change,META.XNAS", SymbolChanged("ACME.XXXX", 0, "META.XNAS")),
+    ("merger,12.30", Merged("ACME.XXXX", 0, cash=Decimal("12.30"))),
+    ("merger,BETA.XNYS:0.5", Merged("ACME.XXXX", 0, "BETA.XNYS", Decimal("0.5"))),
+    (
+        "merger,BETA.XNYS:0.5+12.30",
+        Merged("ACME.XXXX", 0, "BETA.XNYS", Decimal("0.5"), Decimal("12.30")),
+    ),
+    ("delisting,", Delisted("ACME.XXXX", 0)),
+    ("delisting,0", Delisted("ACME.XXXX", 0, Decimal(0))),
+    ("delisting,1.25", Delisted("ACME.XXXX", 0, Decimal("1.25"))),
+    ("spin-off,BETA.XNYS:0.25", SpunOff("ACME.XXXX", 0, "BETA.XNYS", Decimal("0.25"))),
+    (
+        "spin-off,BETA.XNYS:0.25@0.1",
+        SpunOff("ACME.XXXX", 0, "BETA.XNYS", Decimal("0.25"), Decimal("0.1")),
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "event"), OTHER_KINDS)
+def test_whatever_a_company_does_can_be_written_in_a_line(write, row, event):
+    path = write(f"1970-01-01,ACME,{row}", header="date,symbol,kind,value")
+    assert read_actions(path, [Instrument("ACME.XXXX")]) == [event]
+
+
+def test_a_funds_gain_is_part_of_its_dividend(write):
+    path = write("1970-01-01,ACME,gains,1", header="date,symbol,kind,value")
+    assert read_actions(path, [Instrument("ACME.XXXX")]) == []
+
+
+def test_a_ratio_without_a_name_is_refused(write):
+    path = write("1970-01-01,ACME,spin-off,0.25", header="date,symbol,kind,value")
+    with pytest.raises(DataError, match=r"must be like ACME.XNYS:0.5, was '0.25'"):
+        read_actions(path, [Instrument("ACME.XXXX")])

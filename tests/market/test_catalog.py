@@ -127,6 +127,8 @@ def test_a_view_knows_what_was_known(split_in_two, view, as_of, closes, volumes)
     (bars,) = split_in_two.bars(["AAPL.XNAS"], view=view, as_of=moment)
     assert bars.close == pytest.approx(closes)
     assert bars.volume.tolist() == volumes
+    jumps = abs(bars.close[2] / bars.close[1] - 1) > 0.2
+    assert ("spike" in {each.code for each in bars.findings}) == jumps
 
 
 def test_without_a_date_a_view_is_that_of_its_last_bar(split_in_two):

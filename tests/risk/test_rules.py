@@ -76,6 +76,14 @@ def test_an_instrument_that_is_not_tradable_is_refused():
     assert refusal(order(), portfolio) is Reason.INSTRUMENT_NOT_TRADABLE
 
 
+def test_an_instrument_whose_data_is_in_doubt_is_refused_for_that():
+    portfolio = account()
+    portfolio.instruments["A.XNAS"] = Instrument("A.XNAS").quarantined("unit (3f0c9a51d2)")
+    verdict = review(order(), portfolio, card())
+    assert verdict.reason is Reason.INSTRUMENT_QUARANTINED
+    assert (verdict.limit, verdict.observed) == ("data in order", "unit (3f0c9a51d2)")
+
+
 @pytest.mark.parametrize(
     ("age", "reason"),
     [

@@ -13,7 +13,7 @@ from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
 from evenkeel.journal.log import MemoryJournal
-from evenkeel.market.csv_files import read_bars
+from evenkeel.market.csv_files import named_catalog, read_bars
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.reports.result import Result
 
@@ -106,7 +106,7 @@ def plan(
     histories = read_bars(bars, instrument=instrument, start=start, end=end, stamp=stamp)
     known: Sequence[CorporateAction]
     sources = _files(bars)
-    if isinstance(bars, str) and bars.startswith("catalog:"):
+    if named_catalog(bars) is not None:
         sources = [histories[0].source]
         actions = actions or _beside(sources[0])
     if isinstance(actions, str | Path):

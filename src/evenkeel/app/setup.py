@@ -192,13 +192,15 @@ def _terms(costs: CostModel, **wished: str | None) -> Terms:
 def instrument_of(name: str, facts: Mapping[str, str]) -> Instrument:
     """Return the instrument that `RunStarted.instruments` describes."""
     tick = facts.get("tick")
-    return Instrument(
+    found = Instrument(
         name,
         currency=facts["currency"],
         tick=None if tick is None else Decimal(tick),
         lot=Decimal(facts["lot"]),
         multiplier=Decimal(facts["multiplier"]),
     )
+    why = facts.get("quarantine", "")
+    return found.quarantined(why) if why else found
 
 
 def _facts(instrument: Instrument) -> dict[str, str]:
@@ -207,7 +209,11 @@ def _facts(instrument: Instrument) -> dict[str, str]:
         "lot": text(instrument.lot),
         "multiplier": text(instrument.multiplier),
     }
-    return facts if instrument.tick is None else {**facts, "tick": text(instrument.tick)}
+    if instrument.tick is not None:
+        facts["tick"] = text(instrument.tick)
+    if instrument.quarantine:
+        facts["quarantine"] = instrument.quarantine
+    return facts
 
 
 def _cash(value: Decimal | float | str) -> Decimal:

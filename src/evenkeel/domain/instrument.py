@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.money import ONE
@@ -19,7 +20,8 @@ class Instrument(Struct, frozen=True, gc=False):
     `tick` is the smallest step of a price, None when not declared: then prices are taken as they
     are. `lot` is the smallest step of a quantity. `multiplier` is the money that one unit of
     quantity is worth per unit of price (1 for a share, 10 for a EURO STOXX 50 future).
-    `currency` is ISO 4217.
+    `currency` is ISO 4217. What is in `quarantine` is not tradable either: it says what is wrong
+    with the instrument's data.
     """
 
     id: str
@@ -28,6 +30,11 @@ class Instrument(Struct, frozen=True, gc=False):
     lot: Decimal = ONE
     multiplier: Decimal = ONE
     tradable: bool = True
+    quarantine: str = ""
+
+    def quarantined(self, why: str) -> Instrument:
+        """Return the same instrument, which must not be traded as long as its data is in doubt."""
+        return replace(self, tradable=False, quarantine=why)
 
     @property
     def symbol(self) -> str:

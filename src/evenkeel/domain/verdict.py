@@ -15,6 +15,7 @@ class Reason(Enum):
 
     HALTED = "halted"
     INSTRUMENT_UNKNOWN = "instrument_unknown"
+    INSTRUMENT_QUARANTINED = "instrument_quarantined"
     INSTRUMENT_NOT_TRADABLE = "instrument_not_tradable"
     PRICE_STALE = "price_stale"
     QUANTITY_INVALID = "quantity_invalid"

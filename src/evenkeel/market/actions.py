@@ -1,4 +1,4 @@
-"""Splits and cash dividends from a file, due at the first moment of their ex-date."""
+"""What companies did, from a file; each due at the first moment of its ex-date."""
 
 from __future__ import annotations
 
@@ -12,14 +12,26 @@ from typing import TYPE_CHECKING
 
 from evenkeel.calendar.sessions import exchange_timezone
 from evenkeel.domain.errors import DataError, did_you_mean
-from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+)
 from evenkeel.domain.money import exact
 
 if TYPE_CHECKING:
     from evenkeel.domain.events import CorporateAction
-    from evenkeel.domain.instrument import Instrument
 
-KINDS = ("split", "dividend")
+KINDS = (
+    *("split", "dividend", "stock-dividend"),
+    *("symbol-change", "merger", "delisting", "spin-off", "gains"),
+)
+"""What may stand in the column kind. `gains` are a fund's, and part of its dividend already."""
 
 
 def read_actions(
@@ -27,10 +39,19 @@ def read_actions(
 ) -> list[CorporateAction]:
     """Return the actions that concern `instruments`, earliest first.
 
-    A CSV file has the columns date (ex-date, 2024-01-31), symbol or instrument, kind (split or
-    dividend) and value: shares for one held (`2`, or `3:2` for three in place of two), or money
-    per share. Rows about other symbols are skipped. An action is due at midnight of its ex-date
-    in the exchange's time zone, UTC without a market. A list is returned sorted.
+    A CSV file has the columns date (ex-date, 2024-01-31), symbol or instrument, kind and value:
+
+        split           shares for one held: `2`, or `3:2` for three in place of two
+        dividend        money per share
+        stock-dividend  shares for one held, beside it: `0.05`
+        symbol-change   the new id: `META.XNAS`
+        merger          shares of another for one held, money, or both: `ACME.XNYS:0.5+12.30`
+        delisting       money per share, empty where nobody has said
+        spin-off        shares of the child for one held: `CHILD.XNYS:0.25`; `@0.1` after it says
+                        which part of the cost goes with them
+
+    Rows about other symbols are skipped. An action is due at midnight of its ex-date in the
+    exchange's time zone, UTC without a market. A list is returned sorted.
     Raises `DataError` naming file, line, column and value.
     """
     if not isinstance(source, str | Path):
@@ -71,16 +92,50 @@ def _read(
     day = _day((row["date"] or "").strip(), place)
     if kind not in KINDS:
         raise DataError(
-            f"{place}: kind must be split or dividend, was {kind!r}{did_you_mean(kind, KINDS)}"
+            f"{place}: kind must be one of {', '.join(KINDS)}, was {kind!r}"
+            f"{did_you_mean(kind, KINDS)}"
         )
-    new, old = _ratio(value, place) if kind == "split" else (_positive(value, place), Decimal(1))
+    if kind == "gains":
+        return []
+    _event(kind, Instrument(f"X.{NO_MARKET}"), 0, value, place)  # a bad row is bad for everybody
     return [
-        Split(each.id, due(day, each.mic), new, old)
-        if kind == "split"
-        else CashDividend(each.id, due(day, each.mic), new, each.currency)
+        _event(kind, each, due(day, each.mic), value, place)
         for each in instruments
         if name in {each.id, each.symbol}
     ]
+
+
+def _event(kind: str, of: Instrument, at: int, value: str, place: str) -> CorporateAction:
+    if kind == "split":
+        new, old = _ratio(value, place)
+        return Split(of.id, at, new, old)
+    if kind == "dividend":
+        return CashDividend(of.id, at, _positive(value, place), of.currency)
+    if kind == "stock-dividend":
+        return StockDividend(of.id, at, _positive(value, place))
+    if kind == "symbol-change":
+        return SymbolChanged(of.id, at, instrument_id(value))
+    if kind == "delisting":
+        return Delisted(of.id, at, _number(value, place) if value else None)
+    if kind == "spin-off":
+        shares, _, cost_share = value.partition("@")
+        child, ratio = _other(shares, place)
+        cost = _number(cost_share, place) if cost_share else Decimal(0)
+        return SpunOff(of.id, at, child, ratio, cost)
+    shares, _, cash = value.rpartition("+") if ":" in value and "+" in value else (value, "", "")
+    if ":" not in shares:
+        return Merged(of.id, at, cash=_positive(shares, place), currency=of.currency)
+    into, ratio = _other(shares, place)
+    money = _positive(cash, place) if cash else Decimal(0)
+    return Merged(of.id, at, into, ratio, money, currency=of.currency)
+
+
+def _other(text: str, place: str) -> tuple[str, Decimal]:
+    """Return another instrument and its shares for one held, from `ACME.XNYS:0.5`."""
+    name, colon, ratio = text.partition(":")
+    if not colon:
+        raise DataError(f"{place}: value must be like ACME.XNYS:0.5, was {text!r}")
+    return instrument_id(name), _positive(ratio, place)
 
 
 def _day(text: str, place: str) -> date:
@@ -105,6 +160,11 @@ def _positive(text: str, place: str) -> Decimal:
             f"{place}: value must be a number above 0 (a split may be 3:2), was {text!r}"
         )
     return value
+
+
+def _number(text: str, place: str) -> Decimal:
+    """Return a number of 0 or more."""
+    return Decimal(0) if text.strip() in {"0", "0.0", "0.00"} else _positive(text, place)
 
 
 def split_ratio(factor: float | str) -> tuple[Decimal, Decimal]:

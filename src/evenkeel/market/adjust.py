@@ -14,7 +14,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from evenkeel.domain.errors import DataError, UsageError, did_you_mean
-from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.instrument_events import CashDividend, Split, StockDividend
+from evenkeel.market.quality import jumps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def adjusted(bars: Bars, actions: Sequence[CorporateAction], view: str, *, as_of
         return bars
     known = [each for each in actions if each.instrument == bars.instrument.id and each.at <= as_of]
     prices, volumes = _factors(bars, known, dividends=view == "split-dividend")
-    return replace(
+    seen = replace(
         bars,
         open=_final(bars.open * prices),
         high=_final(bars.high * prices),
@@ -47,6 +48,8 @@ def adjusted(bars: Bars, actions: Sequence[CorporateAction], view: str, *, as_of
         close=_final(bars.close * prices),
         volume=_final(bars.volume * volumes),
     )
+    others = [each for each in bars.findings if each.code != "spike"]
+    return replace(seen, findings=(*others, *jumps(seen)))
 
 
 def _factors(
@@ -56,7 +59,7 @@ def _factors(
     by_price, by_volume = np.ones(len(bars) + 1), np.ones(len(bars) + 1)
     for action in actions:
         before = int(np.searchsorted(bars.closed_at, action.at, side="right"))
-        if isinstance(action, Split):
+        if isinstance(action, Split | StockDividend):
             ratio = float(action.new / action.old)
             by_price[before] /= ratio
             by_volume[before] *= ratio

@@ -61,7 +61,7 @@ def read_bars(
         raise UsageError(
             f"stamp must be 'start' or 'end', was {stamp!r}{did_you_mean(stamp, ('start', 'end'))}"
         )
-    if (named := _catalog(source)) is not None:
+    if (named := named_catalog(source)) is not None:
         return _from_catalog(named, instrument, start=start, end=end)
     parts, wanted = _request(source, instrument)
     tables = [read_table(part) for part in parts]
@@ -80,7 +80,7 @@ def read_bars(
 # ---- the request ----
 
 
-def _catalog(source: Source) -> str | None:
+def named_catalog(source: Source) -> str | None:
     """Return the source when it names a catalog, alone or as the one member of a list."""
     if isinstance(source, list | tuple) and len(source) == 1:
         source = source[0]

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FINDINGS, DECISIONS = "findings.json", "decisions.json"
+IN_PRICES = ("split", "stock-dividend", "dividend", "gains")
+"""Kinds of actions that prices show in a way that can be reckoned."""
+
 RECENT = 30
 """Bars at the end of a history: an open error among them keeps an instrument from being traded."""
 
@@ -109,7 +112,7 @@ def inspect(
 ) -> Inspection:
     """Judge a shelf (or some of its instruments), keep the findings, and set the quarantine."""
     held, lost = shelf.everything(names), shelf.superseded(names)
-    told = [_action(each) for each in actions]
+    told = [_action(each) for each in actions if each.kind in IN_PRICES]
     judged = judge(sheet(held, shelf.length, actions=told, now=now, kinds=kinds))
     judged += version_checks(held, lost)
     decisions = read_decisions(shelf)
@@ -125,6 +128,8 @@ def inspect(
 
 def _action(listed: Listed) -> Action:
     ts = int(np.datetime64(listed.date, "ns").astype(np.int64))
+    if listed.kind == "stock-dividend":
+        return Action(listed.instrument, ts, "split", 1 + float(listed.value))
     return Action(listed.instrument, ts, listed.kind, _number(listed.value))
 
 

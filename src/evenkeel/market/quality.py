@@ -27,6 +27,9 @@ SPIKE_DEVIATIONS = 12
 """… when it is also this many median absolute deviations from the median return."""
 
 
+JUMPED = "after a jump of more than 20 %"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """The rows of one instrument as the source has them, with the words that name one of them.
@@ -110,7 +113,7 @@ def suspicious(bars: Bars, closed_days: Flags, missing: Times) -> tuple[Finding,
     checks = (
         ("closed-day", at[closed_days], "when the exchange was closed"),
         ("gap", missing, "without a bar"),
-        ("spike", at[1:][_spikes(bars.close)], "after a jump of more than 20 %"),
+        ("spike", at[1:][_spikes(bars.close)], JUMPED),
         ("outside-range", at[outside], "with open or close outside low to high"),
         ("zero-volume", at[known & (bars.volume == 0)], "without volume"),
         ("volume-unknown", at[everywhere & (not known)], "with no volume, so it caps no fill"),
@@ -120,6 +123,12 @@ def suspicious(bars: Bars, closed_days: Flags, missing: Times) -> tuple[Finding,
         for code, times, words in checks
         if times.size
     )
+
+
+def jumps(bars: Bars) -> list[Finding]:
+    """Return the finding about bars that jump, none when none does: prices on another scale may not."""
+    times = bars.closed_at[1:][_spikes(bars.close)]
+    return [_finding(bars.instrument.id, "spike", times, JUMPED)] if times.size else []
 
 
 def _finding(instrument: str, code: str, times: Times, words: str) -> Finding:

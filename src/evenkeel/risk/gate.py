@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from evenkeel.domain.verdict import Approved, Reason, Refused
 from evenkeel.risk.case import Case
 from evenkeel.risk.limits import UNITS
-from evenkeel.risk.rules import RULES, Check, Measured, Rule
+from evenkeel.risk.rules import (
+    RULES,
+    Check,
+    Measured,
+    Rule,
+    instrument_is_not_quarantined,
+)
 
 if TYPE_CHECKING:
     from evenkeel.domain.order import Order
@@ -32,7 +38,7 @@ def review(order: Order, portfolio: Portfolio, limits: Limits) -> Approved | Ref
         for reason, rule in _rules_bounding(limits.bounding):
             limit, observed, ok = rule(case, limits)
             if not ok:
-                return Refused(order, portfolio.now, reason, limit, observed)
+                return _refused(case, limits, reason, (limit, observed, ok))
     except ArithmeticError:  # NaN compared, more digits than the context holds, overflow
         limit, observed, _ = _NOT_COMPUTABLE
         return Refused(order, portfolio.now, reason, limit, observed)
@@ -51,11 +57,25 @@ def explain(order: Order, portfolio: Portfolio, limits: Limits) -> list[Check]:
     return checks
 
 
+def _refused(case: Case, limits: Limits, reason: Reason, measured: Measured) -> Refused:
+    """Refuse; what is not tradable because of its data is refused for its data."""
+    if reason is Reason.INSTRUMENT_NOT_TRADABLE:
+        said = instrument_is_not_quarantined(case, limits)
+        if not said[2]:
+            reason, measured = Reason.INSTRUMENT_QUARANTINED, said
+    limit, observed, _ = measured
+    return Refused(case.order, case.portfolio.now, reason, limit, observed)
+
+
 @cache
 def _rules_bounding(fields: frozenset[str]) -> tuple[tuple[Reason, Rule], ...]:
-    """Return the rules that could refuse: all but those whose field of the card bounds nothing."""
+    """Return the rules that could refuse: all but those whose field of the card bounds nothing.
+
+    What is quarantined is not tradable: who passes the one has passed the other, and is not asked.
+    """
     return tuple(
         (reason, rule)
         for reason, rule in RULES
-        if reason.value in fields or reason not in _RULES_OF_A_FIELD
+        if reason.value in fields
+        or (reason not in _RULES_OF_A_FIELD and rule is not instrument_is_not_quarantined)
     )

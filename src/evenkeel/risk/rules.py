@@ -67,6 +67,12 @@ def instrument_is_known(case: Case, limits: Limits) -> Measured:
     return "a known instrument", case.order.instrument, case.instrument is not None
 
 
+def instrument_is_not_quarantined(case: Case, limits: Limits) -> Measured:
+    """Nobody has to look at the instrument's data before it is traded on."""
+    found = "" if case.instrument is None else case.instrument.quarantine
+    return "data in order", found or "data in order", not found
+
+
 def instrument_is_tradable(case: Case, limits: Limits) -> Measured:
     """The instrument is not a mere index or a name taken off the market."""
     tradable = case.instrument is not None and case.instrument.tradable
@@ -301,6 +307,7 @@ def open_orders_within_max(case: Case, limits: Limits) -> Measured:
 RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.HALTED, trading_is_not_halted),
     (Reason.INSTRUMENT_UNKNOWN, instrument_is_known),
+    (Reason.INSTRUMENT_QUARANTINED, instrument_is_not_quarantined),
     (Reason.INSTRUMENT_NOT_TRADABLE, instrument_is_tradable),
     (Reason.PRICE_STALE, price_is_fresh),
     (Reason.QUANTITY_INVALID, quantity_is_valid),

@@ -58,7 +58,7 @@ def _answer(asked: Asked) -> Answer:
         check_writable(out)
     result = backtest(
         strategy,
-        _data(asked.data, settings),
+        placed(asked.data, settings),
         instrument=asked.instrument,
         start=asked.start,
         end=asked.end,
@@ -102,7 +102,7 @@ def parameters(
     return found
 
 
-def _data(source: str, settings: Settings) -> str:
+def placed(source: str, settings: Settings) -> str:
     """Return the source; a catalog that names no folder is that of the settings."""
     if source == "catalog:" or source.startswith("catalog:#"):
         return f"catalog:{settings.paths.catalog}{source.removeprefix('catalog:')}"

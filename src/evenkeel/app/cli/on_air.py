@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from evenkeel.app.cli.on_paper import SUFFIX, wishes
 from evenkeel.app.live_prices import trade_live
 from evenkeel.app.providers import providers
+from evenkeel.app.quarantine import kept_apart
 from evenkeel.app.setup import request
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import UsageError
@@ -36,7 +37,7 @@ def trade(
     """Trade a bot on live prices, or on the recording of such a day."""
     database = settings.paths.database
     if day is not None:
-        return trade_live(replayed(day), _want(bot, day, actions), database)
+        return trade_live(replayed(day), _want(bot, settings, day, actions), database)
     end = None if until is None else moment(until)
     interval_ns(bot.interval)  # before anybody is asked anything
     now = SYSTEM_CLOCK.now_ns()
@@ -55,7 +56,7 @@ def trade(
             until=end,
         )
         updates: Iterator[Update] = recorded(poller.updates(), path)
-        return trade_live(updates, _want(bot, path, actions), database)
+        return trade_live(updates, _want(bot, settings, path, actions), database)
 
 
 def moment(text: str) -> int:
@@ -80,7 +81,9 @@ def _files(bot: BotFile) -> dict[str, Path]:
     return dict(zip(bot.instruments, paths, strict=False))
 
 
-def _want(bot: BotFile, recording: str, actions: str | None) -> Callable[[list[Bars]], Request]:
+def _want(
+    bot: BotFile, settings: Settings, recording: str, actions: str | None
+) -> Callable[[list[Bars]], Request]:
     def want(bars: list[Bars]) -> Request:
         known: tuple[CorporateAction, ...] = ()
         if actions is not None:
@@ -90,7 +93,7 @@ def _want(bot: BotFile, recording: str, actions: str | None) -> Callable[[list[B
             known = tuple(each for each in read if each.at >= int(bars[0].closed_at[-1]))
         return request(
             load_strategy(bot.strategy, bot.params, engine=bot.engine),
-            bars,
+            kept_apart(bars, settings),
             actions=known,
             data={"sources": [], "recording": recording, "instruments": list(bot.instruments)},
             **wishes(bot),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.app.backtest import plan
+from evenkeel.app.cli.backtested import placed
 from evenkeel.app.cli.shown import Answer, beside_the_answer
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.logs import told
 from evenkeel.app.paper import paper
+from evenkeel.app.quarantine import kept_apart
 from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import ConfigError, UsageError
@@ -52,7 +55,9 @@ def answer(bot_file: str, replay: str | None, actions: str | None, until: str | 
 
             result = trade(bot, settings, replay, actions, until)
         else:
-            result = paper(_plan(bot, str(replay), actions), settings.paths.database)
+            wanted = _plan(bot, placed(str(replay), settings), actions)
+            wanted = replace(wanted, bars=kept_apart(wanted.bars, settings))
+            result = paper(wanted, settings.paths.database)
     return _told(bot, settings, result)
 
 
@@ -97,4 +102,5 @@ def _told(bot: BotFile, settings: Settings, result: Result) -> Answer:
 def _sources(bot: BotFile, replay: str) -> list[str | Path]:
     if replay == OWN_DATA:
         return list(bot.data_paths)
-    return [replay] if Path(replay).exists() else list(replay.split(","))
+    whole = Path(replay).exists() or replay.startswith("catalog:")
+    return [replay] if whole else list(replay.split(","))

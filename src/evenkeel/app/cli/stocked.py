@@ -12,8 +12,19 @@ from evenkeel.app.cli.progress import Progress
 from evenkeel.app.cli.shown import Answer, pairs, table
 from evenkeel.app.data import import_files
 from evenkeel.domain.errors import UsageError, did_you_mean
-from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.domain.money import text
 from evenkeel.market.catalog import Catalog
 from evenkeel.market.intake import Terms
@@ -255,14 +266,28 @@ def _bar(bars: Bars, row: int) -> dict[str, Any]:
 
 
 def _action(action: CorporateAction) -> dict[str, str]:
-    day = _moment(action.at)
+    told = {"date": _moment(action.at), "what": type(action).__name__}
     match action:
         case Split():
-            return {"date": day, "what": f"split {text(action.new)}:{text(action.old)}"}
+            told["what"] = f"split {text(action.new)}:{text(action.old)}"
         case CashDividend():
-            return {"date": day, "what": f"dividend {text(action.amount)} {action.currency}"}
-        case _:  # what no provider of this version tells; its name says what it is
-            return {"date": day, "what": type(action).__name__}
+            told["what"] = f"dividend {text(action.amount)} {action.currency}"
+        case StockDividend():
+            told["what"] = f"stock dividend {text(action.shares)}"
+        case SymbolChanged():
+            told["what"] = f"now {action.to}"
+        case Merged():
+            into = f"{text(action.shares)} {action.into}" if action.into else ""
+            cash = f"{text(action.cash)} {action.currency}" if action.cash else ""
+            told["what"] = f"merged for {' and '.join(filter(None, (into, cash)))}"
+        case Delisted():
+            paid = "" if action.price is None else f" at {text(action.price)}"
+            told["what"] = f"delisted{paid}"
+        case SpunOff():
+            told["what"] = f"spun off {text(action.shares)} {action.child}"
+        case CashInLieu() | TradingHalted() | TradingResumed():
+            pass  # these come from a venue, never from a file
+    return told
 
 
 def _end_of(day: str | None) -> int | None:

@@ -1,5 +1,6 @@
 """Paper on prices that come in: recorded, lived again to the same journal, refused when stale."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -17,7 +18,7 @@ from evenkeel.app.backtest import execute
 from evenkeel.app.live_prices import lived_through, trade_live
 from evenkeel.app.runs import load, save
 from evenkeel.app.setup import request
-from evenkeel.domain.errors import ConfigError, DataError
+from evenkeel.domain.errors import ConfigError, DataError, UsageError
 from evenkeel.domain.events import RunEnded, RunStarted
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
@@ -215,6 +216,17 @@ def test_no_history_and_no_limits_are_refused_at_the_start(market, clock, tmp_pa
             updates(market, clock, 2, young),
             lambda bars: request(cross(), bars),
             f"sqlite:///{tmp_path}/p.db",
+        )
+
+
+def test_another_currency_than_the_accounts_is_refused(market, clock, tmp_path):
+    """Prices in pounds are no dollars, whatever the bot's file says."""
+    (found,) = updates(market, clock, 1, A)
+    answer = found.answers[0]
+    pounds = replace(answer, origin=replace(answer.origin, currency="GBP"))
+    with pytest.raises(UsageError, match=r"has A.XNAS in GBP and the account is in USD"):
+        trade_live(
+            iter([replace(found, answers=(pounds,))]), want(cross), f"sqlite:///{tmp_path}/p.db"
         )
 
 

@@ -1,5 +1,6 @@
 """Bars as they come in: on time, complete, in one history; what does not come is missed aloud."""
 
+import os
 from dataclasses import replace
 from itertools import islice
 
@@ -304,10 +305,12 @@ def test_a_recording_is_what_was_lived(market, clock, tmp_path):
     assert same(list(replayed(path)), lived_through)
 
 
-def test_each_update_is_on_disk_before_anybody_acts_on_it(market, clock, tmp_path):
+def test_each_update_is_on_disk_before_anybody_acts_on_it(market, clock, tmp_path, monkeypatch):
     path = tmp_path / "day.recording"
+    synced, really = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(really(file)))
     for number, _ in enumerate(islice(recorded(poller(market, clock).updates(), path), 4), 1):
-        assert len(list(replayed(path))) == number
+        assert len(list(replayed(path))) == len(synced) == number
 
 
 def test_what_a_crash_cut_off_is_left_out(market, clock, tmp_path):

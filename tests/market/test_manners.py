@@ -192,6 +192,34 @@ def spend_one(path, now):
     Budget(path, FakeClock(now), {"acme": [Allowance(3, 86_400)]}).take("acme")
 
 
+def test_processes_that_count_at_once_never_pass_what_is_allowed(clock, tmp_path):
+    """Three of them, each of which would use up more than its share."""
+    context = multiprocessing.get_context("spawn")
+    told = context.SimpleQueue()
+    arguments = (str(tmp_path / "budget.db"), clock.now, told, context.Barrier(3))
+    others = [context.Process(target=spend_all, args=arguments) for _ in range(3)]
+    for each in others:
+        each.start()
+    for each in others:
+        each.join()
+    assert [each.exitcode for each in others] == [0, 0, 0]
+    assert sum(told.get() for _ in others) == 25
+
+
+def spend_all(path, now, told, start):
+    budget = Budget(path, FakeClock(now), {"acme": [Allowance(25, 86_400)]})
+    budget.spent()
+    granted = 0
+    start.wait()
+    for _ in range(25):
+        try:
+            budget.take("acme", patience=0)
+        except ProviderError:
+            continue
+        granted += 1
+    told.put(granted)
+
+
 def test_the_standing_of_every_allowance_is_shown(manners, clock, tmp_path):
     allowances = {"acme": [Allowance(2, 86_400), Allowance(1, 1)], "other": [Allowance(9, 60)]}
     polite = manners(allowances)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evenkeel.app.paper import KeptJournal, journaled
-from evenkeel.domain.errors import DataError
+from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
@@ -36,8 +36,8 @@ def trade_live(
     """Trade on updates until they end or somebody presses Ctrl-C; the result of what was traded.
 
     The first update brings the histories, of which `want` makes the request; what is in them is
-    not traded on. Raises `DataError` when an instrument has no history, and `ConfigError` under
-    limits that are for research only.
+    not traded on. Raises `DataError` when an instrument has no history, `UsageError` when it trades
+    in another currency than the account, and `ConfigError` under limits for research only.
     """
     histories = Histories(trouble=lambda said: _LOG.warning("trouble", said=said))
     first = next(updates)
@@ -103,7 +103,12 @@ def lived_through(updates: Iterator[Update]) -> tuple[list[Bars], list[Bars]]:
 def _refuse_without_history(first: Update, begun: Sequence[Bars]) -> None:
     known = {each.instrument.id for each in begun}
     for answer in first.answers:
-        name = answer.value.instrument.id
+        name, currency = answer.value.instrument.id, answer.value.instrument.currency
+        if answer.origin.currency != currency:
+            raise UsageError(
+                f"{answer.origin.source} has {name} in {answer.origin.currency} and the account is "
+                f"in {currency}; conversion is not there yet, open the account in that currency"
+            )
         if name not in known:
             raise DataError(
                 f"{answer.origin.source} has {len(answer.value)} usable bars of {name}: a run on "

@@ -104,17 +104,19 @@ class Poller:
         *,
         warm_up: int = 300,
         grace: float = 5.0,
+        again: float = 5.0,
         tries: int = 3,
         until: int | None = None,
     ) -> None:
         """Begin with `warm_up` bars of each; stop with the last bar that closes by `until`.
 
-        A bar is asked for `grace` seconds after its close, and `tries` times so far apart while
-        the provider does not have it.
+        A bar is asked for `grace` seconds after its close, and up to `tries` times, `again`
+        seconds apart, while the provider does not have it.
         """
         self._provider, self._clock = provider, clock
         self._instruments, self._interval = instruments, interval
-        self._warm_up, self._grace, self._tries, self._until = warm_up, grace, tries, until
+        self._warm_up, self._grace, self._again = warm_up, grace, again
+        self._tries, self._until = tries, until
         self._since: dict[str, int] = {}
         self._missing: dict[str, int] = {}  # who lacks a bar, and when that one closed
 
@@ -166,7 +168,7 @@ class Poller:
                 waiting = [each for each in waiting if each.id not in self._missing]
                 if not waiting:
                     break
-                self._clock.sleep(self._grace)
+                self._clock.sleep(self._again)
             self._ask_all(waiting, due, answers, failures)
             waiting = [each for each in waiting if not _has(answers.get(each.id), due)]
         lacking = [each for each in wanted if not _has(answers.get(each.id), due)]

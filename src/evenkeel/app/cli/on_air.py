@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from evenkeel.reports.result import Result
 
 
+GRACE_SECONDS = {"1d": 900.0}
+"""How long after its close a bar is settled: a day's last price comes with the closing auction."""
+
+
 def trade(
     bot: BotFile, settings: Settings, day: str | None, actions: str | None, until: str | None
 ) -> Result:
@@ -53,6 +57,7 @@ def trade(
             bot.interval,
             SYSTEM_CLOCK,
             warm_up=bot.warm_up,
+            grace=GRACE_SECONDS.get(bot.interval, 5.0),
             until=end,
         )
         updates: Iterator[Update] = recorded(poller.updates(), path)

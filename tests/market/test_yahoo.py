@@ -8,7 +8,7 @@ import pytest
 from tests.contracts.provider_world import ACME, NOW, ns
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Loopback, Reply
-from tests.fakes.yahoo_server import minutes, yahoo
+from tests.fakes.yahoo_server import NOT_FOUND, minutes, yahoo
 from tests.fakes.yahoo_session import fresh_yfinance, session_to
 
 from evenkeel.domain.events import CashDividend, Split
@@ -75,7 +75,7 @@ FAILURES = {
             {
                 "chart": {
                     "result": None,
-                    "error": {"code": "Not Found", "description": "No data found"},
+                    "error": NOT_FOUND,
                 }
             },
             404,

@@ -346,8 +346,9 @@ class _Wire:
             said = str(wrong.get("description"))
             unknown = status == 404 or wrong.get("code") == "Not Found"
             if "Data doesn't exist for" not in said:
-                kind = Failure.UNKNOWN if unknown else Failure.NOT_OFFERED
-                raise self._failure(kind, said)
+                if unknown:  # its own words guess at a delisting
+                    raise self._failure(Failure.UNKNOWN, "Yahoo has no such symbol")
+                raise self._failure(Failure.NOT_OFFERED, said)
             self._mine.nothing_there = True
         elif status >= 400 or not self._mine.meta:
             raise self._failure(Failure.UNREADABLE, f"status {status} without a chart")

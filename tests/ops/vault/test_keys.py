@@ -9,7 +9,7 @@ from tests.ops.vault.kept import CHEAP, MemoryKeyring, create, key, unlock
 
 from evenkeel.domain.errors import ConfigError, VaultError
 from evenkeel.ops.secret import Secret
-from evenkeel.ops.vault.keys import SERVICE, KeyringKey, system_keyring
+from evenkeel.ops.vault.keys import SERVICE, Argon2Costs, KeyringKey, system_keyring
 
 
 @pytest.fixture
@@ -145,3 +145,5 @@ def test_costs_are_compared_upwards_only():
     assert CHEAP.memory_kib == 32
     assert not key().is_weaker({"salt": "00" * 16, "memory_kib": 64, "passes": 1, "lanes": 1})
     assert key().is_weaker({"salt": "00" * 16, "memory_kib": 16, "passes": 9, "lanes": 1})
+    more_passes = key(costs=Argon2Costs(memory_kib=32, passes=2, lanes=1))
+    assert more_passes.is_weaker({"salt": "00" * 16, "memory_kib": 64, "passes": 1, "lanes": 1})

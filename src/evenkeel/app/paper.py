@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenkeel.app.records_told import RecordsTold
 from evenkeel.app.runs import manifest, new_run_id
 from evenkeel.domain.errors import ConfigError
 from evenkeel.domain.tape import Tape
@@ -19,6 +20,7 @@ from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.ops.logging import bound, log_of
+from evenkeel.ops.metrics import timed
 from evenkeel.ops.redact import without_password
 from evenkeel.reports.result import Result
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from evenkeel.journal.log import Journal
 
 _LOG = log_of("app.paper")
+
+SLOW_APPEND_SECONDS = 0.5
+"""A disk that takes longer to make a record durable is too slow to trade on."""
 
 SEGMENTS_MAX = 4_000
 """How often series are computed anew in a replay: bar by bar for up to so many bars."""
@@ -114,17 +119,20 @@ def _until(bars: Sequence[Bars], moment: int) -> list[Bars]:
 
 
 class KeptJournal:
-    """A journal that also keeps its records, for the result of a replay."""
+    """A journal that also keeps its records, for the result of a run, and tells them to the log."""
 
     def __init__(self, journal: Journal) -> None:
         """Write through to `journal`."""
         self._journal = journal
+        self._told = RecordsTold()
         self.records: list[Record] = []
 
     def append(self, records: Sequence[Record]) -> None:
-        """Write records down, and keep them."""
-        self._journal.append(records)
+        """Write records down, keep them, and tell them to the log."""
+        with timed("journal append", slow_seconds=SLOW_APPEND_SECONDS):
+            self._journal.append(records)
         self.records += records
+        self._told.tell(records)
 
     def __len__(self) -> int:
         return len(self._journal)

@@ -87,7 +87,7 @@ def test_actions_come_from_a_file_or_as_objects(file, tmp_path):
         ({"cash": -1}, ConfigError, "cash must be a positive amount"),
         ({"cash": "NaN"}, ConfigError, "cash must be a positive amount"),
         ({"touch": "near"}, UsageError, "touch must be"),
-        ({"currency": "EUR"}, UsageError, "conversion is not there yet"),
+        ({"currency": "EUR"}, UsageError, "give the rate with --fx USD=RATE"),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_one_sentence(file, options, error, words):

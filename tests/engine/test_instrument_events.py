@@ -48,6 +48,8 @@ def run(strategy, histories, *actions, **wished):
     assert [each.line for each in links(execute(wanted, jump=False).records)] == lines
     assert [each.line for each in links(replay(wanted, MemoryJournal(), segment=1))] == lines
     assert result.curve.equity[-1] == pytest.approx(float(result.ended.equity))
+    for life in result.lives:
+        why(result, life.order.id)  # the gate says again what it said
     instruments = {name: each.instrument for name, each in result.bars.items()}
     booked(
         result.journal.lines(),
@@ -100,7 +102,10 @@ def test_orders_in_what_is_delisted_end_and_new_ones_are_refused():
 
 def test_a_new_name_takes_position_and_orders_along():
     plan = scripted(
-        {0: lambda s: (s.buy(10), s.sell(10, limit=12)) if s.instrument.id == X else None}
+        {
+            0: lambda s: (s.buy(10), s.sell(10, limit=12)) if s.instrument.id == X else None,
+            2: lambda s: s.buy(1, limit=1) if s.instrument.id == Y else None,
+        }
     )
     after = bars(10, 11, 13, 13, name=Y, start=4)
     result = run(plan, [bars(10, 10, 10), after], SymbolChanged(X, 3 * HOUR, Y))

@@ -19,6 +19,7 @@ from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Side
 from evenkeel.domain.verdict import Approved, Refused
+from evenkeel.engine.explain import explain
 from evenkeel.engine.lender import Lender
 from evenkeel.execution.financing import parse_terms
 from evenkeel.journal.chain import links
@@ -259,3 +260,12 @@ def test_without_a_price_nothing_is_known_and_nobody_is_called():
     _, core, _ = play(buys(200), days(10, 10, 6), limits=card(), cash="1000", margin="none")
     core.account.equity = lambda: None
     assert list(lender_of(core).margin_events()) == []
+
+
+def test_why_tells_a_liquidation_from_the_journal_alone():
+    history = days(10, 10, 8, 6, 6, 6)
+    records, _ = both(buys(200), history, cash="1000", interest="6", margin="reg-t")
+    seen = explain(records, {X: history}, 2)
+    assert seen is not None
+    assert (seen.order.strategy, seen.reading.held) == ("margin", 200)
+    assert seen.equity == of(LiquidationForced, records)[0].equity

@@ -56,6 +56,7 @@ class PaperDesk:
         self.prices = {ACME.id: None if price is None else Decimal(price)}
         self.money = Decimal(cash)
         self.lot = Decimal(1)
+        self.multipliers = {"FESX.XEUR": Decimal(10)}
 
     @property
     def next_order(self):
@@ -103,6 +104,9 @@ class PaperDesk:
 
     def held(self, instrument):
         return self.holdings.get(instrument, Decimal(0))
+
+    def multiplier(self, instrument):
+        return self.multipliers.get(instrument, Decimal(1))
 
     def coming(self, strategy, instrument):
         return sum(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.app.runs import manifest, new_run_id
 from evenkeel.app.setup import CASH, Request, request
 from evenkeel.app.strategies import ENGINES, load_strategy
+from evenkeel.domain.fx import written
+from evenkeel.domain.money import exact
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
@@ -19,7 +22,6 @@ from evenkeel.reports.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from evenkeel.domain.events import CorporateAction
     from evenkeel.execution.costs import CostModel
@@ -49,6 +51,7 @@ def backtest(
     interest: str | None = None,
     borrow: str | None = None,
     margin: str | None = None,
+    fx: Mapping[str, object] | None = None,
     currency: str = "USD",
     engine: str = ENGINES[0],
 ) -> Result:
@@ -61,7 +64,8 @@ def backtest(
     `slippage` `"none"` or `"bps:1"` (the default), or objects; `execution/costs` and
     `execution/slippage` have more. `interest` and `borrow` are percent a year on money owed and on
     shares sold short, `margin` is `"reg-t"` or `"none"`; with a tariff of Interactive Brokers they
-    are 6, 0.5 and reg-t unless given, with any other none. Without `limits` the run uses
+    are 6, 0.5 and reg-t unless given, with any other none. `fx` says what a unit of another
+    currency is worth, by currency: a number, or prices as in `bars`. Without `limits` the run uses
     `Limits.permissive_for_research()` and its report says so. What lies outside `start` to `end`
     (inclusive) is not read. `actions` are splits and dividends. `jump=False` visits every bar and
     gives the same journal. Raises `UsageError` and its kin for anything that cannot be run.
@@ -85,6 +89,7 @@ def backtest(
         interest=interest,
         borrow=borrow,
         margin=margin,
+        fx=fx,
     )
     return execute(wanted, jump=jump)
 
@@ -99,6 +104,7 @@ def plan(
     stamp: str = "start",
     actions: str | Path | Sequence[CorporateAction] = (),
     engine: str = ENGINES[0],
+    fx: Mapping[str, object] | None = None,
     **wishes: Any,  # noqa: ANN401 - those of `setup.request`
 ) -> Request:
     """Read everything that a run needs, before any of it runs."""
@@ -129,8 +135,20 @@ def plan(
         histories,
         actions=[action for action in known if action.at >= first_at],
         data=data,
+        fx=None if fx is None else {currency: rates_of(rate) for currency, rate in fx.items()},
         **wishes,
     )
+
+
+def rates_of(source: Any) -> str:  # noqa: ANN401 - a number, its text, or what `read_bars` reads
+    """Return exchange rates as the journal keeps them: a number, or the closes of a price series."""
+    if isinstance(source, int | float | Decimal):
+        return str(source)
+    if isinstance(source, str) and not Path(source).exists():
+        return source
+    (history,) = read_bars(source)
+    closes = history.close.tolist()
+    return written(history.closed_at.tolist(), [exact(close) for close in closes])
 
 
 def _beside(source: str) -> str | Path | Sequence[CorporateAction]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.domain.events import CorporateAction, RunStarted
+from evenkeel.domain.fx import SETTING, FxRates
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.money import exact, text
 from evenkeel.domain.tape import Tape
@@ -60,6 +61,7 @@ class Request:
     touch: Literal["at", "through"] = TOUCH
     actions: Sequence[CorporateAction] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    fx: Mapping[str, str] = field(default_factory=dict)
     since: int | None = None
     digests: Mapping[str, str] | None = None
 
@@ -92,6 +94,7 @@ class Request:
                     else {"engine": self.strategy.engine}
                 ),
                 **self.terms.as_settings(),
+                **{f"{SETTING}{currency}": rates for currency, rates in self.fx.items()},
             },
         )
 
@@ -128,15 +131,19 @@ def request(
     interest: str | None = None,
     borrow: str | None = None,
     margin: str | None = None,
+    fx: Mapping[str, str] | None = None,
     actions: Sequence[CorporateAction] = (),
     data: Mapping[str, Any] | None = None,
 ) -> Request:
     """Check a wish for a run and fill in the defaults; `UsageError` says what is wrong."""
+    rates = FxRates.from_texts(fx or {})
     for history in bars:
-        if history.instrument.currency != currency:
+        traded_in = history.instrument.currency
+        if traded_in != currency and traded_in not in rates:
             raise UsageError(
-                f"{history.instrument.id} trades in {history.instrument.currency} and the account "
-                f"is in {currency}; conversion is not there yet, open the account in that currency"
+                f"{history.instrument.id} trades in {traded_in} and the account is in {currency}; "
+                f"give the rate with --fx {traded_in}=RATE (or a file of prices), or open the "
+                "account in that currency"
             )
     if touch not in {None, "at", "through"}:
         raise UsageError(f"touch must be 'at' or 'through', was {touch!r}")
@@ -158,6 +165,7 @@ def request(
         touch="through" if touch == "through" else "at",
         actions=actions,
         data=data or {},
+        fx=dict(fx or {}),
     )
 
 

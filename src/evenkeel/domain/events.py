@@ -118,7 +118,8 @@ class InterestCharged(Struct, frozen=True, gc=False):
 class BorrowFeeCharged(Struct, frozen=True, gc=False):
     """The account was short `quantity` worth `value` for `days` days at `rate` percent a year.
 
-    `value` is at the last close before `at`; `quantity`, `value` and `amount` are positive.
+    `value` is at the last close before `at`, in `currency` (the account's own) like `amount`; all
+    three are positive.
     """
 
     instrument: str

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from evenkeel.domain.events import CurrencyConverted
 from evenkeel.domain.instrument_events import (
     CashDividend,
     CashInLieu,
@@ -19,14 +20,18 @@ from evenkeel.domain.instrument_events import (
     TradingHalted,
     TradingResumed,
 )
+from evenkeel.domain.money import EXACT, ONE, ZERO
 from evenkeel.domain.portfolio import Reading
 from evenkeel.engine.exposures import Exposures
+from evenkeel.engine.in_base import InBase
 from evenkeel.engine.orders import Orders
 from evenkeel.ledger.book import Book
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from decimal import Decimal
 
+    from evenkeel.domain.fx import FxRates
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order
     from evenkeel.domain.portfolio import Exposure
@@ -37,12 +42,20 @@ class Account:
     """One account: the `Portfolio` of domain/portfolio.py, made of book, orders and tape."""
 
     def __init__(
-        self, cash: Decimal, currency: str, instruments: dict[str, Instrument], tape: Tape
+        self,
+        cash: Decimal,
+        currency: str,
+        instruments: dict[str, Instrument],
+        tape: Tape,
+        rates: FxRates | None = None,
     ) -> None:
-        """Open with cash and nothing else."""
+        """Open with cash and nothing else; `rates` are for what is in another currency."""
         self.tape = tape
+        self.book = Book(cash, currency, dict(instruments))
+        if rates is not None:
+            instruments = InBase(instruments, currency, rates, tape)
         self.instruments = instruments
-        self.book = Book(cash, currency, instruments)
+        self.rates = rates
         self.orders = Orders(instruments)
         self.halted: str | None = None
         self._exposures = Exposures(self)
@@ -63,6 +76,30 @@ class Account:
     def price(self, instrument_id: str) -> Decimal | None:
         line = self.tape.lines.get(instrument_id)
         return None if line is None else line.price
+
+    def rate(self, currency: str) -> Decimal | None:
+        """Return what a unit of another currency is worth now; None when that is not known."""
+        return None if self.rates is None else self.rates.at(currency, self.tape.now)
+
+    def worth(self, currency: str) -> Decimal:
+        """Return what a unit of any currency is worth now; 0 where that is not known."""
+        return ONE if currency == self.book.currency else self.rate(currency) or ZERO
+
+    def conversions(self) -> Iterator[CurrencyConverted]:
+        """Yield what brings cash in other currencies back to nothing, at the rates of now.
+
+        What a purchase abroad has left owing is bought, what a sale has brought in is sold.
+        """
+        base, now = self.book.currency, self.tape.now
+        for currency, amount in self.book.foreign_cash():
+            rate = self.rate(currency)
+            if rate is None:
+                continue
+            worth = EXACT.multiply(abs(amount), rate)
+            if amount > ZERO:
+                yield CurrencyConverted(now, amount, currency, worth, base, rate)
+            else:
+                yield CurrencyConverted(now, worth, base, -amount, currency, rate)
 
     def price_at(self, instrument_id: str) -> int | None:
         line = self.tape.lines.get(instrument_id)
@@ -88,7 +125,8 @@ class Account:
                 pass  # the venue's affair: orders rest there
 
     def _trade_no_more(self, name: str) -> None:
-        self.instruments[name] = replace(self.instruments[name], tradable=False)
+        own = dict.__getitem__(self.instruments, name)  # without a rate in its multiplier
+        self.instruments[name] = replace(own, tradable=False)
 
     def reading(self, instrument_id: str) -> Reading:
         if instrument_id not in self.instruments:
@@ -101,7 +139,8 @@ class Account:
     def equity(self) -> Decimal | None:
         valued_at = self.tape.now, self.book.changes
         if valued_at != self._valued_at:
-            self._valued_at, self._equity = valued_at, self.book.equity(self.price)
+            rate_of = None if self.rates is None else self.rate
+            self._valued_at, self._equity = valued_at, self.book.equity(self.price, rate_of)
         return self._equity
 
     def working(self, order_id: int) -> tuple[Order, Decimal] | None:

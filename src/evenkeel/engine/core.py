@@ -37,6 +37,7 @@ from evenkeel.domain.events import (
     RunStarted,
 )
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.fx import FxRates
 from evenkeel.domain.instrument_events import (
     CashDividend,
     CashInLieu,
@@ -79,7 +80,8 @@ class Core:
         self.tape = tape
         self._started = started
         instruments = {name: bars.instrument for name, bars in tape.bars.items()}
-        self.account = Account(started.cash, started.currency, instruments, tape)
+        rates = FxRates.from_settings(started.settings)
+        self.account = Account(started.cash, started.currency, instruments, tape, rates)
         self._margin = parse_margin(started.settings.get("margin", "none"))
         self._outbox = Outbox()
         self._seats = Seats(strategy, tape)
@@ -172,7 +174,15 @@ class Core:
                 self.account.halted = event.reason
             case Resumed():
                 self.account.halted = None
+        if self.account.rates is not None:
+            self._convert()
         return self._decided()
+
+    def _convert(self) -> None:
+        """Change what an event has left in other currencies, and write down at which rate."""
+        for change in list(self.account.conversions()):
+            self._outbox.records.append(change)
+            self.account.book.take(change)
 
     def _priced(self, event: Delisted) -> Delisted:
         """Name the last close where nobody has said what was paid."""
@@ -201,6 +211,8 @@ class Core:
         if not self.account.book.take(fill):
             self._outbox.records.pop()  # a report of a fill that we know: nothing has happened
             return
+        if self.account.rates is not None:
+            self._convert()
         working = self.account.orders.fill(fill)
         if working is None:
             reason = f"fill {fill.id} is more than order {fill.order_id} could fill"

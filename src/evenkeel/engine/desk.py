@@ -143,17 +143,21 @@ class StrategyDesk:
         price = self._account.price(instrument)
         if not position.quantity or price is None:
             return Position(float(position.quantity), float("nan"), 0.0, 0.0)
-        value = position.quantity * price * position.instrument.multiplier
+        value = position.quantity * price * self.multiplier(instrument)
+        cost = position.cost * self._account.worth(position.instrument.currency)
         average = position.average_price
         return Position(
             float(position.quantity),
             float("nan") if average is None else float(average),
             float(value),
-            float(value - position.cost),
+            float(value - cost),
         )
 
     def price(self, instrument: str) -> Decimal | None:
         return self._account.price(instrument)
+
+    def multiplier(self, instrument: str) -> Decimal:
+        return self._account.instruments[instrument].multiplier
 
     def cash(self) -> Decimal:
         return self._account.book.cash

@@ -116,7 +116,14 @@ class Lender:
             if rate:
                 amount = charge(value, rate, days)
                 yield BorrowFeeCharged(
-                    name, last * DAY, quantity, value, rate, days, amount, instrument.currency
+                    name,
+                    last * DAY,
+                    quantity,
+                    value,
+                    rate,
+                    days,
+                    amount,
+                    self._account.book.currency,
                 )
 
     # ---- margin ------------------------------------------------------------------------------
@@ -153,6 +160,8 @@ class Lender:
         if not self._watches():
             return NEVER
         changes, found = self._scanned
+        if self._account.rates is not None:
+            return self._tape.next_at  # a rate can change at any moment: look at every bar
         if changes != self._account.book.changes or found <= self._tape.now:
             found = self._scan()
             self._scanned = self._account.book.changes, found

@@ -359,20 +359,38 @@ class Book:
         holding = self._holding(instrument_id)
         return EXACT.subtract(holding.value(price), holding.position.balance)
 
-    def equity(self, price_of: Callable[[str], Decimal | None]) -> Decimal | None:
+    def foreign_cash(self) -> list[tuple[str, Decimal]]:
+        """Return what is held or owed in other currencies than the base."""
+        return [(each.currency, each.balance) for each in self._foreign_cash if each.balance]
+
+    def equity(
+        self,
+        price_of: Callable[[str], Decimal | None],
+        rate_of: Callable[[str], Decimal | None] | None = None,
+    ) -> Decimal | None:
         """Return cash and positions at the prices given, in the base currency.
 
         None when it cannot be known: something held has no price, or is (like any cash) in a
-        currency for which the book has no rate.
+        currency of which `rate_of` does not know the worth.
         """
         total = self._cash.balance
         for name, holding in self._held.items():
             price = price_of(name)
-            if price is None or holding.cash is not self._cash:
+            if price is None:
                 return None
-            total = EXACT.add(total, holding.value(price))
-        if self._foreign_cash and any(account.balance for account in self._foreign_cash):
-            return None
+            value = holding.value(price)
+            if holding.cash is not self._cash:
+                rate = None if rate_of is None else rate_of(holding.cash.currency)
+                if rate is None:
+                    return None
+                value = EXACT.multiply(value, rate)
+            total = EXACT.add(total, value)
+        for account in self._foreign_cash:
+            if account.balance:
+                rate = None if rate_of is None else rate_of(account.currency)
+                if rate is None:
+                    return None
+                total = EXACT.add(total, EXACT.multiply(account.balance, rate))
         return total
 
     def balances(self) -> dict[tuple[str, str], Decimal]:

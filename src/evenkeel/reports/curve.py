@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Bars, Column, Times
     from evenkeel.domain.events import Record
+    from evenkeel.domain.fx import FxRates
 
 Action: TypeAlias = (
     Split | StockDividend | CashDividend | CashInLieu | Delisted | SymbolChanged | Merged | SpunOff
@@ -105,15 +106,45 @@ def moves(records: Iterable[Record]) -> list[Move]:
     return found
 
 
-def curve(happened: Sequence[Move], bars: Mapping[str, Bars], *, cash: Decimal) -> Curve:
+@dataclass(frozen=True, slots=True)
+class Money:
+    """The account's own currency, and what the others are worth in it."""
+
+    currency: str
+    rates: FxRates | None = None
+
+    def at(self, currency: str, moment: int) -> Decimal:
+        """Return what a unit is worth at a moment; 1 of its own, 0 before anything is known."""
+        if self.rates is None or currency == self.currency:
+            return ONE
+        return self.rates.at(currency, moment) or ZERO
+
+    def is_own(self, currency: str) -> bool:
+        """Whether a currency is the account's own; all are where no rates were given."""
+        return self.rates is None or currency == self.currency
+
+    def over(self, currency: str, times: Times) -> Column | float:
+        """Return what a unit is worth at each of `times`."""
+        if self.rates is None or currency == self.currency:
+            return 1.0
+        moments, rates = self.rates.steps(currency)
+        worth = np.array([0.0, *map(float, rates)])
+        return worth[np.searchsorted(np.array(moments, dtype=np.int64), times, side="right")]
+
+
+def curve(
+    happened: Sequence[Move], bars: Mapping[str, Bars], *, cash: Decimal, money: Money | None = None
+) -> Curve:
     """Return the account over all bar times, from `cash` and what `moves` found."""
+    own = money or Money("")
     times = union([history.closed_at for history in bars.values()])
     with localcontext(EXACT):
-        money, costs, held, ratios = _steps(happened, bars, cash, int(times[-1]))
-    equity, invested = money.over(times), np.zeros(len(times))
+        in_cash, costs, held, ratios = _steps(happened, bars, cash, int(times[-1]), own)
+    equity, invested = in_cash.over(times), np.zeros(len(times))
     for name, quantity in held.items():
         history = bars[name]
         unit = _closes(history, times) * float(history.instrument.multiplier)
+        unit *= own.over(history.instrument.currency, times)
         if name in ratios:
             unit *= _lag(history, times, ratios[name])
         value = quantity.over(times) * unit
@@ -131,7 +162,7 @@ def union(timelines: Sequence[Times]) -> Times:
 
 
 def _steps(
-    happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal, last_at: int
+    happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal, last_at: int, own: Money
 ) -> tuple[_Steps, _Steps, dict[str, _Steps], dict[str, _Steps]]:
     """Return cash, costs so far, quantities held and, for what was split, units per first unit.
 
@@ -148,20 +179,23 @@ def _steps(
                 paid = signed * move.price * bars[move.instrument].instrument.multiplier
                 charged = move.commission + move.fees
                 held[move.instrument].change(signed, move.at)
-                money.change(-paid - charged, move.at)
-                costs.change(charged + move.slippage, move.at)
+                if own.is_own(move.currency):
+                    money.change(-paid - charged, move.at)
+                rate = own.at(move.currency, move.at)
+                costs.change((charged + move.slippage) * rate, move.at)
             case InterestCharged() | BorrowFeeCharged():
                 money.change(-move.amount, move.at + 1)
                 costs.change(move.amount, move.at + 1)
             case CurrencyConverted():
-                pass
+                sold = move.sold_currency == own.currency
+                money.change(-move.sold if sold else move.bought, move.at)
             case Split() | StockDividend():
                 quantity = held[move.instrument]
                 quantity.become(share(quantity.value, move.new, move.old), move.at + 1)
                 ratio = ratios.setdefault(move.instrument, _Steps(ONE))
                 ratio.become(share(ratio.value, move.new, move.old), move.at + 1)
             case _:
-                _act(move, money, held, bars, last_at)
+                _act(move, money, held, bars, last_at, own)
     return money, costs, held, ratios
 
 
@@ -171,13 +205,18 @@ def _act(
     held: dict[str, _Steps],
     bars: Mapping[str, Bars],
     last_at: int,
+    own: Money,
 ) -> None:
     """Let money and quantities follow what happened to an instrument.
 
-    What ended its trading after the last bar of all counts with that bar.
+    What ended its trading after the last bar of all counts with that bar. What was paid in another
+    currency comes in when it is converted.
     """
     at, quantity = move.at + 1, held[move.instrument].value
-    multiplier = bars[move.instrument].instrument.multiplier
+    instrument = bars[move.instrument].instrument
+    multiplier = instrument.multiplier
+    if not own.is_own(getattr(move, "currency", instrument.currency)):
+        money = _Steps()  # not this currency's money
     if isinstance(move, Delisted | SymbolChanged | Merged):
         at = min(at, last_at)
     match move:

@@ -17,18 +17,20 @@ import numpy as np
 from evenkeel.domain.errors import JournalError, OutsideError
 from evenkeel.domain.events import BorrowFeeCharged, InterestCharged, RunEnded, RunStarted
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.fx import FxRates
 from evenkeel.domain.verdict import Refused
 from evenkeel.ledger.book import Book, Position
 from evenkeel.reports import metrics as measure
 from evenkeel.reports import orders as lifes
 from evenkeel.reports import tables
-from evenkeel.reports.curve import Curve, curve, moves
+from evenkeel.reports.curve import Curve, Money, curve, moves
 from evenkeel.reports.sensitivity import sensitivity
 from evenkeel.reports.text import finite, iso
 from evenkeel.reports.trades import Trade, round_trips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
     import pandas as pd
 
@@ -118,7 +120,7 @@ class Result:
     @cached_property
     def curve(self) -> Curve:
         """The account at every bar time, as numpy columns."""
-        return curve(self.moves, self.bars, cash=self.started.cash)
+        return curve(self.moves, self.bars, cash=self.started.cash, money=self._money)
 
     @cached_property
     def points(self) -> Times:
@@ -234,11 +236,13 @@ class Result:
         return dict(counted.most_common())
 
     def costs(self) -> dict[str, float]:
-        """Return what trading cost: commission, slippage, and fees beside them."""
+        """Return what trading cost in the base currency: commission, slippage, and fees beside them."""
         return {
-            "commission": math.fsum(float(fill.commission) for fill in self._fills),
-            "slippage": math.fsum(float(fill.slippage) for fill in self._fills),
-            "fees": math.fsum(float(fill.fees) for fill in self._fills),
+            "commission": math.fsum(
+                float(fill.commission * self._rate(fill)) for fill in self._fills
+            ),
+            "slippage": math.fsum(float(fill.slippage * self._rate(fill)) for fill in self._fills),
+            "fees": math.fsum(float(fill.fees * self._rate(fill)) for fill in self._fills),
         }
 
     def financing(self) -> dict[str, float]:
@@ -296,6 +300,14 @@ class Result:
     def _fills(self) -> list[Fill]:
         return [move for move in self.moves if isinstance(move, Fill)]
 
+    @cached_property
+    def _money(self) -> Money:
+        return Money(self.started.currency, FxRates.from_settings(self.started.settings))
+
+    def _rate(self, fill: Fill) -> Decimal:
+        """What a unit of a fill's currency was worth when it happened."""
+        return self._money.at(fill.currency, fill.at)
+
     @property
     def _start(self) -> float:
         return float(self.started.cash)
@@ -312,7 +324,12 @@ class Result:
     def _traded(self) -> float:
         """Return the value of everything bought and sold."""
         return math.fsum(
-            float(fill.quantity * fill.price * self.bars[fill.instrument].instrument.multiplier)
+            float(
+                fill.quantity
+                * fill.price
+                * self.bars[fill.instrument].instrument.multiplier
+                * self._rate(fill)
+            )
             for fill in self._fills
         )
 

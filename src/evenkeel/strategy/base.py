@@ -126,6 +126,10 @@ class Desk(Protocol):
         """Return the last close."""
         ...
 
+    def multiplier(self, instrument: str) -> Decimal:
+        """Return what one unit is worth per unit of price, in the base currency."""
+        ...
+
     def cash(self) -> Decimal:
         """Return cash in the base currency."""
         ...
@@ -347,7 +351,10 @@ class Trader:
             raise StrategyError(f"{instrument.id} has no price yet: a weight cannot be sized")
         equity = self.equity
         wanted = quantity_for_weight(
-            weight, equity=equity, price=float(price), multiplier=float(instrument.multiplier)
+            weight,
+            equity=equity,
+            price=float(price),
+            multiplier=float(self._at_desk.multiplier(instrument.id)),
         )
         if isnan(wanted):  # equity is not known: ask for nothing rather than guess
             return None
@@ -477,7 +484,7 @@ class Strategy(Trader):
             fraction,
             equity=self.equity,
             distance=distance,
-            multiplier=float(self.instrument.multiplier),
+            multiplier=float(self._at_desk.multiplier(self.instrument.id)),
         )
 
 

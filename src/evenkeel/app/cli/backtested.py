@@ -35,6 +35,7 @@ class Asked:
     interest: str | None
     borrow: str | None
     margin: str | None
+    fx: list[str]
     limits: str | None
     actions: str | None
     stamp: str
@@ -71,6 +72,7 @@ def _answer(asked: Asked) -> Answer:
         interest=settings.backtest.interest,
         borrow=settings.backtest.borrow,
         margin=settings.backtest.margin,
+        fx=rates(asked.fx),
         volume_share=settings.backtest.volume_share,
         touch=settings.backtest.touch,
         limits=_limits(asked.limits),
@@ -107,6 +109,17 @@ def placed(source: str, settings: Settings) -> str:
     if source == "catalog:" or source.startswith("catalog:#"):
         return f"catalog:{settings.paths.catalog}{source.removeprefix('catalog:')}"
     return source
+
+
+def rates(written: list[str]) -> dict[str, object] | None:
+    """Return what `--fx EUR=1.08` says, by currency; `UsageError` when one is not of that form."""
+    found: dict[str, object] = {}
+    for each in written:
+        currency, equals, rate = (part.strip() for part in each.partition("="))
+        if not equals or not currency or not rate:
+            raise UsageError(f"--fx {each} is not of the form EUR=1.08 or EUR=eurusd.csv")
+        found[currency] = rate
+    return found or None
 
 
 def _settings(asked: Asked) -> Settings:

@@ -153,6 +153,10 @@ def backtest(
         str | None,
         typer.Option("--margin", metavar="RULE", help="none or reg-t: closes what it must."),
     ] = None,
+    fx: Annotated[
+        list[str] | None,
+        typer.Option("--fx", metavar="CUR=RATE", help="A currency's worth: EUR=1.08, or a file."),
+    ] = None,
     limits: Annotated[
         str | None, typer.Option("--limits", metavar="FILE", help="A complete limit card (TOML).")
     ] = None,
@@ -210,6 +214,7 @@ def backtest(
         interest=interest,
         borrow=borrow,
         margin=margin,
+        fx=fx or [],
         limits=limits,
         actions=actions,
         stamp=stamp,

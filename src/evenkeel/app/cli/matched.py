@@ -9,6 +9,7 @@ from evenkeel.app.cli.shown import Answer, beside_the_answer, pairs, table
 from evenkeel.app.parity import between, kept, parity
 from evenkeel.app.runs import find, load
 from evenkeel.domain.errors import UsageError
+from evenkeel.domain.fx import SETTING
 from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import text
 from evenkeel.ops.settings import load_settings
@@ -163,6 +164,11 @@ def request_again(result: Result) -> Request:
         volume_share=started.settings["volume_share"],
         touch=started.settings["touch"],
         **{key: started.settings.get(key, "none") for key in ("interest", "borrow", "margin")},
+        fx={
+            key.removeprefix(SETTING): rates
+            for key, rates in started.settings.items()
+            if key.startswith(SETTING)
+        },
         actions=[each for each in result.records if isinstance(each, INSTRUMENT_EVENTS)],
         data=result.manifest["data"],
     )

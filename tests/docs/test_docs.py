@@ -11,6 +11,7 @@ from shutil import copyfile
 import pytest
 from tests.ops.vault.kept import CHEAP
 
+import evenkeel as ek
 from evenkeel.app.cli import main
 from evenkeel.ops.vault.unlock import key_source
 
@@ -100,6 +101,22 @@ def test_every_step_of_the_tutorial_works_in_its_order(folder):
     assert cheats
     assert steps > 10
     assert (folder / "first" / "report.html").is_file()
+
+
+def test_the_page_on_orders_places_one_of_each(folder):
+    """Its strategy runs, and its orders are the ones that it says."""
+    write_prices(folder / "prices.csv")
+    for language, text in blocks(ROOT / "docs" / "orders.md"):
+        if language == "python":
+            run_python(text, folder, "orders")
+            continue
+        for line in text.splitlines():
+            assert run_command(line, folder) == 0, line
+    sys.path_importer_cache.clear()
+    orders = ek.backtest("orders.py:EveryKind", "prices.csv").orders
+    assert {"MARKET_ON_OPEN", "LIMIT_ON_CLOSE", "TRAILING_STOP"} <= set(orders["type"])
+    assert {"OPG", "IOC", "GTD", "DAY", "GTC"} == set(orders["tif"])
+    assert {"FILLED", "CANCELED", "REPLACED"} <= set(orders["status"])
 
 
 def test_the_page_on_running_shows_settings_that_hold_and_commands_that_answer(

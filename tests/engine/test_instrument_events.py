@@ -127,6 +127,16 @@ def test_a_merger_gives_shares_and_money():
     assert result.positions[Y].cost == 70
 
 
+def test_a_merger_closes_the_short_that_was_sold_for_it():
+    """10 at 10, against 5 of the buyer sold at 22 each; two for one: 110 for 100."""
+    plan = scripted({0: lambda s: s.buy(10) if s.instrument.id == X else s.sell(5)})
+    merger = Merged(X, 3 * HOUR, into=Y, shares=D("0.5"))
+    result = run(plan, [bars(10, 10, 10), bars(22, 22, 22, 25, 25, name=Y)], merger)
+    assert (result.ended.equity, result.positions) == (1010, {})
+    (trip,) = result.round_trips
+    assert (trip.instrument, trip.quantity, trip.net_pnl, trip.open) == (Y, 5, 10, False)
+
+
 def test_a_merger_for_money_ends_the_position():
     result = run(BUY_X, [bars(10, 10, 10), LONG], Merged(X, 3 * HOUR, cash=D(15)))
     assert result.ended.equity == 1050

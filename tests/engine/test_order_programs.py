@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from tests.parity.real_data import SETS
 from tests.reference.programs import columns, random_markets, stretch
-from tests.reference.whims import Whims, retold, settled, told
+from tests.reference.whims import Whims, happenings, retold, settled, told
 
 from evenkeel.app.backtest import execute
 from evenkeel.app.paper import replay
@@ -28,10 +28,12 @@ def chunks(count):
     return [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
 
 
-def same(seed, markets):
+def same(seed, markets, actions=()):
     """Run a program of whims; returns how many fills it had."""
     bars = [columns(name, market) for name, market in markets.items()]
-    wanted = request(Whims(seed=seed), bars, costs="bps:10", slippage="bps:7", cash=100_000)
+    wanted = request(
+        Whims(seed=seed), bars, costs="bps:10", slippage="bps:7", cash=100_000, actions=actions
+    )
     result = execute(wanted)
     lines, records = list(result.journal.lines()), result.records
     expected = retold(records, markets, share="0.1", slip_bps=7)
@@ -52,6 +54,17 @@ def free(event):
 @pytest.mark.parametrize("seeds", chunks(PROGRAMS), ids=str)
 def test_whims_on_random_bars(seeds):
     assert sum(same(seed, random_markets(Random(seed))) for seed in seeds) > 5 * len(seeds)
+
+
+@pytest.mark.parametrize("seeds", chunks(PROGRAMS), ids=str)
+def test_whims_while_things_happen_to_the_instruments(seeds):
+    """Splits, halts, spin-offs, and in the end a delisting, a merger or a new name."""
+    fills = 0
+    for seed in seeds:
+        dice = Random(seed)
+        markets = random_markets(dice)
+        fills += same(seed, markets, happenings(dice, markets))
+    assert fills > 5 * len(seeds)
 
 
 @pytest.mark.parametrize("seeds", chunks(PROGRAMS // 2), ids=str)

@@ -190,9 +190,28 @@ def test_an_impossible_action_is_refused(event, says):
         book_of(fill(10, 100)).post(event)
 
 
-def test_long_and_short_cannot_become_one():
-    with pytest.raises(OutsideError, match=r"one of AAPL.XNAS and MSFT.XNAS is long"):
-        book_of(fill(10, 100), fill(-4, 50, MSFT), SymbolChanged(A, 1, M))
+def test_long_and_short_that_become_one_close_each_other():
+    """10 that cost 100 each meet 4 that were sold at 130: 4 x 30 is made, 6 are left."""
+    book = book_of(fill(10, 100), fill(-4, 130, MSFT), SymbolChanged(A, 1, M))
+    position = book.position(M)
+    assert (position.quantity, position.cost, position.realized) == (6, 600, 120)
+    assert not book.quantity(A)
+    assert sum(book.balances().values()) == 0
+
+
+def test_a_merger_closes_the_short_that_was_sold_against_it():
+    """100 of the target at 40, 50 of the buyer sold at 90; two for one: 4,500 for 4,000."""
+    book = book_of(fill(100, 40), fill(-50, 90, MSFT), Merged(A, 1, M, D("0.5")))
+    assert (book.quantity(A), book.quantity(M)) == (0, 0)
+    assert book.realized == 500
+    assert sum(book.balances().values()) == 0
+    assert not book.short
+
+
+def test_what_is_short_becomes_long_by_more_shares_than_it_owes():
+    book = book_of(fill(-10, 100), fill(4, 90, MSFT), SymbolChanged(A, 1, M))
+    position = book.position(M)
+    assert (position.quantity, position.cost, position.realized) == (-6, -600, 40)
 
 
 def test_shares_of_what_the_book_does_not_know_are_named():

@@ -10,6 +10,17 @@ import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import CancelRequested
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.domain.order import Side
 from evenkeel.domain.verdict import Approved
 
@@ -128,6 +139,31 @@ class Whims(ek.Strategy):
         return round(max(1, round(self.bars.close[0] * (1 + percent / 100) / tick)) * tick, 6)
 
 
+def happenings(dice, markets):
+    """What happens to the instruments of a run: nothing, as a rule, or one thing of each kind."""
+    if dice.random() < 0.4:
+        return []
+    name, other = dice.sample(list(markets), 2)
+    early, late = sorted(dice.sample([bar.at for bar in markets[name].bars[3:-1]], 2))
+    ends = [
+        Delisted(name, late, dice.choice([None, Decimal(0), Decimal(80)])),
+        Merged(name, late, other, Decimal(2), Decimal(3), Decimal("0.25")),
+        SymbolChanged(name, late, other),
+    ]
+    scales = [
+        Split(name, early - 1, Decimal(2)),
+        StockDividend(name, early - 1, Decimal("0.25")),
+        SpunOff(name, early - 1, other, Decimal("0.5"), Decimal("0.25")),
+        CashDividend(name, early - 1, Decimal("0.75")),
+    ]
+    halts = [TradingHalted(name, early - 1), TradingResumed(name, late - 1)]
+    return [
+        *dice.sample(scales, 1),
+        *dice.choice([halts, halts[:1], []]),
+        *dice.choice([ends[:1], ends[1:2], ends[2:], []]),
+    ]
+
+
 def told(records):
     """What the venue said in a run."""
     return [record for record in records if type(record).__name__ in VENUE_SAYS]
@@ -147,8 +183,9 @@ def retold(records, markets, *, share, slip_bps):
                 said += heard(venue, record.at)
                 venue.cancel(record.order_id)
             elif name is not None and not isinstance(record, Fill):
-                said += heard(venue, in_effect_at(markets[name], record.at) - 1)
-                venue.now = in_effect_at(markets[name], record.at)
+                moment = in_effect_at(markets, record)
+                said += heard(venue, moment - 1)
+                venue.now = max(venue.now, moment)
                 venue.action(record)
         said += heard(venue, max(market.bars[-1].at for market in markets.values()))
     return said
@@ -160,16 +197,38 @@ def heard(venue, moment):
     return venue.listen()
 
 
-def in_effect_at(market, at):
-    """The first bar after a moment: when an action is carried out."""
-    return market.bars[market.index_after(at)].at
+def in_effect_at(markets, action):
+    """The first bar after an action: of its instrument, or of any where it has none any more."""
+    ended = isinstance(action, Delisted | Merged | SymbolChanged)
+    concerned = markets.values() if ended else [markets[action.instrument]]
+    later = [bar.at for market in concerned for bar in market.bars if bar.at > action.at]
+    return min(later, default=max(market.bars[-1].at for market in markets.values()))
 
 
 def settled(records, markets):
-    """Equity in the end, as a sum over the fills of a run."""
+    """Equity in the end, as a sum over what moved money or shares in a run."""
     cash, held = records[0].cash, dict.fromkeys(markets, Decimal(0))
-    for fill in (record for record in records if isinstance(record, Fill)):
-        signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
-        held[fill.instrument] += signed
-        cash -= signed * fill.price + fill.commission
+    for record in records:
+        name = getattr(record, "instrument", None)
+        match record:
+            case Fill():
+                signed = record.quantity if record.side is Side.BUY else -record.quantity
+                held[name] += signed
+                cash -= signed * record.price + record.commission
+            case Split() | StockDividend():
+                held[name] = held[name] * record.new / record.old
+            case CashDividend():
+                cash += held[name] * record.amount
+            case SpunOff():
+                held[record.child] += held[name] * record.shares
+            case Delisted():
+                cash += held[name] * record.price
+                held[name] = Decimal(0)
+            case Merged():
+                cash += held[name] * record.cash
+                gone, held[name] = held[name], Decimal(0)
+                held[record.into] += gone * record.shares
+            case SymbolChanged():
+                gone, held[name] = held[name], Decimal(0)
+                held[record.to] += gone
     return cash + sum(held[name] * market.bars[-1].close for name, market in markets.items())

@@ -70,8 +70,7 @@ class Orders:
         claim: ClaimKey = number
         if order.replaces is not None or order.oca_group is not None:
             claim = self._claim(order)
-            if claim != number:
-                self._shared.add(claim)
+            self._shared.add(claim)
         working = self._all[number] = Working(approved, owner, claim)
         if name in self._open:
             self._open[name][number] = working
@@ -81,17 +80,15 @@ class Orders:
         self._approved.append(order)
         self.open_count += 1
         self.touched.add(name)
-        if order.replaces is not None and (replaced := self._all.get(order.replaces)):
-            replaced.ask(number)
+        if order.replaces is not None:
+            self._all[order.replaces].ask(number)
 
     def ask_cancel(self, order_id: int) -> list[int]:
         """Return what to cancel so that an order ends: itself, and replacements on their way.
 
         One of them will be refused: which, only the venue knows.
         """
-        working = self._all.get(order_id)
-        if working is None:
-            return []
+        working = self._all[order_id]
         replacements = [each for each in working.requests if each != CANCEL]
         asked = [order_id] if working.ask(CANCEL) else []
         for each in replacements:
@@ -233,12 +230,11 @@ class Orders:
     # ---- claims ----
 
     def _claim(self, order: Order) -> ClaimKey:
-        replaced = self._all.get(order.replaces) if order.replaces is not None else None
-        if replaced is not None:
-            return replaced.claim
-        if order.oca_group is not None:
-            return order.oca_group, order.created_at, order.side, order.parent
-        return order.id
+        """Return what an order shares with the one that it replaces, or with its group."""
+        if order.replaces is not None:
+            return self._all[order.replaces].claim  # the gate has seen it work
+        assert order.oca_group is not None, order
+        return order.oca_group, order.created_at, order.side, order.parent
 
     def _members(self, working: Working) -> list[Working]:
         """Return an order, and whoever shares its claim and could still fill."""

@@ -208,6 +208,8 @@ class SimulatedBroker:
             return self._next_at
         due, _ = self._next_due()
         expires_at, _ = self._next_expiry()
+        if not self._expiring:  # what would have expired has ended before: no moment for anybody
+            self._next_at = due
         return due if expires_at >= due else min(due, self._first_bar_at(expires_at))
 
     # ---- the book ----------------------------------------------------------------------------

@@ -83,23 +83,24 @@ def _move(
     *,
     keep: bool = False,
 ) -> tuple[Leg, ...]:
-    """Put `shares` for each share into another instrument's lots, with a part of the cost."""
-    there, here = to.lots.quantity, holding.lots.quantity
-    if there and (there > ZERO) is not (here > ZERO):
-        raise OutsideError(
-            f"{event}: one of {holding.instrument.id} and {to.instrument.id} is long and the other "
-            "short, and no price says what closing them against each other made"
-        )
+    """Put `shares` for each share into another instrument's lots, with a part of the cost.
+
+    A short of the other one is closed by them, as whoever holds both for the merger means it.
+    """
     if to.cash.currency != holding.cash.currency:
         raise OutsideError(
             f"{event}: {holding.instrument.id} and {to.instrument.id} are in different currencies"
         )
-    moved = holding.lots.part(shares, cost_share, keep=keep)
-    cost = ZERO
-    for lot in moved:
-        to.lots.receive(lot)
-        cost = _add(cost, lot.cost)
-    return ((holding.position, cost.copy_negate()), (to.position, cost)) if cost else ()
+    gone, come, made = ZERO, ZERO, ZERO
+    for lot in holding.lots.part(shares, cost_share, keep=keep):
+        change, profit = to.lots.receive(lot)
+        gone, come, made = _add(gone, lot.cost), _add(come, change), _add(made, profit)
+    legs = (
+        (holding.position, gone.copy_negate()),
+        (to.position, come),
+        (to.realized, made.copy_negate()),
+    )
+    return tuple((account, amount) for account, amount in legs if amount)
 
 
 def _realize(holding: Holding, proceeds: Decimal, cost: Decimal) -> tuple[Leg, ...]:

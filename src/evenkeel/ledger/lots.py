@@ -106,10 +106,23 @@ class Lots:
             self._lots, self.quantity = deque(), ZERO
         return made
 
-    def receive(self, lot: Lot) -> None:
-        """Take a lot over as the newest."""
-        self._lots.append(lot)
-        self.quantity = _add(self.quantity, lot.quantity)
+    def receive(self, lot: Lot) -> tuple[Decimal, Decimal]:
+        """Take a lot over as the newest; return (change of cost, profit realised).
+
+        What is held the other way round is closed first: shares that were sold short are given
+        back, and the profit is what they were sold for less what the new ones had cost.
+        """
+        held = self.quantity
+        self.quantity = _add(held, lot.quantity)
+        if not held or (held > ZERO) is (lot.quantity > ZERO):
+            self._lots.append(lot)
+            return lot.cost, ZERO
+        left, closed = self._close(lot.quantity)
+        stays = share(lot.cost, left, lot.quantity) if left else ZERO
+        if left:
+            self._lots.append(Lot(left, stays))
+        spent = _subtract(lot.cost, stays)
+        return _subtract(stays, closed), _add(closed, spent).copy_negate()
 
     def _open(self, quantity: Decimal, unit: Decimal) -> Decimal:
         cost = _multiply(quantity, unit)

@@ -171,17 +171,15 @@ def _act(
             _leave(trades, lots, move, move.price or ZERO, bars)
         case SymbolChanged():
             if move.to in bars:
-                open_lots.setdefault(move.to, deque()).extend(lots)
+                _hand_over(trades, open_lots, move, bars[move.to], ONE, ONE, keep_fees=True)
                 lots.clear()
         case Merged() if move.into is None:
             _leave(trades, lots, move, move.cash, bars)
         case Merged():
-            _hand_over(lots, open_lots.setdefault(str(move.into), deque()), move.shares, ONE)
+            _hand_over(trades, open_lots, move, bars[str(move.into)], move.shares, ONE)
             lots.clear()
         case SpunOff():
-            _hand_over(
-                lots, open_lots.setdefault(move.child, deque()), move.shares, move.cost_share
-            )
+            _hand_over(trades, open_lots, move, bars[move.child], move.shares, move.cost_share)
         case CashDividend() | CashInLieu():
             pass
 
@@ -204,21 +202,46 @@ def _leave(
         _record(trades, lot, _Lot(out, lot.quantity, proceeds, ZERO, ZERO), history)
 
 
-def _hand_over(lots: deque[_Lot], to: deque[_Lot], shares: Decimal, cost_share: Decimal) -> None:
-    """Give the entries of another instrument `shares` for each share, and a part of the cost."""
-    for lot in lots:
+def _hand_over(
+    trades: _Trades,
+    open_lots: dict[str, deque[_Lot]],
+    move: SymbolChanged | Merged | SpunOff,
+    history: Bars,
+    shares: Decimal,
+    cost_share: Decimal,
+    *,
+    keep_fees: bool = False,
+) -> None:
+    """Give the entries of another instrument `shares` for each share, and a part of the cost.
+
+    What is open there the other way round is closed by them, without an order.
+    """
+    to = open_lots.setdefault(history.instrument.id, deque())
+    for lot in open_lots[move.instrument]:
         goes = share(lot.cost, cost_share, ONE)
-        to.append(_Lot(lot.fill, share(lot.quantity, shares, ONE), goes, ZERO, ZERO))
+        paid = (lot.commission, lot.fees) if keep_fees else (ZERO, ZERO)
+        coming = _Lot(lot.fill, share(lot.quantity, shares, ONE), goes, *paid)
+        closes = replace(lot.fill, id="", order_id=NO_ORDER, at=move.at)
+        _arrive(trades, to, coming, closes, history)
         lot.cost -= goes
+    if not to:
+        del open_lots[history.instrument.id]
 
 
 def _trade(trades: _Trades, lots: deque[_Lot], fill: Fill, history: Bars) -> None:
     """Close what `fill` is against, oldest first; what is left of it opens a lot."""
     cost = fill.quantity * fill.price * history.instrument.multiplier
     coming = _Lot(fill, fill.quantity, cost, fill.commission, fill.fees)
-    while coming.quantity and lots and lots[0].fill.side is not fill.side:
+    _arrive(trades, lots, coming, fill, history)
+
+
+def _arrive(trades: _Trades, lots: deque[_Lot], coming: _Lot, closes: Fill, history: Bars) -> None:
+    """Close what a lot is against, oldest first, with `closes` as the exit; the rest is open."""
+    while coming.quantity and lots and lots[0].fill.side is not coming.fill.side:
         quantity = min(lots[0].quantity, coming.quantity)
-        _record(trades, lots[0].take(quantity), coming.take(quantity), history)
+        leaving = coming.take(quantity)
+        leaving.fill = closes
+        _record(trades, lots[0].take(quantity), leaving, history)
         if not lots[0].quantity:
             lots.popleft()
     if coming.quantity:

@@ -162,7 +162,9 @@ def backtest(
     ] = None,
     actions: Annotated[
         str | None,
-        typer.Option("--actions", metavar="FILE", help="Splits and dividends (CSV)."),
+        typer.Option(
+            "--actions", metavar="FILE", help="Splits, dividends, mergers, delistings … (CSV)."
+        ),
     ] = None,
     stamp: Annotated[
         str,
@@ -237,7 +239,9 @@ def paper(
     ] = None,
     actions: Annotated[
         str | None,
-        typer.Option("--actions", metavar="FILE", help="Splits and dividends (CSV)."),
+        typer.Option(
+            "--actions", metavar="FILE", help="Splits, dividends, mergers, delistings … (CSV)."
+        ),
     ] = None,
     until: Annotated[
         str | None,

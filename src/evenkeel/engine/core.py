@@ -229,11 +229,9 @@ class Core:
 
     def _decided(self) -> list[Record]:
         """Return what this moment decided, after its refusals were told and answered."""
-        outbox = self._outbox
-        refusals = outbox.refusals
+        outbox, refusals = self._outbox, self._outbox.refusals
         if not refusals:
-            records, outbox.records = outbox.records, []
-            return records
+            return outbox.take()
         for told in range(REFUSALS_MAX):
             if told >= len(refusals):
                 refusals.clear()

@@ -25,6 +25,7 @@ from evenkeel.domain.events import (
     InterestCharged,
     LiquidationForced,
     MarginCalled,
+    OperatorActed,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -126,11 +127,8 @@ class Core:
         for seat in self._seats.seats:
             seat.strategy.on_stop()
         equity = self.account.equity()
-        self._outbox.records.append(
-            RunEnded(
-                self.tape.now, ZERO if equity is None else equity, self.account.book.state_hash()
-            )
-        )
+        state = self.account.book.state_hash()
+        self._outbox.records.append(RunEnded(self.tape.now, equity or ZERO, state))
         return self._outbox.take()
 
     # ---- events ----
@@ -172,6 +170,8 @@ class Core:
                 self.account.halted = event.reason
             case Resumed():
                 self.account.halted = None
+            case OperatorActed():
+                pass  # it is on record; what it changes comes in as what it is
         return self._decided()
 
     def _priced(self, event: Delisted) -> Delisted:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.app.backtest import plan
+from evenkeel.app.checkpoints import checkpoints_of
 from evenkeel.app.cli.shown import Answer, beside_the_answer
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.logs import told
@@ -52,7 +53,11 @@ def answer(bot_file: str, replay: str | None, actions: str | None, until: str | 
 
             result = trade(bot, settings, replay, actions, until)
         else:
-            result = paper(_plan(bot, str(replay), actions), settings.paths.database)
+            result = paper(
+                _plan(bot, str(replay), actions),
+                settings.paths.database,
+                checkpoints=checkpoints_of(settings),
+            )
     return _told(bot, settings, result)
 
 

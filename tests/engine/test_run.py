@@ -171,6 +171,14 @@ def test_an_order_after_the_last_bar_is_an_error():
         play(strategy, bars(10, 10))
 
 
+def test_a_cancel_after_the_last_bar_is_an_error():
+    """The venue's answer would stand behind the end of the journal."""
+    plan = {0: lambda s: s.buy(1, limit=5)}
+    strategy = scripted(plan, on_stop=lambda self: self.cancel(1))
+    with pytest.raises(StrategyError, match="cannot cancel orders after the last bar"):
+        play(strategy, bars(10, 10))
+
+
 def test_whoever_answers_every_refusal_with_an_order_is_stopped():
     """A loop that no bar ends is an error, not a hang."""
     strategy = scripted({0: lambda s: s.buy(101)}, on_order=lambda self, update: self.buy(101))

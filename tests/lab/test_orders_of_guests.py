@@ -157,6 +157,67 @@ def test_an_order_that_is_never_transmitted_is_never_sent():
     assert orders(play(plan, *[10.0] * 9)[1]) == []
 
 
+def test_a_fill_in_parts_is_told_in_parts():
+    """Ten shares of a bar's hundred: the price of the order is the average of what filled."""
+    made = {}
+    told = []
+
+    class Asking(bt.Strategy):
+        def next(self):
+            if len(self) == 2:
+                made["order"] = self.buy(size=25)
+
+        def notify_order(self, order):
+            done = order.executed
+            told.append((order.getstatusname(), done.size, done.remsize, round(done.price, 4)))
+
+    thin = bars(10, 10, 10, 11, 12, 13, volume=100)
+    execute(request(host(Asking), [thin], costs="zero", slippage="none", volume_share="0.1"))
+    assert told == [
+        ("Submitted", 0, 25, 0.0),
+        ("Accepted", 0, 25, 0.0),
+        ("Partial", 10, 15, 10.0),
+        ("Partial", 20, 5, 10.0),
+        ("Completed", 25, 0, 10.2),
+    ]
+
+
+def test_a_size_that_is_no_number_is_refused():
+    with pytest.raises(StrategyError, match="size must be a number, was nan"):
+        play({2: lambda s: s.buy(size=float("nan"))}, *[10.0] * 5)
+
+
+def test_a_position_that_the_venue_closes_by_force_is_the_guests_too():
+    """It is told of an order that it never sent, and holds nothing afterwards."""
+    plan = {1: lambda s: s.sell(size=1000)}
+    closes = (10, 10, 14, 18, 18, 18, 18)
+    strategy, result = play(plan, *closes, cash=12_000, margin="reg-t")
+    forced = [order for order in orders(result) if order.strategy == "margin"]
+    assert forced
+    assert strategy.position.size == sum(
+        move.quantity if move.side.value == "BUY" else -move.quantity for move in result.moves
+    )
+    said = [status for _, _, status in strategy.told]
+    assert said[:3] == ["Submitted", "Accepted", "Completed"]
+    assert said[-2:] == ["Accepted", "Completed"]
+
+
+def test_nothing_can_be_cancelled_any_more_when_it_stops():
+    """Backtrader's `stop` comes after the last bar."""
+    made = {}
+
+    class Tidy(bt.Strategy):
+        def next(self):
+            if len(self) == 2:
+                made["order"] = self.buy(**limit(1))
+
+        def stop(self):
+            made["cancelled"] = self.cancel(made["order"])
+
+    result = execute(request(host(Tidy), [bars(*[10.0] * 5)]))
+    assert statuses(result) == ["NEW"]
+
+
 # ---- orders that belong together ----
 
 
@@ -275,10 +336,9 @@ def test_a_split_puts_positions_and_open_trades_on_the_new_scale():
 
 
 def test_a_position_that_the_ledger_no_longer_holds_is_gone():
-    """A delisting takes it without an order; what an order of another does moves none of ours."""
+    """A delisting takes it without an order."""
     desk = SimpleNamespace(cash=1000.0, equity=1000.0, moment=0, held=lambda name: 0.0)
     broker = DeskBroker(desk)
-    broker.filled(SimpleNamespace(order_id=7))
     feed = next(iter(play({}, 1, 1)[0].datas))
     broker.cerebro = SimpleNamespace(runningstrats=[])
     broker.positions[feed].update(10, 5.0)

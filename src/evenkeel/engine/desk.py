@@ -108,6 +108,8 @@ class StrategyDesk:
         )
 
     def cancel(self, strategy: str, order_id: int, reason: str) -> None:
+        if self._outbox.closed:
+            raise StrategyError(f"{strategy} cannot cancel orders after the last bar (in on_stop)")
         working = self._account.orders[order_id]
         if working is None or working.order.strategy == VENUE:
             return

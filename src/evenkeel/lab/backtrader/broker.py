@@ -21,10 +21,12 @@ from evenkeel.domain.verdict import Reason
 from evenkeel.lab.backtrader.counting import Counting, number
 from evenkeel.lab.backtrader.feed import feed_under, instrument_of
 from evenkeel.lab.backtrader.terms import terms_of
+from evenkeel.strategy.words import amount
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from evenkeel.domain.order import Order
     from evenkeel.strategy.base import OrderUpdate
 
 FUND_START = 100.0
@@ -53,6 +55,11 @@ NOT_HERE = {
 
 class Desk(Protocol):
     """The guest, as its broker needs it."""
+
+    @property
+    def name(self) -> str:
+        """What its orders are called by."""
+        ...
 
     @property
     def cash(self) -> float:
@@ -213,7 +220,7 @@ class DeskBroker(bt.BrokerBase):
     def cancel(self, order: Any) -> bool:
         """Ask for an order to be taken off the market; whether there was one to ask for."""
         self.flush()
-        if order.ref not in self._numbers or not order.alive():
+        if self.closed or order.ref not in self._numbers or not order.alive():
             return False
         self._cancel_all([order, *self._kin(order)], "cancelled by the strategy")
         return True
@@ -235,7 +242,7 @@ class DeskBroker(bt.BrokerBase):
         **asked: Any,
     ) -> Any:
         known = {name: asked.pop(name) for name in _ORDER_TERMS if name in asked}
-        lots = round_down(exact(float(size)), instrument_of(data).lot)
+        lots = round_down(amount("size", size), instrument_of(data).lot)
         order = kind(owner=owner, data=data, size=number(lots), pricelimit=plimit, **known)
         order.addinfo(**asked)
         order.addcomminfo(self.getcommissioninfo(data))
@@ -308,16 +315,37 @@ class DeskBroker(bt.BrokerBase):
 
     def told(self, update: OrderUpdate) -> None:
         """Keep what the engine says of an order until Backtrader asks."""
-        if update.order.id in self._by_number:
-            order = self._by_number[update.order.id]
-            self._told.append(_News(order, update.status, self._desk.moment))
-            if update.status is OrderStatus.EXPIRED:
-                self._cancel_all(self._kin(order), "one of its group has expired")
-            elif update.status in _TRADED:
-                self._cancel_all(self._late_rivals(order), "one of its group has filled")
-        elif self._refused:  # by the gate, in the order in which they were sent
+        known = update.order.id in self._by_number
+        if not known and update.status is OrderStatus.REJECTED:
+            self._hear_refusal(update)
+            return
+        order = self._by_number[update.order.id] if known else self._adopt(update.order)
+        self._told.append(_News(order, update.status, self._desk.moment))
+        if update.status is OrderStatus.EXPIRED:
+            self._cancel_all(self._kin(order), "one of its group has expired")
+        elif update.status in _TRADED:
+            self._cancel_all(self._late_rivals(order), "one of its group has filled")
+
+    def _hear_refusal(self, update: OrderUpdate) -> None:
+        """Match the gate's no with an order: they are told in the order in which they were sent."""
+        if self._refused and update.order.strategy == self._desk.name:
             margin = update.reason == Reason.BUYING_POWER.value
             self._told.append(_Rejection(self._refused.popleft(), margin))
+
+    def _adopt(self, ours: Order) -> Any:
+        """Make a guest's order of one that it did not send: the venue closes a position by force."""
+        feeds = [data for data in self.cerebro.datas if instrument_of(data).id == ours.instrument]
+        data = max(feeds, key=lambda feed: abs(self.positions[feed].size))
+        kind = bt.BuyOrder if ours.side is Side.BUY else bt.SellOrder
+        owner = self.cerebro.runningstrats[0]
+        order = kind(owner=owner, data=data, size=number(ours.quantity))
+        order.addinfo(reason=ours.reason)
+        order.addcomminfo(self.getcommissioninfo(data))
+        order.submit(self)
+        self.orders.append(order)
+        self._numbers[order.ref] = ours.id
+        self._by_number[ours.id] = order
+        return order
 
     def _late_rivals(self, order: Any) -> list[Any]:
         """Return rivals that the venue does not know as such: they were named on a later bar."""
@@ -327,9 +355,8 @@ class DeskBroker(bt.BrokerBase):
         return [each for each in others if group is None or self._group_of.get(each.ref) != group]
 
     def filled(self, fill: Fill) -> None:
-        """Keep a fill until Backtrader asks. One of an order that is not the guest's moves no order."""
-        if fill.order_id in self._by_number:
-            self._told.append(fill)
+        """Keep a fill until Backtrader asks."""
+        self._told.append(fill)
 
     def next(self) -> None:
         """Work off what was heard since the last bar; Backtrader calls this after moving its feeds."""

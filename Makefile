@@ -18,7 +18,7 @@ PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-
 INSTALL = $(PIP) install --quiet --no-compile
 
 # The rooms where a wrong line loses money: every branch is tested.
-EXACT := src/evenkeel/domain/*,src/evenkeel/risk/*,src/evenkeel/ledger/*,src/evenkeel/engine/*,src/evenkeel/journal/*,src/evenkeel/ops/*,src/evenkeel/calendar/*
+EXACT := src/evenkeel/domain/*,src/evenkeel/risk/*,src/evenkeel/ledger/*,src/evenkeel/engine/*,src/evenkeel/journal/*,src/evenkeel/storage/*,src/evenkeel/ops/*,src/evenkeel/calendar/*
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ soak: $(VENV)/.dev ## Run at full length what `make test` runs in short: a milli
 fmt: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+soak: $(VENV)/.dev ## Let crowds write, and shoot writers, for 30 s and 200 times on each database
+	EVENKEEL_SOAK_SECONDS=30 EVENKEEL_SOAK_SHOTS=200 \
+	    $(BIN)/python -m pytest --quiet tests/journal/test_soak.py
 
 bench: $(VENV)/.dev ## Measure the numbers of docs/benchmarks.md on this computer
 	$(BIN)/python -m benchmarks

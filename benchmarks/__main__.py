@@ -26,6 +26,7 @@ MEASUREMENTS = (
     "growth",
     "ops",
     "market",
+    "journal",
 )
 
 

@@ -8,10 +8,10 @@ from tests.app.test_runs import CSV
 from tests.engine.market import HOUR, X, bars
 
 import evenkeel as ek
-from evenkeel.app.setup import instrument_of, request
+from evenkeel.app.setup import request
 from evenkeel.domain.errors import ConfigError, StrategyError, UsageError
 from evenkeel.domain.events import CashDividend, Split
-from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.instrument import Instrument, instrument_of
 from evenkeel.strategy.examples.sma_cross import SmaCross
 
 PATH = "evenkeel.strategy.examples.sma_cross:SmaCross"

@@ -176,6 +176,24 @@ def test_a_repair_mends_a_unit(here, capsys):
     assert shown["latest"][0]["close"] > 1000
 
 
+def test_a_decision_is_on_record_before_it_is_carried_out(here, capsys):
+    rows = [*DAYS[:8], "2024-01-10,20,21,0,20,100", *DAYS[9:]]
+    ask(capsys, "data", "import", write(here / "acme.csv", rows))
+    (shelf,) = ask(capsys, "data", "check", code=1)["shelves"]
+    (error,) = [each for each in shelf["findings"] if each["severity"] == "error"]
+    said = ("--accept", "--reason", "the exchange confirmed it", "--by", "ann")
+    ask(capsys, "data", "repair", error["id"], *said)
+    ask(capsys, "audit", "export", "evenkeel.db", "--run", "operations", "--out", "told.jsonl")
+    (line,) = (here / "told.jsonl").read_text().splitlines()
+    told = json.loads(line)["record"]["body"]
+    assert (told["actor"], told["command"]) == ("ann", "data repair")
+    assert told["reason"] == "the exchange confirmed it"
+    assert (told["before"]["finding"], told["before"]["code"]) == (error["id"], "not-positive")
+    assert told["after"] == {"choice": "accept", "factor": "1"}
+    (here / "evenkeel.db").write_bytes(b"no database")
+    ask(capsys, "data", "repair", error["id"], "--accept", "--reason", "again", code=3)
+
+
 def test_two_data_sets_are_compared(here, capsys):
     ask(capsys, "data", "import", write(here / "acme.csv", DAYS), "--dataset", "a")
     rows = [*DAYS[:8], "2024-01-10,20,21,19,20.2,100", *DAYS[9:]]

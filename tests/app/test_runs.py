@@ -6,8 +6,8 @@ import pytest
 
 from evenkeel.app import runs
 from evenkeel.app.backtest import backtest
-from evenkeel.app.setup import instrument_of
 from evenkeel.domain.errors import JournalError, OutsideError, UsageError
+from evenkeel.domain.instrument import instrument_of
 from evenkeel.journal.replay import replay
 from evenkeel.journal.verify import verify
 from evenkeel.ledger.book import Book

@@ -8,11 +8,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from evenkeel.domain.events import (
+    BorrowFeeCharged,
     CancelRejected,
     CancelRequested,
     CashDividend,
+    CurrencyConverted,
     Halted,
+    InterestCharged,
+    LiquidationForced,
+    MarginCalled,
     Noted,
+    OperatorActed,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -29,7 +35,7 @@ from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.domain.verdict import Approved, Reason, Refused
-from evenkeel.ledger.book import Book
+from evenkeel.ledger.book import Book, Booked
 
 D = Decimal
 
@@ -72,7 +78,7 @@ def book_of(started):
 
 
 def a_run():
-    """Seventeen records, every kind among them, that end in the state they lead to."""
+    """A score of records, every kind among them, that end in the state they lead to."""
     records = [
         STARTED,
         Noted(2, "sma", "warm"),
@@ -87,8 +93,14 @@ def a_run():
         CashDividend("AAPL.XNAS", 5, D("0.22")),
         Split("AAPL.XNAS", 6, D(7)),
         fill("2-1", Side.SELL, 420, "15", 7),
+        InterestCharged(8, "USD", D(-5000), D("6.83"), 1, D("0.93")),
+        BorrowFeeCharged("AAPL.XNAS", 8, D(10), D(150), D("2.5"), 1, D("0.01")),
+        CurrencyConverted(8, D(100), "USD", D("92.1"), "EUR", D("1.0858")),
+        MarginCalled(8, D(900), D(1_000)),
+        LiquidationForced(8, D(800), D(1_000)),
         Halted(8, "rule", "loss"),
         Resumed(9, "anna", "checked"),
+        OperatorActed(9, "anna", "limits set", "calm", {"gross": "1"}, {"gross": "2"}),
         OrderExpired(4, 10),
         OrderRejected(5, 10, "no such market"),
         OrderReplaced(7, 6, 10),
@@ -96,7 +108,7 @@ def a_run():
     ]
     book = book_of(STARTED)
     for record in records:
-        if isinstance(record, Fill | Split | CashDividend):
+        if isinstance(record, Booked):
             book.post(record)
     return [*records, RunEnded(11, book.cash, book.state_hash())]
 

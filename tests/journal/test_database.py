@@ -1,11 +1,7 @@
 """What `append` returned from is there, whoever looks and whatever happens to the writer."""
 
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.journal.sample import STARTED, a_run
 
 from evenkeel.domain.errors import JournalError, OutsideError, UsageError
-from evenkeel.domain.events import Noted, RunEnded
+from evenkeel.domain.events import Noted
 from evenkeel.journal.chain import links
 from evenkeel.journal.database import DatabaseJournal, add
 from evenkeel.journal.verify import verify_database
@@ -242,52 +238,6 @@ def test_the_database_refuses_to_change_what_was_written(engine, url, statement,
     with pytest.raises(IntegrityError, match=law), engine.begin() as connection:
         connection.execute(text(statement))
     assert verify_database(url).records == 3
-
-
-WRITER = """
-import sys
-from tests.journal.sample import STARTED
-from evenkeel.domain.events import Noted
-from evenkeel.journal.database import DatabaseJournal
-from evenkeel.storage.engine import open_engine
-
-engine = open_engine(sys.argv[1])
-journal = DatabaseJournal.begin(
-    engine, "run", mode="paper", strategy="sma", manifest={}, created_at=1
-)
-journal.append([STARTED])
-while True:
-    journal.append([Noted(len(journal), "sma", "working")] * 3)
-    print(len(journal), flush=True)
-"""
-
-
-def resumed(engine):
-    """Continue a run whose writer has died; a server needs a moment to see that it has."""
-    for _ in range(500):
-        try:
-            return DatabaseJournal(engine, "run", since=8)
-        except UsageError:
-            time.sleep(0.01)
-    raise AssertionError("the lease of a dead writer was kept")
-
-
-def test_a_writer_that_is_killed_leaves_a_sound_journal(engine, url):
-    """kill -9 in the middle of appends: all that was acknowledged is there, and it can go on."""
-    command = [sys.executable, "-c", WRITER, url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
-        acknowledged = [int(writer.stdout.readline()) for _ in range(30)]
-        writer.send_signal(signal.SIGKILL)
-        acknowledged += [int(line) for line in writer.stdout.read().splitlines()]
-    assert writer.returncode == -signal.SIGKILL
-    verdict = verify_database(url)
-    assert verdict.ok
-    assert verdict.records >= acknowledged[-1]
-    assert verdict.records % 3 == 1  # an append is there as a whole or not at all
-    journal = resumed(engine)
-    journal.append([RunEnded(99, STARTED.cash, "0" * 64)])
-    journal.close()
-    assert verify_database(url).ended
 
 
 def test_nothing_appended_is_nothing_written(engine):

@@ -13,6 +13,7 @@ import pytest
 from tests.journal.sample import a_run
 
 from evenkeel.domain.errors import UsageError
+from evenkeel.domain.events import Noted
 from evenkeel.journal import verify as verifier
 from evenkeel.journal import verify_checkpoints, verify_sources
 from evenkeel.journal.chain import GENESIS, links
@@ -328,14 +329,14 @@ def test_a_table_made_anew_without_its_rules_is_read_all_the_same(database, empt
 
 def test_a_damaged_database_is_located(tmp_path):
     path = tmp_path / "runs.db"
-    database_with(path, RUN * 100)  # not one run, but many pages
+    database_with(path, [RUN[0], *(Noted(at, "sma", "x" * 100) for at in range(2_000))])
     damaged = bytearray(path.read_bytes())
     half = len(damaged) // 2 // 4096 * 4096
     damaged[half:] = b"\xa5" * (len(damaged) - half)
     path.write_bytes(damaged)
     verdict = verify_database(path)
-    assert not verdict.ok
-    assert verdict.first_bad == verdict.records + 1
+    assert verdict.first_bad == verdict.records + 1 > 100
+    assert "cannot be read" in verdict.problem
 
 
 # ---- what is verified ---------------------------------------------------------------------------

@@ -45,7 +45,8 @@ def test_defaults_stand_when_nothing_is_said(tmp_path):
     asked = settings.providers
     assert (asked.alpha_vantage_per_day, asked.alpha_vantage_per_second) == (25, 1)
     assert (asked.requests, asked.redis) == ("requests.db", "")
-    assert len(settings.sources) == 26
+    assert len(settings.sources) == 32
+    assert settings.audit.checkpoints == ""
 
 
 def test_each_layer_wins_over_the_one_before(tmp_path, write, monkeypatch):

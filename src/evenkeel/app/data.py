@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evenkeel.app.operations import write_down
 from evenkeel.domain.errors import DataError, UsageError
+from evenkeel.domain.events import OperatorActed
 from evenkeel.domain.money import exact, text
 from evenkeel.market.adjust import as_traded
 from evenkeel.market.catalog import DATASET, Catalog
@@ -175,10 +177,36 @@ def _remark(catalog: Catalog, imported: Imported, intake: Intake) -> None:
     replace_file(path, [json.dumps(remark, indent=1).encode()])
 
 
+def _action(made: Decision) -> OperatorActed:
+    about = {
+        "finding": made.id,
+        "code": made.code,
+        "instrument": made.instrument,
+        "first_at": str(made.first_at),
+        "last_at": str(made.last_at),
+    }
+    done = {"choice": made.choice, "factor": f"{made.factor:g}"}
+    return OperatorActed(made.at, made.by, "data repair", made.reason, about, done)
+
+
 def decide_on(
-    catalog: Catalog, wanted: str, *, by: str, reason: str, now: int, factor: float | None = None
+    catalog: Catalog,
+    wanted: str,
+    *,
+    by: str,
+    reason: str,
+    now: int,
+    factor: float | None = None,
+    database: str,
 ) -> Decision:
-    """Accept or repair a finding of any shelf, write it into the audit trail, and judge anew."""
+    """Accept or repair a finding of any shelf, and judge anew.
+
+    The decision is in the operators' journal of the database at a URL before it is carried out.
+    """
+
+    def record(made: Decision) -> None:
+        write_down(database, _action(made))
+
     for _, shelf in catalog.shelves():
         if any(each.id == wanted for each in read_findings(shelf)):
             decision = decide(
@@ -188,7 +216,7 @@ def decide_on(
                 reason=reason,
                 now=now,
                 factor=factor,
-                record=lambda _decision: None,
+                record=record,
             )
             names = [decision.instrument]
             inspect(shelf, actions_of(catalog.actions_file, names), names=names, now=now)

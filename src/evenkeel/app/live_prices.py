@@ -21,6 +21,7 @@ from evenkeel.reports.result import Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from evenkeel.app.checkpoints import Checkpoints
     from evenkeel.app.setup import Request
     from evenkeel.domain.bar import Bars
     from evenkeel.domain.events import Record
@@ -31,13 +32,18 @@ _LOG = log_of("app.live_prices")
 
 
 def trade_live(
-    updates: Iterator[Update], want: Callable[[list[Bars]], Request], database: str
+    updates: Iterator[Update],
+    want: Callable[[list[Bars]], Request],
+    database: str,
+    *,
+    checkpoints: Checkpoints | None = None,
 ) -> Result:
     """Trade on updates until they end or somebody presses Ctrl-C; the result of what was traded.
 
     The first update brings the histories, of which `want` makes the request; what is in them is
-    not traded on. Raises `DataError` when an instrument has no history, `UsageError` when it trades
-    in another currency than the account, and `ConfigError` under limits for research only.
+    not traded on. With `checkpoints` they are signed as the journal grows. Raises `DataError` when
+    an instrument has no history, `UsageError` when it trades in another currency than the account,
+    and `ConfigError` under limits for research only.
     """
     histories = Histories(trouble=lambda said: _LOG.warning("trouble", said=said))
     first = next(updates)
@@ -46,7 +52,12 @@ def trade_live(
     _refuse_without_history(first, begun)
     since = max(int(each.closed_at[-1]) for each in begun)
     wanted = replace(want(begun), since=since)
-    result = journaled(wanted, database, lambda journal: play(wanted, histories, updates, journal))
+    result = journaled(
+        wanted,
+        database,
+        lambda journal: play(wanted, histories, updates, journal),
+        checkpoints=checkpoints,
+    )
     bars = {each.instrument.id: from_there_on(each, since) for each in histories.bars()}
     return Result(
         journal=result.journal, records=result.records, bars=bars, manifest=result.manifest

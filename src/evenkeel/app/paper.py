@@ -7,7 +7,7 @@ another journal here than in its backtest: `parity` finds it.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ from evenkeel.reports.result import Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from evenkeel.app.checkpoints import Checkpoints
     from evenkeel.app.setup import Request
     from evenkeel.domain.bar import Bars
     from evenkeel.domain.events import Record
@@ -41,20 +42,40 @@ SEGMENTS_MAX = 4_000
 """How often series are computed anew in a replay: bar by bar for up to so many bars."""
 
 
-def paper(wanted: Request, database: str, *, segment: int | None = None) -> Result:
+def paper(
+    wanted: Request,
+    database: str,
+    *,
+    segment: int | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Result:
     """Trade a request on paper, into the database journal at an SQLAlchemy URL.
 
-    Raises `ConfigError` under limits that are for research only.
+    With `checkpoints` they are signed as the journal grows. Raises `ConfigError` under limits that
+    are for research only.
     """
-    return journaled(wanted, database, lambda journal: replay(wanted, journal, segment=segment))
+    return journaled(
+        wanted,
+        database,
+        lambda journal: replay(wanted, journal, segment=segment),
+        checkpoints=checkpoints,
+    )
 
 
-def journaled(wanted: Request, database: str, trade: Callable[[Journal], list[Record]]) -> Result:
+def journaled(
+    wanted: Request,
+    database: str,
+    trade: Callable[[Journal], list[Record]],
+    *,
+    checkpoints: Checkpoints | None = None,
+) -> Result:
     """Let `trade` write its records into a database journal that is begun for it; the result.
 
-    Raises `ConfigError` under limits that are for research only.
+    With `checkpoints` they are signed as the journal grows. Raises `ConfigError` under limits that
+    are for research only.
     """
-    from evenkeel.journal.database import DatabaseJournal  # brings SQLAlchemy in
+    from evenkeel.app.database import refresh  # brings SQLAlchemy in
+    from evenkeel.journal.database import DatabaseJournal
     from evenkeel.storage.engine import open_engine
 
     if wanted.limits.permissive:
@@ -64,8 +85,9 @@ def journaled(wanted: Request, database: str, trade: Callable[[Journal], list[Re
         )
     started_at = SYSTEM_CLOCK.now_ns()
     run_id = new_run_id(wanted, started_at)
+    engine = open_engine(database)
     journal = DatabaseJournal.begin(
-        open_engine(database),
+        engine,
         run_id,
         mode="paper",
         strategy=wanted.strategy.name,
@@ -74,7 +96,13 @@ def journaled(wanted: Request, database: str, trade: Callable[[Journal], list[Re
     )
     with closing(journal), bound(run=run_id, strategy=wanted.strategy.name):
         _LOG.info("run begins", database=without_password(database))
-        records = trade(journal)
+        with (
+            closing(checkpoints.watch(journal, run_id))
+            if checkpoints
+            else nullcontext(journal) as kept
+        ):
+            records = trade(kept)
+        refresh(engine, run_id)
         _LOG.info("run has ended", records=len(records), head=journal.head)
     bars = {history.instrument.id: history for history in wanted.bars}
     facts = {

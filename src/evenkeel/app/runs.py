@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import evenkeel
-from evenkeel.app.setup import Request, instrument_of
+from evenkeel.app.setup import Request
 from evenkeel.app.strategies import where
 from evenkeel.domain.errors import JournalError, OutsideError, UsageError, did_you_mean
+from evenkeel.domain.instrument import instrument_of
 from evenkeel.journal.log import RUN_FILE, MemoryJournal, read_lines, write_run_file
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.reports.result import Result

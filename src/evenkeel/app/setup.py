@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.domain.events import CorporateAction, RunStarted
 from evenkeel.domain.fx import SETTING, FxRates
-from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.instrument import facts_of
 from evenkeel.domain.money import exact, text
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.core import Core
@@ -78,7 +78,7 @@ class Request:
             at=first if self.since is None else self.since,
             strategy=self.strategy.name,
             params={name: str(value) for name, value in self.strategy.params.items()},
-            instruments={each.instrument.id: _facts(each.instrument) for each in self.bars},
+            instruments={each.instrument.id: facts_of(each.instrument) for each in self.bars},
             tape=dict(self.tape_digests()),
             cash=self.cash,
             currency=self.currency,
@@ -195,33 +195,6 @@ def _terms(costs: CostModel, **wished: str | None) -> Terms:
         for key, value in wished.items()
     }
     return parse_terms(**said)
-
-
-def instrument_of(name: str, facts: Mapping[str, str]) -> Instrument:
-    """Return the instrument that `RunStarted.instruments` describes."""
-    tick = facts.get("tick")
-    found = Instrument(
-        name,
-        currency=facts["currency"],
-        tick=None if tick is None else Decimal(tick),
-        lot=Decimal(facts["lot"]),
-        multiplier=Decimal(facts["multiplier"]),
-    )
-    why = facts.get("quarantine", "")
-    return found.quarantined(why) if why else found
-
-
-def _facts(instrument: Instrument) -> dict[str, str]:
-    facts = {
-        "currency": instrument.currency,
-        "lot": text(instrument.lot),
-        "multiplier": text(instrument.multiplier),
-    }
-    if instrument.tick is not None:
-        facts["tick"] = text(instrument.tick)
-    if instrument.quarantine:
-        facts["quarantine"] = instrument.quarantine
-    return facts
 
 
 def _cash(value: Decimal | float | str) -> Decimal:

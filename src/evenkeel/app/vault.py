@@ -6,6 +6,7 @@ import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evenkeel.app.operations import actor
 from evenkeel.app.vault_audit import auditor
 from evenkeel.ops.vault.unlock import key_source, kind_of
 from evenkeel.ops.vault.vault import Vault
@@ -38,14 +39,6 @@ def create_vault(settings: Settings, source: KeySource) -> Vault:
 def new_key(words: str) -> KeySource:
     """Return a source for a new key; a passphrase that is typed is asked for twice."""
     return key_source(words, ask=_asked("New passphrase: ", "The same again: "))
-
-
-def actor() -> str:
-    """Return who does this, as the system knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a number without a name
-        return "unknown"
 
 
 def _leave_no_core() -> None:

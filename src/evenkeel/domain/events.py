@@ -178,6 +178,21 @@ class Resumed(Struct, frozen=True, gc=False):
     reason: str
 
 
+class OperatorActed(Struct, frozen=True, gc=False):
+    """A person changed something: who, with which command, why, and what it was before and after.
+
+    What stops or resumes trading has records of its own; this is everything else that somebody
+    answers for: a limit raised, a secret read, a finding waved through, records purged.
+    """
+
+    at: int
+    actor: str
+    command: str
+    reason: str = ""
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
+
+
 class CancelRequested(Struct, frozen=True, gc=False):
     """Somebody wants the order off the market; it may still fill until the venue confirms."""
 
@@ -222,6 +237,8 @@ VenueEvent: TypeAlias = (
     | Fill
 )
 
-Event: TypeAlias = VenueEvent | CorporateAction | AccountEvent | MarginEvent | Halted | Resumed
+Event: TypeAlias = (
+    VenueEvent | CorporateAction | AccountEvent | MarginEvent | Halted | Resumed | OperatorActed
+)
 
 Record: TypeAlias = RunStarted | Event | Approved | Refused | CancelRequested | Noted | RunEnded

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from evenkeel.domain.errors import UsageError
-from evenkeel.domain.money import ONE
+from evenkeel.domain.money import ONE, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NO_MARKET = "XXXX"
 """ISO 10383's code for "no market": the MIC of an instrument that came from a bare file."""
@@ -47,19 +51,47 @@ class Instrument(Struct, frozen=True, gc=False):
         return self.id.rpartition(".")[2]
 
 
-def instrument_id(text: str) -> str:
+def facts_of(instrument: Instrument) -> dict[str, str]:
+    """Return what `RunStarted.instruments` says about an instrument."""
+    facts = {
+        "currency": instrument.currency,
+        "lot": text(instrument.lot),
+        "multiplier": text(instrument.multiplier),
+    }
+    if instrument.tick is not None:
+        facts["tick"] = text(instrument.tick)
+    if instrument.quarantine:
+        facts["quarantine"] = instrument.quarantine
+    return facts
+
+
+def instrument_of(name: str, facts: Mapping[str, str]) -> Instrument:
+    """Return the instrument that `RunStarted.instruments` describes; the reverse of `facts_of`."""
+    tick = facts.get("tick")
+    found = Instrument(
+        name,
+        currency=facts["currency"],
+        tick=None if tick is None else Decimal(tick),
+        lot=Decimal(facts.get("lot", "1")),
+        multiplier=Decimal(facts.get("multiplier", "1")),
+    )
+    why = facts.get("quarantine", "")
+    return found.quarantined(why) if why else found
+
+
+def instrument_id(given: str) -> str:
     """Check and return an instrument id; a bare symbol gets the MIC `XXXX` (no market).
 
     Raises `UsageError` when it is empty, has spaces, or the MIC is not four letters or digits.
     """
-    symbol, dot, mic = text.strip().rpartition(".")
+    symbol, dot, mic = given.strip().rpartition(".")
     if not dot:
         symbol, mic = mic, NO_MARKET
     if not symbol or any(c.isspace() for c in symbol + mic):
-        raise UsageError(f"instrument {text!r} is not of the form SYMBOL.MIC, such as AAPL.XNAS")
+        raise UsageError(f"instrument {given!r} is not of the form SYMBOL.MIC, such as AAPL.XNAS")
     if len(mic) != 4 or not mic.isalnum() or mic != mic.upper():
         raise UsageError(
-            f"instrument {text!r}: {mic!r} is not a market code of ISO 10383 "
-            f"(four capitals, such as XNAS); without one write {text}.{NO_MARKET}"
+            f"instrument {given!r}: {mic!r} is not a market code of ISO 10383 "
+            f"(four capitals, such as XNAS); without one write {given}.{NO_MARKET}"
         )
     return f"{symbol}.{mic}"

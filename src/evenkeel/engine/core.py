@@ -25,6 +25,7 @@ from evenkeel.domain.events import (
     InterestCharged,
     LiquidationForced,
     MarginCalled,
+    OperatorActed,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -128,11 +129,8 @@ class Core:
         for seat in self._seats.seats:
             seat.strategy.on_stop()
         equity = self.account.equity()
-        self._outbox.records.append(
-            RunEnded(
-                self.tape.now, ZERO if equity is None else equity, self.account.book.state_hash()
-            )
-        )
+        state = self.account.book.state_hash()
+        self._outbox.records.append(RunEnded(self.tape.now, equity or ZERO, state))
         return self._outbox.take()
 
     # ---- events ----
@@ -174,6 +172,8 @@ class Core:
                 self.account.halted = event.reason
             case Resumed():
                 self.account.halted = None
+            case OperatorActed():
+                pass  # it is on record; what it changes comes in as what it is
         if self.account.rates is not None:
             self._convert()
         return self._decided()

@@ -22,6 +22,7 @@ from evenkeel.domain.events import (
     LiquidationForced,
     MarginCalled,
     Noted,
+    OperatorActed,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -182,7 +183,7 @@ class _Replay:
                 pass  # a status
             case MarginCalled() | LiquidationForced():
                 pass  # the requests and orders that came of it have records of their own
-            case Noted() | RunEnded():
+            case Noted() | OperatorActed() | RunEnded():
                 pass  # words
 
     def _advance(self, moment: int) -> None:

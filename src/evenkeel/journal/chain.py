@@ -7,6 +7,11 @@ SHA-256. Records count from 1; the first one's `previous` is 64 zeros. In a body
 the order of their class; an amount is a string without exponent or trailing zeros, a time
 an integer (UTC nanoseconds), an enum its value; what is None is left out; the keys of a mapping
 are sorted. Where a field may hold an amount or words, words are `{"text": "…"}`.
+
+Of a record that was purged when its time had come, a tombstone is left in its place, behind the
+hash that the record had; `purged` is the number of the operators' record that tells of it:
+
+    <sha256> {"sequence":7,"kind":"Approved","previous":"<sha256 of record 6>","at":…,"purged":3}
 """
 
 from __future__ import annotations
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 
 GENESIS = "0" * 64
 """The `previous` of record 1."""
+
+PURGE = "audit purge"
+"""The command of an operators' record that tells of a purge; such a record is never purged."""
 
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Record)}
 """Every record class by the name that it has in a journal."""
@@ -74,6 +82,14 @@ def links(records: Iterable[Record], *, after: int = 0, previous: str = GENESIS)
         linked = link(record, sequence=sequence, previous=previous)
         previous = linked.hash
         yield linked
+
+
+def tombstone(sequence: int, kind: str, previous: str, at: int, told_by: int) -> str:
+    """Return what is left of a record that record `told_by` of the operators tells was purged."""
+    return (
+        f'{{"sequence":{sequence},"kind":"{kind}","previous":"{previous}",'
+        f'"at":{at},"purged":{told_by}}}'
+    )
 
 
 def _body(record: Record | Order) -> dict[str, object]:

@@ -36,11 +36,16 @@ Decoded: TypeAlias = RunStarted | Event | Order | Refused | CancelRequested | No
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a journal, parsed: the record's number, its class's name and its fields."""
+    """One line of a journal, parsed: the record's number, its class's name and its fields.
+
+    Of a record that was purged when its time had come only `at` is left; `purged` is then the
+    number of the operators' record that tells of it.
+    """
 
     sequence: int
     kind: str
     body: dict[str, Any]
+    purged: int | None = None
 
 
 BOOKED = (Fill, *INSTRUMENT_EVENTS, *get_args(AccountEvent))
@@ -61,14 +66,17 @@ class Ledger(Protocol):
 
 Book = TypeVar("Book", bound=Ledger)
 
+_MONEY = {each.__name__ for each in BOOKED}
+
 
 def read(lines: Iterable[bytes]) -> Iterator[Entry]:
     """Parse lines as `Journal.lines` and `read_lines` give them; `JournalError` names a bad one."""
     for number, line in enumerate(lines, 1):
         try:
             record = msgspec.json.decode(line.partition(b" ")[2])
-            entry = Entry(record["sequence"], record["kind"], record["body"])
-        except (msgspec.DecodeError, KeyError, TypeError) as error:
+            body = {"at": record["at"]} if "purged" in record else record["body"]
+            entry = Entry(record["sequence"], record["kind"], body, record.get("purged"))
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
             raise JournalError(
                 f"line {number} of the journal is not a record ({error}); "
                 "`evenkeel audit verify` tells what happened to it"
@@ -82,6 +90,11 @@ def decode(entry: Entry) -> Decoded:
     Only the gate makes an `Approved`: an approval read back is its `Order`. When it was given,
     and the price it reserved, stand in `entry.body`.
     """
+    if entry.purged is not None:
+        raise JournalError(
+            f"record {entry.sequence} of the journal was purged when its time had come; record "
+            f"{entry.purged} of the operators' journal tells of it"
+        )
     try:
         if entry.kind == "Approved":
             return msgspec.convert(entry.body["order"], Order)
@@ -99,8 +112,8 @@ def decode(entry: Entry) -> Decoded:
 def replay(lines: Iterable[bytes], open_book: Callable[[RunStarted], Book]) -> Book:
     """Post everything that moved money or positions to the book that `open_book` makes of the first record.
 
-    Raises `JournalError` when the book ends in another state than `RunEnded` says. A journal that
-    has not ended (yet) has no state to compare with: its book is the state so far.
+    Raises `JournalError` when the book ends in another state than `RunEnded` says, or when what it
+    would post was purged. A journal that has not ended (yet) has no state to compare with: its book is the state so far.
     """
     entries = read(lines)
     first = next(entries, None)
@@ -109,6 +122,8 @@ def replay(lines: Iterable[bytes], open_book: Callable[[RunStarted], Book]) -> B
         raise JournalError("the journal does not begin with RunStarted; is it a journal?")
     book = open_book(started)
     for entry in entries:
+        if entry.purged is not None and entry.kind not in _MONEY:
+            continue  # it told why, and is gone; what became of the money is still there
         match decode(entry):
             case RunEnded() as ended:
                 _compare(entry, ended, book)

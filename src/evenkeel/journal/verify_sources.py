@@ -127,7 +127,8 @@ def _parquet(path: Path) -> Iterator[Columns]:
                     beside = {name: row[name] for name in names[:3]}
                     yield Columns(_bytes(row["hash"]), _bytes(row["payload"]), beside)
     except (pa.ArrowException, OSError) as error:
-        raise UnreadableError(f"cannot be read: {error}") from error
+        said = str(error).partition("\n")[0]
+        raise UnreadableError(f"cannot be read: {said}") from error
 
 
 def _bytes(text: str | None) -> bytes:

@@ -114,6 +114,22 @@ class Providers:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """Where signed checkpoints of the journals go (nowhere when empty), how often, and until when
+    records are kept: the memoranda of orders `orders_years`, everything else `years`.
+
+    `public_keys` is the file with the keys that checkpoints are believed of.
+    """
+
+    checkpoints: str = ""
+    public_keys: str = "checkpoints.pub"
+    every_records: int = 1_000
+    every_seconds: int = 60
+    orders_years: int = 3
+    years: int = 6
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What this installation runs with. `sources` says where each `section.key` came from."""
 
@@ -124,6 +140,7 @@ class Settings:
     logging: Logging = field(default_factory=Logging)
     metrics: Metrics = field(default_factory=Metrics)
     providers: Providers = field(default_factory=Providers)
+    audit: Audit = field(default_factory=Audit)
     sources: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(_keys(), "default"))
 
 
@@ -135,6 +152,7 @@ SECTIONS: dict[str, type[Any]] = {
     "logging": Logging,
     "metrics": Metrics,
     "providers": Providers,
+    "audit": Audit,
 }
 
 
@@ -191,6 +209,12 @@ LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "providers.alpha_vantage_per_day": ("a whole number from 0", lambda value: value >= 0),
     "providers.alpha_vantage_per_second": ("a whole number from 1", lambda value: value >= 1),
     "providers.yahoo_per_second": ("a whole number from 1", lambda value: value >= 1),
+    "audit.checkpoints": ("the name of a file, or empty for none", lambda _: True),
+    "audit.public_keys": ("the name of a file", bool),
+    "audit.every_records": ("a whole number from 1", lambda value: value >= 1),
+    "audit.every_seconds": ("a whole number from 1", lambda value: value >= 1),
+    "audit.orders_years": ("a whole number from 1 to 100", lambda value: 1 <= value <= 100),
+    "audit.years": ("a whole number from 1 to 100", lambda value: 1 <= value <= 100),
     "metrics.port": ("a port from 1 to 65535, or 0 for none", lambda value: 0 <= value <= 65_535),
 }
 """What each value must be: in words for people, and as a test of the typed value."""
@@ -319,6 +343,7 @@ def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Sett
         logging: Logging = Logging()
         metrics: Metrics = Metrics()
         providers: Providers = Providers()
+        audit: Audit = Audit()
 
     given: dict[str, Any] = {}
     for key, value in values.items():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ from evenkeel.ledger.lots import share
 from evenkeel.reports.curve import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from evenkeel.domain.bar import Bars
     from evenkeel.reports.curve import Move
@@ -99,7 +99,7 @@ class Trade:
 
 
 @dataclass(slots=True)
-class _Lot:
+class Part:
     """What is left of a fill: a positive quantity, its cost, its commission and its fees."""
 
     fill: Fill
@@ -108,16 +108,16 @@ class _Lot:
     commission: Decimal
     fees: Decimal
 
-    def take(self, quantity: Decimal) -> _Lot:
+    def take(self, quantity: Decimal) -> Part:
         """Take `quantity` off with its part of the money."""
         if quantity == self.quantity:
-            taken = _Lot(self.fill, quantity, self.cost, self.commission, self.fees)
+            taken = Part(self.fill, quantity, self.cost, self.commission, self.fees)
         else:
             parts = (
                 share(money, quantity, self.quantity)
                 for money in (self.cost, self.commission, self.fees)
             )
-            taken = _Lot(self.fill, quantity, *parts)
+            taken = Part(self.fill, quantity, *parts)
         self.quantity -= quantity
         self.cost -= taken.cost
         self.commission -= taken.commission
@@ -131,124 +131,138 @@ _Trades: TypeAlias = dict[tuple[str, int, int | None], Trade]
 
 def round_trips(happened: Iterable[Move], bars: Mapping[str, Bars]) -> list[Trade]:
     """Return every round trip in the order of its exit, then what is still open."""
-    open_lots: dict[str, deque[_Lot]] = {}
     trades: _Trades = {}
+    multipliers = {name: history.instrument.multiplier for name, history in bars.items()}
     with localcontext(EXACT):
-        for move in happened:
-            if isinstance(move, Fill):
-                lots = open_lots.setdefault(move.instrument, deque())
-                _trade(trades, lots, move, bars[move.instrument])
-            elif isinstance(move, get_args(Action)):
-                _act(trades, open_lots, move, bars)
-        for name, lots in open_lots.items():
-            for lot in lots:
-                _record(trades, lot, None, bars[name])
+        for each in matched(happened, multipliers):
+            _record(trades, each.entry, each.leaving, bars[each.instrument])
     for trade in trades.values():
         trade.bars_held = _bars_held(trade, bars[trade.instrument])
     return list(trades.values())
 
 
+class Matched(NamedTuple):
+    """A part of an entry, and what it left with: None, and `by` None, while it is open.
+
+    `by` is the fill that closed it, or what happened to its company; `instrument` where it ended.
+    """
+
+    instrument: str
+    entry: Part
+    leaving: Part | None
+    by: Move | None
+
+
+def matched(happened: Iterable[Move], multipliers: Mapping[str, Decimal]) -> Iterator[Matched]:
+    """Yield each closed part of an entry as it is closed, then what is still open.
+
+    First in, first out; to be used in the context `EXACT`.
+    """
+    open_parts: dict[str, deque[Part]] = {}
+    for move in happened:
+        if isinstance(move, Fill):
+            parts = open_parts.setdefault(move.instrument, deque())
+            yield from _close(parts, move, multipliers[move.instrument])
+        elif isinstance(move, get_args(Action)):
+            yield from _act(open_parts, move, multipliers)
+    for name, parts in open_parts.items():
+        yield from (Matched(name, part, None, None) for part in parts)
+
+
 def _act(
-    trades: _Trades,
-    open_lots: dict[str, deque[_Lot]],
-    move: Action,
-    bars: Mapping[str, Bars],
-) -> None:
+    open_parts: dict[str, deque[Part]], move: Action, multipliers: Mapping[str, Decimal]
+) -> Iterator[Matched]:
     """Let open entries follow what happened to their instrument.
 
     A position that is paid out leaves without an order; one that moves to another instrument goes
     on there, with its entry and what it cost. What a company hands out in money alone closes
     nothing and stands in the ledger.
     """
-    lots = open_lots.get(move.instrument)
-    if not lots:
+    parts = open_parts.get(move.instrument)
+    if not parts:
         return
     match move:
         case Split() | StockDividend():
-            for lot in lots:
-                lot.quantity = share(lot.quantity, move.new, move.old)
+            for part in parts:
+                part.quantity = share(part.quantity, move.new, move.old)
         case Delisted():
-            _leave(trades, lots, move, move.price or ZERO, bars)
+            yield from _leave(parts, move, move.price or ZERO, multipliers)
         case SymbolChanged():
-            if move.to in bars:
-                _hand_over(trades, open_lots, move, bars[move.to], ONE, ONE, keep_fees=True)
-                lots.clear()
+            if move.to in multipliers:
+                yield from _hand_over(open_parts, move, move.to, ONE, ONE, keep_fees=True)
+                parts.clear()
         case Merged() if move.into is None:
-            _leave(trades, lots, move, move.cash, bars)
+            yield from _leave(parts, move, move.cash, multipliers)
         case Merged():
-            _hand_over(trades, open_lots, move, bars[str(move.into)], move.shares, ONE)
-            lots.clear()
+            yield from _hand_over(open_parts, move, str(move.into), move.shares, ONE)
+            parts.clear()
         case SpunOff():
-            _hand_over(trades, open_lots, move, bars[move.child], move.shares, move.cost_share)
+            yield from _hand_over(open_parts, move, move.child, move.shares, move.cost_share)
         case CashDividend() | CashInLieu():
             pass
 
 
 def _leave(
-    trades: _Trades,
-    lots: deque[_Lot],
-    move: Delisted | Merged,
-    price: Decimal,
-    bars: Mapping[str, Bars],
-) -> None:
+    parts: deque[Part], move: Delisted | Merged, price: Decimal, multipliers: Mapping[str, Decimal]
+) -> Iterator[Matched]:
     """Close every entry at a price that nobody's order asked for."""
-    history = bars[move.instrument]
-    while lots:
-        lot = lots.popleft()
-        proceeds = lot.quantity * price * history.instrument.multiplier
-        out = replace(
-            lot.fill, id="", order_id=NO_ORDER, side=lot.fill.side.opposite, at=move.at, price=price
-        )
-        _record(trades, lot, _Lot(out, lot.quantity, proceeds, ZERO, ZERO), history)
+    while parts:
+        part = parts.popleft()
+        proceeds = part.quantity * price * multipliers[move.instrument]
+        side = part.fill.side.opposite
+        out = replace(part.fill, id="", order_id=NO_ORDER, side=side, at=move.at, price=price)
+        leaving = Part(out, part.quantity, proceeds, ZERO, ZERO)
+        yield Matched(move.instrument, part, leaving, move)
 
 
 def _hand_over(
-    trades: _Trades,
-    open_lots: dict[str, deque[_Lot]],
+    open_parts: dict[str, deque[Part]],
     move: SymbolChanged | Merged | SpunOff,
-    history: Bars,
+    name: str,
     shares: Decimal,
     cost_share: Decimal,
     *,
     keep_fees: bool = False,
-) -> None:
+) -> Iterator[Matched]:
     """Give the entries of another instrument `shares` for each share, and a part of the cost.
 
     What is open there the other way round is closed by them, without an order.
     """
-    to = open_lots.setdefault(history.instrument.id, deque())
-    for lot in open_lots[move.instrument]:
-        goes = share(lot.cost, cost_share, ONE)
-        paid = (lot.commission, lot.fees) if keep_fees else (ZERO, ZERO)
-        coming = _Lot(lot.fill, share(lot.quantity, shares, ONE), goes, *paid)
-        closes = replace(lot.fill, id="", order_id=NO_ORDER, at=move.at)
-        _arrive(trades, to, coming, closes, history)
-        lot.cost -= goes
+    to = open_parts.setdefault(name, deque())
+    for part in open_parts[move.instrument]:
+        goes = share(part.cost, cost_share, ONE)
+        paid = (part.commission, part.fees) if keep_fees else (ZERO, ZERO)
+        coming = Part(part.fill, share(part.quantity, shares, ONE), goes, *paid)
+        closes = replace(part.fill, id="", order_id=NO_ORDER, at=move.at)
+        yield from _arrive(name, to, coming, closes, move)
+        part.cost -= goes
     if not to:
-        del open_lots[history.instrument.id]
+        del open_parts[name]
 
 
-def _trade(trades: _Trades, lots: deque[_Lot], fill: Fill, history: Bars) -> None:
-    """Close what `fill` is against, oldest first; what is left of it opens a lot."""
-    cost = fill.quantity * fill.price * history.instrument.multiplier
-    coming = _Lot(fill, fill.quantity, cost, fill.commission, fill.fees)
-    _arrive(trades, lots, coming, fill, history)
+def _close(parts: deque[Part], fill: Fill, multiplier: Decimal) -> Iterator[Matched]:
+    """Close what `fill` is against, oldest first; what is left of it is a new part."""
+    cost = fill.quantity * fill.price * multiplier
+    coming = Part(fill, fill.quantity, cost, fill.commission, fill.fees)
+    yield from _arrive(fill.instrument, parts, coming, fill, fill)
 
 
-def _arrive(trades: _Trades, lots: deque[_Lot], coming: _Lot, closes: Fill, history: Bars) -> None:
-    """Close what a lot is against, oldest first, with `closes` as the exit; the rest is open."""
-    while coming.quantity and lots and lots[0].fill.side is not coming.fill.side:
-        quantity = min(lots[0].quantity, coming.quantity)
+def _arrive(
+    name: str, parts: deque[Part], coming: Part, closes: Fill, move: Move
+) -> Iterator[Matched]:
+    """Close what a part is against, oldest first, with `closes` as the exit; the rest is open."""
+    while coming.quantity and parts and parts[0].fill.side is not coming.fill.side:
+        quantity = min(parts[0].quantity, coming.quantity)
         leaving = coming.take(quantity)
         leaving.fill = closes
-        _record(trades, lots[0].take(quantity), leaving, history)
-        if not lots[0].quantity:
-            lots.popleft()
+        yield Matched(name, parts[0].take(quantity), leaving, move)
+        if not parts[0].quantity:
+            parts.popleft()
     if coming.quantity:
-        lots.append(coming)
+        parts.append(coming)
 
 
-def _record(trades: _Trades, entry: _Lot, leaving: _Lot | None, history: Bars) -> None:
+def _record(trades: _Trades, entry: Part, leaving: Part | None, history: Bars) -> None:
     """Add a closed (or still open) part of a lot to the trade of its two orders."""
     instrument = history.instrument
     if leaving is None:

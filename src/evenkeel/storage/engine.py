@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from evenkeel.domain.errors import ConfigError, EvenkeelError, OutsideError
 from evenkeel.ops.clock import SYSTEM_CLOCK
+from evenkeel.ops.redact import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def open_engine(url: str, *, busy_ms: int = 30_000, clock: Clock = SYSTEM_CLOCK)
         )
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError(
-            f"{_without_password(url)!r} is not the URL of a database; "
+            f"{without_password(url)!r} is not the URL of a database; "
             "write it like sqlite:///runs.db or postgresql://user@host/name"
         ) from error
     except ImportError as error:
@@ -100,7 +100,7 @@ def trouble_told(engine: Engine) -> Iterator[None]:
     """Turn what a database says when it cannot go on into an `OutsideError` of one sentence."""
     try:
         yield
-    except (StatementError, PoolTimeoutError) as error:
+    except (StatementError, PoolTimeoutError, engine.dialect.loaded_dbapi.Error) as error:
         cause = error.orig if isinstance(error, StatementError) else error
         if isinstance(cause, EvenkeelError):
             raise cause from None  # a column type of ours has said it already
@@ -133,10 +133,6 @@ def _ways_to_connect(url: URL, busy_ms: int) -> dict[str, Any]:
         "pool_timeout": busy_ms / 1_000,
         "connect_args": {"connect_timeout": 10, "application_name": "evenkeel"},
     }
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(://[^:@/]*):[^@]*@", r"\1:***@", url)
 
 
 def _prepare_connections(engine: Engine, busy_ms: int, clock: Clock) -> None:

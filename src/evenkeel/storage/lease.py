@@ -11,12 +11,13 @@ import hashlib
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.storage.engine import is_sqlite, take_write_lock, trouble_told
@@ -53,7 +54,10 @@ class Lease:
             self._file = None
         held = self.connection
         if not (held.closed or held.invalidated or is_sqlite(held)):
-            held.detach()  # the pool would keep the session alive, and with it the lock
+            with suppress(DBAPIError):  # a session that has died has given it back already
+                held.rollback()
+                held.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+                held.detach()  # it was ours alone, and ends with us
         held.close()
 
     def _take(self, since: int) -> None:

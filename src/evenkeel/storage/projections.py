@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ALL: tuple[type[Base], ...] = (Projection, *PROJECTIONS)
 
-_encode = msgspec.json.Encoder(decimal_format="string").encode
+_encode = msgspec.json.Encoder(decimal_format="string", order="sorted").encode
 
 
 def behind(engine: Engine) -> list[str]:

@@ -189,7 +189,7 @@ class LotRow(Base):
 
 
 class CorporateActionRow(Base):
-    """A split (`new` for `old`) or a cash dividend (`amount` a share) as the run booked it."""
+    """What happened to an instrument, as the run booked it; `facts` as `domain` has them by kind."""
 
     __tablename__ = "corporate_actions"
 
@@ -198,10 +198,7 @@ class CorporateActionRow(Base):
     kind: Mapped[str]
     instrument: Mapped[str]
     at: Mapped[int]
-    new: Mapped[Decimal | None]
-    old: Mapped[Decimal | None]
-    amount: Mapped[Decimal | None]
-    currency: Mapped[str | None]
+    facts: Mapped[dict[str, Any]]
 
 
 # ---- what people and providers know ------------------------------------------------------------

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.audit_commands import audit_app
 from evenkeel.app.cli.data_commands import data_app
+from evenkeel.app.cli.database_commands import db_app
 from evenkeel.app.cli.lab_commands import lab_app
 from evenkeel.app.cli.secret_commands import secrets_app
 from evenkeel.app.cli.shown import INTERRUPTED, show
@@ -24,12 +26,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 runs_app = typer.Typer(help="The runs of this folder.", rich_markup_mode=None)
-audit_app = typer.Typer(help="Trust the journals.", rich_markup_mode=None)
 app.add_typer(runs_app, name="runs")
 app.add_typer(audit_app, name="audit")
 app.add_typer(lab_app)
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(data_app, name="data")
+app.add_typer(db_app, name="db")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 COSTS_HELP = "zero, bps:N, per-share:N, per-order:N, ibkr-tiered or ibkr-fixed (default)."
@@ -348,34 +350,6 @@ def why(
     from evenkeel.app.cli.asked import answer
 
     return show(answer(order, run), as_json=as_json)
-
-
-@audit_app.command()
-def verify(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN|PATH|URL]", help="A run, a journal file or a SQLite database."
-        ),
-    ] = None,
-    *,
-    run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="Which run of a database.")
-    ] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Check that no record of a journal was changed, added, removed or moved.
-
-    Without a name: every run of this folder. Exit code 1 when a record is bad; it is named.
-
-    \b
-    Examples:
-      evenkeel audit verify
-      evenkeel audit verify sqlite:///evenkeel.db --run demo-paper
-    """
-    from evenkeel.app.cli.audited import answer
-
-    return show(answer(target, run), as_json=as_json)
 
 
 @app.command("show-config")

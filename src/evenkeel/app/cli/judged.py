@@ -15,6 +15,7 @@ from evenkeel.app.data import decide_on
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.instrument import instrument_id
 from evenkeel.ops.clock import SYSTEM_CLOCK
+from evenkeel.ops.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +116,7 @@ def repair_answer(wish: Wish) -> Answer:
         reason=wish.reason.strip(),
         now=SYSTEM_CLOCK.now_ns(),
         factor=_factor(wish.factor),
+        database=load_settings().paths.database,
     )
     body = {
         "id": decision.id,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evenkeel.app.checkpoints import checkpoints_of
 from evenkeel.app.cli.on_paper import SUFFIX, wishes
 from evenkeel.app.live_prices import trade_live
 from evenkeel.app.providers import providers
@@ -41,7 +42,8 @@ def trade(
     """Trade a bot on live prices, or on the recording of such a day."""
     database = settings.paths.database
     if day is not None:
-        return trade_live(replayed(day), _want(bot, settings, day, actions), database)
+        want = _want(bot, settings, day, actions)
+        return trade_live(replayed(day), want, database, checkpoints=checkpoints_of(settings))
     end = None if until is None else moment(until)
     interval_ns(bot.interval)  # before anybody is asked anything
     now = SYSTEM_CLOCK.now_ns()
@@ -61,7 +63,8 @@ def trade(
             until=end,
         )
         updates: Iterator[Update] = recorded(poller.updates(), path)
-        return trade_live(updates, _want(bot, settings, path, actions), database)
+        want = _want(bot, settings, path, actions)
+        return trade_live(updates, want, database, checkpoints=checkpoints_of(settings))
 
 
 def moment(text: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.app.backtest import plan
+from evenkeel.app.checkpoints import checkpoints_of
 from evenkeel.app.cli.backtested import placed
 from evenkeel.app.cli.shown import Answer, beside_the_answer
 from evenkeel.app.cli.told import run_lines
@@ -57,7 +58,8 @@ def answer(bot_file: str, replay: str | None, actions: str | None, until: str | 
         else:
             wanted = _plan(bot, placed(str(replay), settings), actions)
             wanted = replace(wanted, bars=kept_apart(wanted.bars, settings))
-            result = paper(wanted, settings.paths.database)
+            checkpoints = checkpoints_of(settings)
+            result = paper(wanted, settings.paths.database, checkpoints=checkpoints)
     return _told(bot, settings, result)
 
 

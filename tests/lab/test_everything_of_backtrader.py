@@ -55,7 +55,7 @@ OBSERVERS = {
 @pytest.fixture(scope="module")
 def apple(shared_data):
     """AAPL of 2000."""
-    return SETS["aapl-daily"].read(shared_data, 160)
+    return SETS["aapl-daily"].read(shared_data, 140)
 
 
 def alone(build, histories):

@@ -152,6 +152,22 @@ def test_orders_can_be_looked_up():
     assert made["state"] == bt.Order.Accepted
 
 
+def test_the_account_can_be_read_as_from_backtraders_own_broker():
+    """Cash, value with and without it, of one feed, as a fund, leveraged or not."""
+    read = {}
+
+    def look(strategy):
+        broker = strategy.broker
+        read["all"] = (
+            broker.getcash(), broker.get_value(), broker.get_value(mkt=True),
+            broker.getvalue([strategy.data]), broker.get_value_lever(), broker.get_leverage(),
+            broker.startingcash, broker.fundshares * broker.fundvalue, broker.get_fundmode(),
+        )  # fmt: skip
+
+    play({2: lambda s: s.buy(size=10), 5: look}, 10, 10, 10, 12, 12, 12, cash=1_000)
+    assert read["all"] == (900, 1020, 120, 120, 1020, 1, 1000, 1020, False)
+
+
 def test_an_order_that_is_never_transmitted_is_never_sent():
     plan = {2: lambda s: s.buy(size=1, transmit=False)}
     assert orders(play(plan, *[10.0] * 9)[1]) == []

@@ -160,10 +160,18 @@ class DeskBroker(bt.BrokerBase):
         """Return the cash as of the bar at hand."""
         return self.cash
 
-    def getvalue(self, datas: Any = None) -> float:
-        """Return equity, or what the positions in some feeds are worth at their last close."""
+    def getvalue(
+        self,
+        datas: Any = None,
+        mkt: bool = False,  # noqa: FBT001, FBT002 - theirs
+        lever: bool = False,  # noqa: FBT001, FBT002 - theirs
+    ) -> float:
+        """Return equity, or what the positions in some feeds are worth at their last close.
+
+        `mkt` leaves cash out. Nothing is worth more here for being leveraged.
+        """
         if datas is None:
-            return self._value
+            return self._value - self.cash if mkt else self._value
         return sum(
             float(
                 self.getcommissioninfo(each).getvaluesize(self.positions[each].size, each.close[0])
@@ -172,6 +180,14 @@ class DeskBroker(bt.BrokerBase):
         )
 
     get_cash, get_value = getcash, getvalue
+
+    def get_value_lever(self, datas: Any = None, mkt: bool = False) -> float:  # noqa: FBT001, FBT002
+        """Return the same: see `getvalue`."""
+        return self.getvalue(datas, mkt)
+
+    def get_leverage(self) -> float:
+        """Return what Backtrader's broker says of an account that borrows nothing."""
+        return 1.0
 
     def getposition(self, data: Any) -> Any:
         """Return the position in a feed."""

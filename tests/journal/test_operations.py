@@ -9,7 +9,7 @@ from sqlalchemy import text
 from evenkeel.domain.errors import OutsideError
 from evenkeel.domain.events import OperatorActed
 from evenkeel.journal.database import lines_of
-from evenkeel.journal.operations import OPERATIONS, write_down
+from evenkeel.journal.operations import OPERATIONS, write_down, write_within
 from evenkeel.journal.replay import decode, read
 from evenkeel.journal.verify import verify_database
 from evenkeel.storage.engine import open_engine
@@ -61,6 +61,26 @@ def test_many_may_act_at_once(engine, any_database):
     assert verify_database(any_database, OPERATIONS).records == 30
     told = [json.loads(line[65:])["body"]["actor"] for line in lines_of(engine, OPERATIONS)]
     assert {told.count(f"person {n}") for n in range(6)} == {5}
+
+
+def test_who_begins_second_waits_and_goes_on_behind_the_first(postgres_database):
+    """Both found no journal; one begins it, and the other must not begin it again."""
+    first, second = open_engine(postgres_database), open_engine(postgres_database)
+    numbers = []
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with first.connect() as connection:
+        assert write_within(connection, action(1)) == 1
+        other = threading.Thread(target=lambda: numbers.append(write_down(second, action(2))))
+        other.start()
+        with first.connect() as looking:
+            while not looking.scalar(waiting):
+                looking.rollback()
+        connection.commit()
+        other.join()
+    assert numbers == [2]
+    assert verify_database(postgres_database, OPERATIONS).records == 2
+    first.dispose()
+    second.dispose()
 
 
 def test_where_it_cannot_be_written_nothing_is_to_be_done(engine):

@@ -376,6 +376,22 @@ def test_dates_that_could_be_read_two_ways_are_refused(write):
         taken(write(*rows))
 
 
+@pytest.mark.parametrize(
+    ("bed", "now", "codes"),
+    [
+        (days, "2014-12-29T20:59", {"unfinished"}),  # the last session closes at 21:00
+        (days, "2014-12-29T21:00", set()),
+        (days, "2014-12-26T21:00", {"future"}),
+        (around_the_clock, "2017-01-03T01:59:30", {"unfinished"}),
+        (around_the_clock, "2017-01-03T02:00", set()),
+        (around_the_clock, "2017-01-02T12:00", {"future", "unfinished"}),
+    ],
+)
+def test_a_bar_is_history_when_it_is_over(bed, now, codes):
+    made = sheet(bed().rows(), bed().length, now=ns(now))
+    assert {each.finding.code for each in judge(made)} == codes
+
+
 def test_half_a_batch_is_found():
     """30: sixty instruments, of which ten have a bar in the last session."""
     parts = []

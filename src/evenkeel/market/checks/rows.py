@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenkeel.market.checks.sheet import Hits
-from evenkeel.market.columns import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +41,6 @@ def row_checks(sheet: Sheet) -> Iterator[Hits]:
     yield _hits("volume-fractional", _fractions(sheet), sheet.volume, "with part of a share traded")
     idle = (sheet.volume == 0) & sheet.traded & _moved(sheet)
     yield _hits("zero-volume", idle, sheet.close, "that moved without volume")
-    yield _hits("future", sheet.ts + sheet.length > sheet.now + DAY, sheet.close, "of the future")
 
 
 def _hits(rule: str, broken: Flags, observed: AnyArray, words: str) -> Hits:

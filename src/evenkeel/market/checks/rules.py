@@ -70,6 +70,7 @@ _TABLE = (
     Rule(24, "spike", WARNING),
     Rule(25, "stale", WARNING),
     Rule(26, "future", ERROR),
+    Rule(26, "unfinished", ERROR),
     Rule(27, "off-grid", WARNING),
     Rule(28, "ticker-reuse", WARNING),
     Rule(29, "bad-line", WARNING),

@@ -9,8 +9,9 @@ import numpy as np
 
 from evenkeel.calendar.sessions import sessions
 from evenkeel.domain.instrument import NO_MARKET
-from evenkeel.market.checks.sheet import Hits
+from evenkeel.market.checks.sheet import NEVER, Hits
 from evenkeel.market.columns import DAY
+from evenkeel.market.history import closing_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,7 @@ WHOLE_BATCH = 0.9
 def session_checks(sheet: Sheet) -> Iterator[Hits]:
     """Yield what is wrong with when bars are."""
     for mic, rows in sheet.markets:
+        yield from _unfinished(sheet, rows, mic)
         if mic == NO_MARKET:
             continue
         first, last = int(sheet.ts[rows].min() // DAY), int(sheet.ts[rows].max() // DAY)
@@ -39,6 +41,23 @@ def session_checks(sheet: Sheet) -> Iterator[Hits]:
             yield from check(sheet, rows, around)
     yield from _rhythm(sheet)
     yield from _batches(sheet)
+
+
+def _unfinished(sheet: Sheet, rows: Times, mic: str) -> Iterator[Hits]:
+    """Yield bars that are not over yet, or have not begun: they are no history."""
+    if sheet.now >= NEVER or not len(rows):
+        return
+    ts, length = sheet.ts[rows], sheet.length
+    late = ts + length > sheet.now  # most bars are long over: only the others ask the calendar
+    last = rows[late]
+    closed = closing_times(sheet.ts[last], length, mic) if length <= DAY else ts[late] + length
+    still = closed > sheet.now
+    begun = sheet.ts[last] <= sheet.now + DAY // 2
+    for rule, hit, words in (
+        ("future", ~begun, "of the future"),
+        ("unfinished", still & begun, "that was not over"),
+    ):
+        yield _hits(rule, last[hit], sheet.close[last[hit]], words)
 
 
 def _day(number: int) -> date:

@@ -43,6 +43,8 @@ def test_a_file_goes_in_and_a_backtest_trades_on_it(here, capsys):
     assert kept["metrics"] == read["metrics"]
     run = json.loads((here / "runs" / kept["run_id"] / "manifest.json").read_text())
     assert run["data"]["sources"] == [f"catalog:{here / 'catalog'}#main/1d"]
+    shown = ask(capsys, "data", "show", "ACME.XXXX")
+    assert run["tape"] == {"ACME.XXXX": shown["sha256"]}  # the data's identity
     parity = ask(capsys, "parity", kept["run_id"])
     assert parity["equal"]
 

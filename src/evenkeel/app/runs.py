@@ -68,6 +68,7 @@ def save(result: Result, runs: str | Path) -> Path:
     stored = {
         **result.manifest,
         "journal": {"records": len(result.journal), "head_hash": result.journal.head},
+        "tape": result.started.tape,  # SHA-256 of each instrument's bars, wherever they came from
         "headline": _headline(result),
     }
     text = json.dumps(stored, indent=2, default=str) + "\n"

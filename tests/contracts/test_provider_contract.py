@@ -31,6 +31,8 @@ from evenkeel.domain.errors import UsageError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.market.alpha_vantage import AlphaVantage
 from evenkeel.market.budget import Budget
+from evenkeel.market.cache import MemoryCache
+from evenkeel.market.cached import Cached
 from evenkeel.market.catalog import Catalog
 from evenkeel.market.catalog_provider import CatalogProvider
 from evenkeel.market.fetched import judged
@@ -112,6 +114,7 @@ PROVIDERS = {
     "alpha-vantage": alpha_vantage,
     "yahoo": yahoo,
     "csv": files,
+    "cached": lambda folder, clock: Cached(files(folder, clock), MemoryCache(clock), clock),
     "parquet": lambda folder, clock: files(folder, clock, "parquet"),
 }
 """How each provider is made to serve the world of `provider_world`: (folder, clock) → provider."""

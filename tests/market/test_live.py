@@ -334,6 +334,15 @@ def test_a_changed_byte_is_found(market, clock, tmp_path):
         list(replayed(path))
 
 
+def test_a_day_that_does_not_begin_leaves_no_recording(market, clock, tmp_path):
+    market.fails = lambda _: Failure.SERVER
+    path = tmp_path / "day.recording"
+    with pytest.raises(ProviderError):
+        next(recorded(poller(market, clock).updates(), path))
+    assert list(recorded([], path)) == []
+    assert not path.exists()
+
+
 def test_a_recording_is_never_written_over_and_others_are_no_recordings(market, clock, tmp_path):
     path = tmp_path / "day.recording"
     path.write_text("prices")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,18 @@ MAGIC = b"evenkeel recording 1\n"
 
 def recorded(updates: Iterable[Update], path: str | Path) -> Iterator[Update]:
     """Pass updates on, each of them when it is on disk. `OutsideError` when the disk refuses."""
+    coming = iter(updates)
+    first = next(coming, None)  # a day that does not begin leaves nothing behind
+    if first is None:
+        return
     try:
         with Path(path).open("xb") as file:
             file.write(MAGIC)
-            chain = hashlib.sha256(MAGIC)
-            for update in updates:
+            digest = hashlib.sha256(MAGIC)
+            for update in chain([first], coming):
                 body = _encode(update)
-                chain.update(body)
-                file.write(len(body).to_bytes(8, "little") + chain.digest() + body)
+                digest.update(body)
+                file.write(len(body).to_bytes(8, "little") + digest.digest() + body)
                 file.flush()
                 os.fsync(file.fileno())
                 yield update
@@ -54,15 +59,15 @@ def replayed(path: str | Path) -> Iterator[Update]:
         raise OutsideError(f"cannot read {path}: {error.strerror}") from error
     if not data.startswith(MAGIC):
         raise DataError(f"{path} is not a recording of live prices")
-    chain, at, number = hashlib.sha256(MAGIC), len(MAGIC), 0
+    covered, at, number = hashlib.sha256(MAGIC), len(MAGIC), 0
     while at + 40 <= len(data):
         length = int.from_bytes(data[at : at + 8], "little")
         digest, body = data[at + 8 : at + 40], data[at + 40 : at + 40 + length]
         if len(body) < length:
             return
         number += 1
-        chain.update(body)
-        if chain.digest() != digest:
+        covered.update(body)
+        if covered.digest() != digest:
             raise DataError(f"{path}: update {number} is not what was recorded")
         yield _decode(body)
         at += 40 + length

@@ -124,6 +124,12 @@ class Account:
             case TradingHalted() | TradingResumed():
                 pass  # the venue's affair: orders rest there
 
+    def priced(self, event: Delisted) -> Delisted:
+        """Name the last close where nobody has said what was paid."""
+        if event.price is not None:
+            return event
+        return replace(event, price=self.price(event.instrument) or ZERO)
+
     def _trade_no_more(self, name: str) -> None:
         own = dict.__getitem__(self.instruments, name)  # without a rate in its multiplier
         self.instruments[name] = replace(own, tradable=False)

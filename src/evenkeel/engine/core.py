@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import (
     BorrowFeeCharged,
@@ -156,7 +154,7 @@ class Core:
                 self.account.act(event)
                 self._seats.split(event)
             case Delisted():
-                self._outbox.records[-1] = event = self._priced(event)
+                self._outbox.records[-1] = event = self.account.priced(event)
                 self.account.act(event)
             case CashDividend() | CashInLieu() | SymbolChanged() | Merged() | SpunOff():
                 self.account.act(event)
@@ -183,12 +181,6 @@ class Core:
         for change in list(self.account.conversions()):
             self._outbox.records.append(change)
             self.account.book.take(change)
-
-    def _priced(self, event: Delisted) -> Delisted:
-        """Name the last close where nobody has said what was paid."""
-        if event.price is not None:
-            return event
-        return replace(event, price=self.account.price(event.instrument) or ZERO)
 
     def _cancel_everything(self, reason: str) -> None:
         for working in self.account.orders.all_open():

@@ -2,7 +2,7 @@
 
 Everything is asked through `protocol`, and held against P in processor seconds: those stay what
 they are when the computer has other things to do. An engine climbs the sizes of a workload as long as the next
-one can be expected to take no more than PATIENCE seconds. The bare loop P runs right before each
+one can be expected to take no more than a hundred seconds. The bare loop P runs right before each
 engine and right after it.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.peers.environments import Peer
     from evenkeel.domain.bar import Bars
 
-PATIENCE = 150.0
+PATIENCE = 100.0
 REPEATS = 5
 SIZES = {
     "cross": (10_000, 100_000, 1_000_000),
@@ -56,32 +56,34 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m benchmarks.peers")
     asked.add_argument("--size", type=float, default=1.0, help="a share of the full work")
     asked.add_argument("--only", nargs="*", help="engines, by name")
+    asked.add_argument("--patience", type=float, default=PATIENCE, help="seconds for one run")
     asked.add_argument("--draw", action="store_true", help="measure nothing; draw again")
     given = asked.parse_args()
     if given.draw:
         measured = json.loads(STORED.read_text())
     else:
         peers = [each for each in PEERS if not given.only or each.name in given.only]
-        measured = measure(peers, given.size)
+        measured = measure(peers, given.size, given.patience)
         STORED.write_text(json.dumps(measured, indent=1) + "\n")
     put("peers", tables(measured))
     draw(measured, ROOT / "docs")
 
 
-def measure(peers: list[Peer], size: float = 1.0) -> dict[str, Any]:
+def measure(peers: list[Peer], size: float, patience: float) -> dict[str, Any]:
     """Return everything that the engines answered, and what P took beside them."""
+    machine = described()
     absent: dict[str, str] = {}
     for peer in peers:
         say(f"{peer.name}: environment")
         if why := install(peer):
             absent[peer.name] = why
     present = [peer for peer in peers if peer.name not in absent]
-    answers = [answer for work in SIZES for answer in climbed(work, present, size)]
+    answers = [answer for work in SIZES for answer in climbed(work, present, size, patience)]
     answers += cold(present)
-    return {"machine": described(), "absent": absent, "answers": answers}
+    return {"machine": machine, "absent": absent, "answers": answers}
 
 
-def climbed(work: str, peers: list[Peer], size: float) -> Iterator[dict[str, Any]]:
+def climbed(work: str, peers: list[Peer], size: float, patience: float) -> Iterator[dict[str, Any]]:
     """Yield each engine's answers to one workload, over its sizes."""
     expected = dict.fromkeys(peers, 0.0)
     least = {"universe": 2, "grid": 10}.get(work, 100)
@@ -93,12 +95,12 @@ def climbed(work: str, peers: list[Peer], size: float) -> Iterator[dict[str, Any
             reference = python_loops(bars)
             job = {"work": work, "bars": folder, "grid": pairs(count) if work == "grid" else None}
             for peer in peers:
-                if expected[peer] > PATIENCE:
+                if expected[peer] > patience:
                     continue
                 say(f"{work} {count:,}: {peer.name}")
                 answer = timed(peer, job, reference)
                 factor = sizes[at + 1] / count if at + 1 < len(sizes) else 1.0
-                taken = median(answer.get("cpu") or [PATIENCE])
+                taken = median(answer.get("cpu") or [patience])
                 expected[peer] = taken * factor
                 answer |= {"work": work, "size": count, "name": peer.name}
                 steps = count if work == "grid" else 1

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COLUMNS = ("closed_at", "open", "high", "low", "close", "volume")
-WARM_UP = 200
+WARM_UP = 500
 
 Histories = dict[str, dict[str, Any]]
 """Columns by their names, by instrument. Times are UTC nanoseconds at which bars closed."""

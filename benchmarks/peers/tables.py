@@ -25,7 +25,7 @@ def tables(measured: Answer) -> str:
     parts = [measured["machine"]]
     for work, title in WORKS.items():
         largest = largest_of(answers, work)
-        parts += [f"### {title}", table(HEAD[work], [row(work, each, largest) for each in largest])]
+        parts += [f"### {title}", table(HEAD[work], [row(work, each, answers) for each in largest])]
     parts += ["### W2, a whole process over 504 daily bars", cold(answers)]
     if measured["absent"]:
         parts += [f"- {name} is not here: {why}" for name, why in measured["absent"].items()]
@@ -57,7 +57,7 @@ def slowness(answer: Answer) -> float:
     return median(answer["cpu"]) / answer["p"] if "cpu" in answer else float("inf")
 
 
-def row(work: str, answer: Answer, others: Sequence[Answer]) -> list[str]:
+def row(work: str, answer: Answer, answers: Sequence[Answer]) -> list[str]:
     """Return one engine's line."""
     name = f"{answer['name']} {answer.get('version', '')}".strip()
     if "error" in answer:
@@ -70,14 +70,14 @@ def row(work: str, answer: Answer, others: Sequence[Answer]) -> list[str]:
         cells += [short(answer["bars"] / seconds / 1e6)]
     cells += [memory(work, answer)]
     cells += [] if work == "busy" else [f"{answer['orders']:,}"]
-    ours = [each for each in others if each["name"] == "evenkeel" and "equity" in each]
-    return [*cells, f"{answer['trades']:,}", f"{answer['equity']:,.2f}", difference(answer, ours)]
+    mine = [each for each in answers if each["name"] == "evenkeel" and each["work"] == work]
+    return [*cells, f"{answer['trades']:,}", f"{answer['equity']:,.2f}", difference(answer, mine)]
 
 
 def memory(work: str, answer: Answer) -> str:
     """Return a peak in parts of the bars; where the same bars are used again and again, in bytes."""
     if work == "grid":
-        return f"{answer['peak'] / 1e6:,.0f} MB"
+        return f"{max(answer['peak'] / 1e6, 1):,.0f} MB"
     return f"{short(answer['peak'] / answer['bytes'])} × bars"
 
 
@@ -91,9 +91,9 @@ def growth(answer: Answer) -> str:
 
 def difference(answer: Answer, ours: Sequence[Answer]) -> str:
     """Return how far an engine's final equity is from ours on the same bars."""
-    same = [each for each in ours if each["size"] == answer["size"]]
+    same = [each for each in ours if each["size"] == answer["size"] and "equity" in each]
     if not same:
-        return "other size"
+        return "–"
     return f"{answer['equity'] - same[0]['equity']:+,.2f}"
 
 

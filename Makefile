@@ -46,8 +46,9 @@ differential: $(VENV)/.dev ## Play 2,000 random order programs against the slow 
 	EVENKEEL_DIFFERENTIAL=2000 $(BIN)/python -m pytest --quiet --numprocesses auto \
 	    tests/execution/test_differential.py tests/engine/test_order_programs.py
 
-soak: $(VENV)/.dev ## Run at full length what `make test` runs in short: a million nonces
+soak: $(VENV)/.dev ## Run at full length what `make test` runs in short: a million nonces, a hundred kills
 	EVENKEEL_SOAK=1 $(BIN)/python -m pytest --quiet tests/ops/vault/test_cipher.py
+	EVENKEEL_KILLS=100 $(BIN)/python -m pytest --quiet tests/market/test_shelf.py -k kill_9
 
 fmt: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix-only

@@ -238,6 +238,19 @@ def test_a_silence_in_which_the_other_trades_is_a_restart():
     assert set(causes(differences(kept, made.records, data))) == {"restart"}
 
 
+def test_a_silence_of_another_mind_is_no_restart():
+    """Other parameters may have nothing to say; and what is known to have run in one go was awake."""
+    made = run()
+    low, high = flat_times(made)[3], flat_times(made)[7]
+    kept = _between(made.records, low, high + 1)
+    data = Data((made.started.tape, made.started.tape), (made.bars, made.bars))
+    assert set(causes(differences(made.records, kept, data, in_one_go=True))) == {"decision"}
+    kept[0] = replace(made.started, params={"size": "11", "wait": "0"})
+    found = differences(made.records, kept, data)
+    assert set(causes(found)) == {"decision"}
+    assert "the runs differ in params size=10 and size=11" in found[0].explanation
+
+
 def test_a_late_beginning_and_a_missing_end_are_restarts():
     """A journal that never says that it ended was cut off."""
     made = run()

@@ -77,12 +77,17 @@ def parity(wanted: Request, journal: Journal, *, segment: int | None = None) -> 
     replay(wanted, again, segment=segment)
     bars = {history.instrument.id: history for history in wanted.bars}
     return between(
-        Kept("run", list(journal.lines()), bars), Kept("paper", list(again.lines()), bars)
+        Kept("run", list(journal.lines()), bars),
+        Kept("paper", list(again.lines()), bars),
+        in_one_go=True,
     )
 
 
-def between(first: Kept, second: Kept) -> Parity:
-    """Compare two kept runs, and explain every order that differs."""
+def between(first: Kept, second: Kept, *, in_one_go: bool = False) -> Parity:
+    """Compare two kept runs, and explain every order that differs.
+
+    `in_one_go`: neither can have been restarted.
+    """
     found = compare(first.lines, second.lines)
     if found.equal:
         return found
@@ -95,7 +100,7 @@ def between(first: Kept, second: Kept) -> Parity:
         sequence=found.sequence,
         first=found.first,
         second=found.second,
-        differences=differences(mine, theirs, data),
+        differences=differences(mine, theirs, data, in_one_go=in_one_go),
     )
 
 

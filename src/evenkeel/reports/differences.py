@@ -136,11 +136,18 @@ def _unequal(first: Bars, second: Bars) -> list[int]:
 
 
 def differences(
-    first: Sequence[Record | Order], second: Sequence[Record | Order], data: Data
+    first: Sequence[Record | Order],
+    second: Sequence[Record | Order],
+    data: Data,
+    *,
+    in_one_go: bool = False,
 ) -> list[Difference]:
-    """Return every order that differs between the records of two journals, in order of time."""
+    """Return every order that differs between the records of two journals, in order of time.
+
+    `in_one_go`: both runs are known to have gone through without a break, so none was restarted.
+    """
     sides = (_Side(first), _Side(second))
-    explain = _Explain(sides, data)
+    explain = _Explain(sides, data, in_one_go=in_one_go)
     for pair in sorted(_pairs(sides), key=_moment):
         explain.take(pair)
     return explain.found
@@ -282,9 +289,11 @@ def _moment(pair: Pair) -> int:
 class _Explain:
     """Finds the cause of each difference, knowing those before it."""
 
-    def __init__(self, sides: tuple[_Side, _Side], data: Data) -> None:
+    def __init__(self, sides: tuple[_Side, _Side], data: Data, *, in_one_go: bool) -> None:
         self._sides = sides
         self._data = data
+        self._in_one_go = in_one_go
+        self._same_mind = not _otherwise(sides, DECIDING)
         self.found: list[Difference] = []
         self._latest: int | None = None  # the place of the last one that explains itself
         self._latest_of: dict[str, int] = {}  # the same for each instrument
@@ -347,10 +356,10 @@ class _Explain:
     def _silence(self, pair: Pair) -> str | None:
         """Say how long the side without the order was silent, None when it was there and awake.
 
-        It was away when it held what the other held, and then said nothing while the other decided
-        more than once; or when it had not begun, or had stopped without ending.
+        It was away when it thinks alike and held what the other held, and then said nothing while
+        the other decided more than once; or when it had not begun, or had stopped without ending.
         """
-        if pair[0] is not None and pair[1] is not None:
+        if self._in_one_go or (pair[0] is not None and pair[1] is not None):
             return None
         away = 0 if pair[0] is None else 1
         side, other = self._sides[away], self._sides[1 - away]
@@ -361,7 +370,7 @@ class _Explain:
         if until == NEVER and side.ended:
             return None
         decided = bisect_left(other.decided, until) - bisect_right(other.decided, since)
-        if decided < 2 and until != NEVER:
+        if until != NEVER and (decided < 2 or not self._same_mind):
             return None
         if side.held(order.instrument, since) != other.held(order.instrument, since):
             return None
@@ -370,17 +379,27 @@ class _Explain:
 
     def _settings(self) -> str:
         """Say what the two runs were given that differs."""
-        started = [side.started for side in self._sides]
-        if started[0] is None or started[1] is None:
+        if any(side.started is None for side in self._sides):
             return "a journal does not say how its run began"
-        differing = [
-            f"{name} {_brief(mine)} and {_brief(theirs)}"
-            for name in ("strategy", "params", "cash", "costs", "slippage", "limits", "settings")
-            for mine, theirs in _unlike(getattr(started[0], name), getattr(started[1], name))
-        ]
-        if differing:
+        if differing := _otherwise(self._sides, (*DECIDING, "costs", "slippage", "settings")):
             return "the runs differ in " + ", ".join(differing)
         return "same bars, same settings: other code, or a look ahead"
+
+
+DECIDING = ("strategy", "params", "cash", "limits")
+"""What two runs on the same bars must share to decide alike."""
+
+
+def _otherwise(sides: tuple[_Side, _Side], names: Sequence[str]) -> list[str]:
+    """Say in which of these settings two runs differ, and how."""
+    first, second = (side.started for side in sides)
+    if first is None or second is None:
+        return []
+    return [
+        f"{name} {_brief(mine)} and {_brief(theirs)}"
+        for name in names
+        for mine, theirs in _unlike(getattr(first, name), getattr(second, name))
+    ]
 
 
 def _unlike(mine: object, theirs: object) -> Iterator[tuple[object, object]]:

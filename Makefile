@@ -46,17 +46,15 @@ differential: $(VENV)/.dev ## Play 2,000 random order programs against the slow 
 	EVENKEEL_DIFFERENTIAL=2000 $(BIN)/python -m pytest --quiet --numprocesses auto \
 	    tests/execution/test_differential.py tests/engine/test_order_programs.py
 
-soak: $(VENV)/.dev ## Run at full length what `make test` runs in short: a million nonces, a hundred kills
+soak: $(VENV)/.dev ## Run at full length what `make test` runs in short: nonces, kills, crowds of writers
 	EVENKEEL_SOAK=1 $(BIN)/python -m pytest --quiet tests/ops/vault/test_cipher.py
 	EVENKEEL_KILLS=100 $(BIN)/python -m pytest --quiet tests/market/test_shelf.py -k kill_9
+	EVENKEEL_SOAK_SECONDS=30 EVENKEEL_SOAK_SHOTS=200 \
+	    $(BIN)/python -m pytest --quiet tests/journal/test_soak.py
 
 fmt: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
-
-soak: $(VENV)/.dev ## Let crowds write, and shoot writers, for 30 s and 200 times on each database
-	EVENKEEL_SOAK_SECONDS=30 EVENKEEL_SOAK_SHOTS=200 \
-	    $(BIN)/python -m pytest --quiet tests/journal/test_soak.py
 
 bench: $(VENV)/.dev ## Measure the numbers of docs/benchmarks.md on this computer
 	$(BIN)/python -m benchmarks

@@ -12,6 +12,7 @@ from evenkeel.domain.events import (
     CancelRejected,
     CashDividend,
     Halted,
+    OperatorActed,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -348,6 +349,14 @@ def test_a_halt_refuses_and_a_resume_allows_again():
     assert core.account.halted == "news"
     core.process(Resumed(3 * HOUR, "anna", "read"))
     assert core.account.halted is None
+
+
+def test_what_a_person_did_is_on_record_and_changes_nothing_by_itself():
+    core = play(scripted({}), bars(10, 10))[1]
+    before = core.account.book.state_hash()
+    acted = OperatorActed(3 * HOUR, "anna", "limits set", "earnings week")
+    assert core.process(acted) == [acted]
+    assert core.account.book.state_hash() == before
 
 
 @pytest.mark.parametrize("jump", [False, True])

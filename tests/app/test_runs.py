@@ -1,12 +1,14 @@
 """Run folders: what was saved is what is read, and nothing else is taken for it."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
 from evenkeel.app import runs
 from evenkeel.app.backtest import backtest
 from evenkeel.domain.errors import JournalError, OutsideError, UsageError
+from evenkeel.domain.events import CashDividend
 from evenkeel.domain.instrument import instrument_of
 from evenkeel.journal.replay import replay
 from evenkeel.journal.verify import verify
@@ -32,6 +34,14 @@ def result(file):
     made = backtest(RsiReversion(n=2, low=40.0), file)
     assert len(made.moves) > 10
     return made
+
+
+def test_a_headline_counts_fills_and_no_dividends(file, tmp_path):
+    paid = CashDividend("WAVE.XXXX", 1_706_745_600_000_000_000, Decimal(1))
+    made = backtest(RsiReversion(n=2, low=40.0), file, actions=[paid])
+    folder = runs.save(made, tmp_path / "runs")
+    told = json.loads((folder / "manifest.json").read_text())["headline"]
+    assert told["fills"] == made.summary()["fills"] == len(made.moves) - 1
 
 
 def test_what_was_saved_is_what_is_loaded(result, tmp_path):

@@ -14,8 +14,10 @@ from evenkeel.domain.instrument_events import (
     SpunOff,
     StockDividend,
     SymbolChanged,
+    TradingHalted,
+    TradingResumed,
 )
-from evenkeel.market.actions import read_actions
+from evenkeel.market.actions import read_actions, split_ratio
 
 AAPL = Instrument("AAPL.XNAS")
 HEADER = "date,symbol,kind,value"
@@ -86,6 +88,8 @@ REFUSED = {
     "nothing": ("", "", " has no column date, symbol, kind, value; found nothing"),
     "another kind": (HEADER, "2024-03-11,A,splt,2", ", line 2: kind must be .* mean 'split'"),
     "another date": (HEADER, "3/11/2024,A,split,2", ", line 2: date must be like 2024-01-31, was"),
+    "a halt without a day": (HEADER, "noon,A,halt,", ", line 2: date must be .*T10:05, was 'noon'"),
+    "a split with a time": (HEADER, "2024-03-11T10:00,A,split,2", ", line 2: date must be like"),
     "no number": (HEADER, "2024-03-11,A,split,two", ", line 2: value must be .*, was 'two'"),
     "a half ratio": (HEADER, "2024-03-11,A,split,3:", ", line 2: value must be .*, was ''"),
     "zero": (HEADER, "2024-03-11,A,dividend,0", ", line 2: value must be a number above 0"),
@@ -134,6 +138,9 @@ OTHER_KINDS = [
         "spin-off,BETA.XNYS:0.25@0.1",
         SpunOff("ACME.XXXX", 0, "BETA.XNYS", Decimal("0.25"), Decimal("0.1")),
     ),
+    ("halt,", TradingHalted("ACME.XXXX", 0)),
+    ("halt,news pending", TradingHalted("ACME.XXXX", 0, "news pending")),
+    ("resume,", TradingResumed("ACME.XXXX", 0)),
 ]
 
 
@@ -141,6 +148,41 @@ OTHER_KINDS = [
 def test_whatever_a_company_does_can_be_written_in_a_line(write, row, event):
     path = write(f"1970-01-01,ACME,{row}", header="date,symbol,kind,value")
     assert read_actions(path, [Instrument("ACME.XXXX")]) == [event]
+
+
+@pytest.mark.parametrize(
+    ("when", "moment"),
+    [
+        ("2024-01-31T10:05", at(2024, 1, 31, 15, 5)),  # New York is five hours behind
+        ("2024-07-31 10:05:30", at(2024, 7, 31, 14, 5, 30)),
+        ("2024-01-31T10:05Z", at(2024, 1, 31, 10, 5)),
+        ("2024-01-31T10:05+01:00", at(2024, 1, 31, 9, 5)),
+        ("2024-01-31", at(2024, 1, 31, 5)),
+    ],
+)
+def test_a_halt_begins_at_a_time_where_it_trades(write, when, moment):
+    path = write(f"{when},AAPL,halt,LULD", header=HEADER)
+    assert read_actions(path, [AAPL]) == [TradingHalted(AAPL.id, moment, "LULD")]
+
+
+@pytest.mark.parametrize(
+    ("factor", "ratio"),
+    [
+        (7, (7, 1)),
+        (1.5, (3, 2)),
+        ("0.3333", (1, 3)),
+        ("0.006667", (1, 150)),
+        ("1.00495", (20_099, 20_000)),  # nothing simple is near
+    ],
+)
+def test_a_split_factor_is_a_ratio_that_companies_choose(factor, ratio):
+    assert split_ratio(factor) == ratio
+
+
+@pytest.mark.parametrize("factor", [0, -2, "0.0"])
+def test_a_split_factor_is_above_nothing(factor):
+    with pytest.raises(ValueError, match="must be above 0"):
+        split_ratio(factor)
 
 
 def test_a_funds_gain_is_part_of_its_dividend(write):

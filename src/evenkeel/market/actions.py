@@ -1,9 +1,13 @@
-"""What companies did, from a file; each due at the first moment of its ex-date."""
+"""What companies and markets did, from a file; each due at the first moment of its ex-date.
+
+A halt is no matter of days: it and its end may have a time.
+"""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -21,6 +25,8 @@ from evenkeel.domain.instrument_events import (
     SpunOff,
     StockDividend,
     SymbolChanged,
+    TradingHalted,
+    TradingResumed,
 )
 from evenkeel.domain.money import exact
 
@@ -29,9 +35,12 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("split", "dividend", "stock-dividend"),
-    *("symbol-change", "merger", "delisting", "spin-off", "gains"),
+    *("symbol-change", "merger", "delisting", "spin-off", "halt", "resume", "gains"),
 )
 """What may stand in the column kind. `gains` are a fund's, and part of its dividend already."""
+
+TIMED = ("halt", "resume")
+"""Kinds whose date may be a time: `2024-01-31T10:05` where it trades, or with its offset."""
 
 
 def read_actions(
@@ -49,9 +58,12 @@ def read_actions(
         delisting       money per share, empty where nobody has said
         spin-off        shares of the child for one held: `CHILD.XNYS:0.25`; `@0.1` after it says
                         which part of the cost goes with them
+        halt            why trading stops, which may be empty: `news pending`
+        resume          nothing: it trades again
 
     Rows about other symbols are skipped. An action is due at midnight of its ex-date in the
-    exchange's time zone, UTC without a market. A list is returned sorted.
+    exchange's time zone, UTC without a market; a halt and its end may have a time instead of a
+    date, `2024-01-31T10:05` in that zone or with an offset (`-05:00`, `Z`). A list is returned sorted.
     Raises `DataError` naming file, line, column and value.
     """
     if not isinstance(source, str | Path):
@@ -89,12 +101,12 @@ def _read(
 ) -> list[CorporateAction]:
     name = (row.get("instrument") or row.get("symbol") or "").strip()
     kind, value = (row["kind"] or "").strip().casefold(), (row["value"] or "").strip()
-    day = _day((row["date"] or "").strip(), place)
     if kind not in KINDS:
         raise DataError(
             f"{place}: kind must be one of {', '.join(KINDS)}, was {kind!r}"
             f"{did_you_mean(kind, KINDS)}"
         )
+    day = _day((row["date"] or "").strip(), place, timed=kind in TIMED)
     if kind == "gains":
         return []
     _event(kind, Instrument(f"X.{NO_MARKET}"), 0, value, place)  # a bad row is bad for everybody
@@ -115,6 +127,10 @@ def _event(kind: str, of: Instrument, at: int, value: str, place: str) -> Corpor
         return StockDividend(of.id, at, _positive(value, place))
     if kind == "symbol-change":
         return SymbolChanged(of.id, at, instrument_id(value))
+    if kind == "halt":
+        return TradingHalted(of.id, at, value)
+    if kind == "resume":
+        return TradingResumed(of.id, at)
     if kind == "delisting":
         return Delisted(of.id, at, _number(value, place) if value else None)
     if kind == "spin-off":
@@ -138,11 +154,16 @@ def _other(text: str, place: str) -> tuple[str, Decimal]:
     return instrument_id(name), _positive(ratio, place)
 
 
-def _day(text: str, place: str) -> date:
+def _day(text: str, place: str, *, timed: bool) -> date:
+    """Return a date; or, where it may have a time, a `datetime` as it is written."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise DataError(f"{place}: date must be like 2024-01-31, was {text!r}") from None
+        if timed:
+            with suppress(ValueError):
+                return datetime.fromisoformat(text)
+    form = "2024-01-31 or 2024-01-31T10:05" if timed else "2024-01-31"
+    raise DataError(f"{place}: date must be like {form}, was {text!r}")
 
 
 def _ratio(text: str, place: str) -> tuple[Decimal, Decimal]:
@@ -176,12 +197,27 @@ def split_ratio(factor: float | str) -> tuple[Decimal, Decimal]:
     if plain <= 0:
         raise ValueError(f"a split factor must be above 0, was {factor}")
     near = plain.limit_denominator(100)
-    if abs(near - plain) > plain / 2_000:
+    reverse = Fraction(1, max(1, round(1 / plain)))  # 1 of 150 is as usual as 1 of 50
+    if abs(reverse - plain) <= plain / 5_000:
+        near = reverse
+    elif abs(near - plain) > plain / 2_000:
         near = plain
     return Decimal(near.numerator), Decimal(near.denominator)
 
 
 def due(day: date, mic: str) -> int:
-    """Return when an action with that ex-date takes effect: midnight in its exchange's zone."""
-    midnight = datetime.combine(day, time(), exchange_timezone(mic)).astimezone(UTC)
-    return int(midnight.timestamp()) * 1_000_000_000
+    """Return when an action takes effect: at midnight of its date in its exchange's zone.
+
+    A `datetime` is that moment, in that zone when it has none.
+    """
+    zone = exchange_timezone(mic)
+    moment = day if isinstance(day, datetime) else datetime.combine(day, time())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return int(moment.astimezone(UTC).timestamp()) * 1_000_000_000
+
+
+def ex_day(at: int, mic: str) -> int:
+    """Return the date at an exchange of the moment at which an action is due, in days since 1970."""
+    day = datetime.fromtimestamp(at / 1e9, exchange_timezone(mic)).date()
+    return (day - date(1970, 1, 1)).days

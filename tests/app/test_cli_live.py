@@ -1,6 +1,7 @@
 """`evenkeel paper` on live prices, and what is told of how providers are asked."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.fakes.loopback import Loopback, Reply
 
 from evenkeel.app.cli import main
 from evenkeel.market.budget import DEFAULTS, Budget
+from evenkeel.market.recorder import replayed
 from evenkeel.ops.clock import SYSTEM_CLOCK
 
 
@@ -51,17 +53,29 @@ def soon():
 
 
 def test_a_bot_on_the_files_of_today_is_recorded_and_lived_again(ask):
-    """No bar closes before it ends: what is shown is the way, from the bot's file to the journal."""
+    """No bar closes before it ends: what is shown is the way, from the bot's file to the journal.
+
+    What was known on the day is in the recording: actions, and who was in quarantine.
+    """
     rows = [f"{day},{price},{price + 1},{price - 1},{price},1000" for day, price in days()]
     Path("WAVE.csv").write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
+    yesterday, price = days()[-1]
+    bad = [*rows[:-1], f"{yesterday},{price},{price + 1},0,{price},1000"]
+    Path("bad.csv").write_text("\n".join(["date,open,high,low,close,volume", *bad]) + "\n")
+    assert ask("data", "import", "bad.csv", "--instrument", "WAVE.XXXX")[0] == 0
+    Path("actions.csv").write_text(f"date,symbol,kind,value\n{days()[30][0]},WAVE,split,2\n")
     bot(
         'paths = ["WAVE.csv"]\ninstruments = ["WAVE"]\nproviders = ["files"]\n'
         'interval = "1d"\nwarm_up = 50'
     )
-    code, out, err = ask("paper", "bot.toml", "--until", soon(), "--json")
+    told = ("--actions", "actions.csv")
+    code, out, err = ask("paper", "bot.toml", "--until", soon(), *told, "--json")
     assert code == 0, err
     made = json.loads(out)
-    assert Path(made["recording"]).is_file()
+    (first,) = replayed(made["recording"])
+    assert list(first.quarantine) == ["WAVE.XXXX"]
+    assert [type(each).__name__ for each in first.actions[0].value] == ["Split"]
+    shutil.rmtree("catalog")
     code, out, err = ask("paper", "bot.toml", "--replay", made["recording"], "--json")
     assert code == 0, err
     again = json.loads(out)
@@ -81,9 +95,10 @@ def test_a_bot_on_alpha_vantage_takes_its_key_from_the_vault_and_its_budget_from
         | {"4. close": str(price), "5. volume": "1000"}
         for day, price in days()
     }
-    body = {"Meta Data": {"5. Time Zone": "UTC"}, "Time Series (Daily)": series}
+    body = {"Meta Data": {"5. Time Zone": "UTC"}, "Time Series (Daily)": series, "data": []}
     with Loopback(lambda _: Reply(body)) as server:
         monkeypatch.setenv("EVENKEEL__PROVIDERS__ALPHA_VANTAGE_URL", server.url)
+        monkeypatch.setenv("EVENKEEL__PROVIDERS__ALPHA_VANTAGE_PER_SECOND", "5")
         bot('instruments = ["WAVE"]\nproviders = ["alpha_vantage"]\nwarm_up = 50')
         code, _, err = ask("paper", "bot.toml", "--until", soon())
         assert code != 0
@@ -96,12 +111,14 @@ def test_a_bot_on_alpha_vantage_takes_its_key_from_the_vault_and_its_budget_from
         assert KEY not in out + err + Path(json.loads(out)["recording"]).read_bytes().decode(
             "latin1"
         )
-        assert server.log[-1].query["apikey"] == KEY
+        asked = [each.query["function"] for each in server.log]
+        assert asked == ["TIME_SERIES_DAILY", "SPLITS", "DIVIDENDS"]
+        assert {each.query["apikey"] for each in server.log} == {KEY}
     code, out, _ = ask("data", "budget", "--json")
     assert code == 0
     day, second, _ = json.loads(out)["budgets"]
-    assert (day["provider"], day["used"], day["left"]) == ("alpha_vantage", 1, 24)
-    assert second["allowance"] == "1 a second"
+    assert (day["provider"], day["used"], day["left"]) == ("alpha_vantage", 3, 22)
+    assert second["allowance"] == "5 a second"
 
 
 def keep_key():

@@ -1,6 +1,8 @@
 """Paper on prices that come in: recorded, lived again to the same journal, refused when stale."""
 
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from itertools import islice
 
 import numpy as np
@@ -9,7 +11,7 @@ from tests.contracts.provider_world import ns
 from tests.engine.market import card
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Loopback, Reply
-from tests.fakes.minute_market import MINUTE, MinuteMarket
+from tests.fakes.minute_market import MINUTE, MinuteMarket, close_of
 from tests.fakes.yahoo_server import minutes, yahoo
 from tests.fakes.yahoo_session import fresh_yfinance, session_to
 
@@ -19,16 +21,17 @@ from evenkeel.app.live_prices import lived_through, trade_live
 from evenkeel.app.runs import load, save
 from evenkeel.app.setup import request
 from evenkeel.domain.errors import ConfigError, DataError, UsageError
-from evenkeel.domain.events import RunEnded, RunStarted
+from evenkeel.domain.events import CashDividend, RunEnded, RunStarted, Split
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.verdict import Approved, Reason, Refused
 from evenkeel.journal.verify import verify
+from evenkeel.market.actions import due
 from evenkeel.market.budget import Budget
 from evenkeel.market.failover import Failover
 from evenkeel.market.live import Poller
 from evenkeel.market.manners import Manners
-from evenkeel.market.provider import Failure
+from evenkeel.market.provider import Adjustment, Answer, Failure, Origin
 from evenkeel.market.recorder import recorded, replayed
 from evenkeel.market.yahoo import Yahoo
 from evenkeel.strategy.examples.sma_cross import SmaCross
@@ -56,8 +59,10 @@ class EveryBar(ek.PortfolioStrategy):
 
 
 def want(strategy, limits=None, **data):
-    def wanted(bars):
-        return request(strategy(), bars, limits=limits or card(), costs="zero", data=data)
+    def wanted(bars, actions):
+        return request(
+            strategy(), bars, actions=actions, limits=limits or card(), costs="zero", data=data
+        )
 
     return wanted
 
@@ -204,6 +209,114 @@ def test_a_run_of_a_recorded_day_is_read_back(market, clock, tmp_path):
     }
 
 
+# ---- what companies do meanwhile ----
+
+
+EX = due(date(2024, 1, 30), "XNAS")
+"""Midnight of Tuesday in New York: Monday's last bars were traded before it."""
+
+
+class Holder(ek.PortfolioStrategy):
+    """Buys ten of A at once, and four more far below the market, which is 100 and above."""
+
+    def on_start(self):
+        self.asked = False
+
+    def on_bar(self):
+        if not self.asked:
+            self.asked = True
+            self.buy(A.id, 10)
+            self.buy(A.id, 4, limit=70, tif="GTC")
+
+
+def over_night(market, clock, count, *instruments):
+    """Five minutes of Monday, and then the first of Tuesday."""
+    clock.now = ns("2024-01-29T20:55:30")
+    return updates(market, clock, count, *(instruments or (A,)))
+
+
+@pytest.mark.parametrize("adjustment", [Adjustment.AS_TRADED, Adjustment.SPLIT])
+def test_a_split_over_night_is_applied_to_lots_and_working_orders(
+    adjustment, market, clock, tmp_path
+):
+    """Whether the source divides what was before it or not: nothing is gained and nothing lost."""
+    market.adjustment = adjustment
+    market.listed = [Split(A.id, EX, Decimal(2))]
+    day = tmp_path / "day.recording"
+    live = recorded(over_night(market, clock, 12), day)
+    result = trade_live(live, want(Holder), f"sqlite:///{tmp_path / 'first.db'}")
+    bars = result.bars[A.id]
+    monday = bars.closed_at <= EX
+    truth = [close_of(A.id, at - MINUTE) for at in bars.closed_at.tolist()]
+    assert bars.close.tolist() == [
+        price if before else price / 2 for price, before in zip(truth, monday, strict=True)
+    ]
+    (split,) = [each for each in result.records if isinstance(each, Split)]
+    assert split == Split(A.id, EX, Decimal(2))
+    assert result.positions[A.id].quantity == 20
+    (bought,) = [each for each in result.records if isinstance(each, Fill)]  # 70 is 35 now
+    assert bought.quantity == 10
+    assert result.ended.equity == 100_000 + 20 * Decimal(str(bars.close[-1])) - 10 * bought.price
+    equity = result.equity.values
+    assert abs(np.diff(equity)).max() <= 10 * max(truth) * 0.12  # what ten shares move, not half
+    again = trade_live(replayed(day), want(Holder), f"sqlite:///{tmp_path / 'again.db'}")
+    assert lines(again) == lines(result)
+    assert verify(tmp_path / "first.db").ok
+
+
+def test_a_dividend_over_night_is_booked_once_whoever_tells_it(market, clock, tmp_path):
+    """A file told of it at the start, and the provider tells it every quarter of an hour."""
+    paid = CashDividend(A.id, EX, Decimal("0.5"))
+    market.listed = [paid]
+    first, *others = over_night(market, clock, 40)
+    assert sum(len(each.actions) for each in others) > 2
+    file = Origin(source="actions.csv", fetched_at=0, currency="USD")
+    told = replace(first, actions=(Answer((paid,), file), *first.actions))
+    result = trade_live(iter([told, *others]), want(Holder), f"sqlite:///{tmp_path}/p.db")
+    assert [each for each in result.records if isinstance(each, CashDividend)] == [paid]
+    (bought,) = [each for each in result.records if isinstance(each, Fill)]
+    last = Decimal(str(result.bars[A.id].close[-1]))
+    assert result.ended.equity == 100_000 - 10 * bought.price + 10 * last + 5
+
+
+def test_a_strategy_sees_the_warm_up_on_the_scale_of_today(market, clock, tmp_path):
+    """Where nobody has divided what was before a split, the run does, and says so."""
+    market.listed = [Split(A.id, EX, Decimal(2))]
+    clock.now = ns("2024-01-30T14:31:20")
+    seen = []
+
+    class Watcher(ek.Strategy):
+        def on_bar(self):
+            seen.append((self.bars.close[0], self.bars.close[-30]))
+
+    result = trade_live(updates(market, clock, 3, A), want(Watcher), f"sqlite:///{tmp_path}/p.db")
+    assert any(isinstance(each, Split) for each in result.records)
+    assert {now < 70 and before < 70 for now, before in seen} == {True}
+    assert verify(tmp_path / "p.db").ok
+
+
+def test_who_was_in_quarantine_that_day_is_refused_whenever_it_is_lived_again(
+    market, clock, tmp_path
+):
+    def coming():
+        first, *others = updates(market, clock, 6)
+        yield replace(first, quarantine={A.id: "1 open error: high below low"})
+        yield from others
+
+    day = tmp_path / "day.recording"
+    result = trade_live(
+        recorded(coming(), day), want(EveryBar), f"sqlite:///{tmp_path / 'first.db'}"
+    )
+    verdicts = {
+        (each.order.instrument, each.reason if isinstance(each, Refused) else None)
+        for each in result.records
+        if isinstance(each, Approved | Refused)
+    }
+    assert verdicts == {(A.id, Reason.INSTRUMENT_QUARANTINED), (B.id, None)}
+    again = trade_live(replayed(day), want(EveryBar), f"sqlite:///{tmp_path / 'again.db'}")
+    assert lines(again) == lines(result)
+
+
 def test_no_history_and_no_limits_are_refused_at_the_start(market, clock, tmp_path):
     clock.now = ns("2024-01-27T12:00")
     young = Instrument("A.XNAS")
@@ -214,7 +327,7 @@ def test_no_history_and_no_limits_are_refused_at_the_start(market, clock, tmp_pa
     with pytest.raises(ConfigError, match="complete limit card"):
         trade_live(
             updates(market, clock, 2, young),
-            lambda bars: request(cross(), bars),
+            lambda bars, _: request(cross(), bars),
             f"sqlite:///{tmp_path}/p.db",
         )
 

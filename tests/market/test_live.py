@@ -2,6 +2,8 @@
 
 import os
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from itertools import islice
 
 import numpy as np
@@ -12,11 +14,13 @@ from tests.fakes.minute_market import CLOSE, MINUTE, OPEN, MinuteMarket, close_o
 
 from evenkeel.calendar.market_calendar import MarketCalendar
 from evenkeel.domain.errors import DataError, OutsideError
+from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument
+from evenkeel.market.actions import due
 from evenkeel.market.failover import Failover
 from evenkeel.market.joining import picked
 from evenkeel.market.live import Histories, Poller, next_close, streamed
-from evenkeel.market.provider import Answer, Failure, ProviderError
+from evenkeel.market.provider import Adjustment, Answer, Failure, ProviderError
 from evenkeel.market.recorder import recorded, replayed
 
 A, B = Instrument("A.XNAS"), Instrument("B.XNYS")
@@ -199,6 +203,108 @@ def test_the_night_makes_nothing_stale(market, clock):
     told = []
     lived(both.updates(), told)
     assert "A.XNAS is stale: its last 3 bars did not come" not in told
+
+
+# ---- what companies did ----
+
+
+EX = due(date(2024, 1, 30), "XNAS")
+
+
+def asked_at(market):
+    """How many minutes after the start it was asked what A did."""
+    return [(at - AT) // MINUTE for at, name in market.asked_actions if name == A.id]
+
+
+def test_actions_are_asked_for_at_the_start_with_the_first_bar_and_every_quarter_of_an_hour(
+    market, clock
+):
+    lived(islice(poller(market, clock, A).updates(), 40))
+    assert asked_at(market) == [0, 0, 15, 30]
+
+
+def test_actions_are_asked_for_with_the_first_bar_of_a_day(market, clock):
+    clock.now = ns("2024-01-29T20:55:20")
+    lived(islice(poller(market, clock, A, B).updates(), 8))
+    when = sorted({at for at, _ in market.asked_actions})
+    assert when == [
+        ns(at) for at in ("2024-01-29T20:55:20", "2024-01-29T20:56:05", "2024-01-30T14:31:05")
+    ]
+    assert len(market.asked_actions) == 6
+
+
+def test_who_fails_to_say_what_companies_did_is_told_of_and_asked_again(market, clock):
+    """Bars go on meanwhile."""
+    told = []
+    histories = Histories(told.append)
+    updates = poller(market, clock, A).updates()
+    histories.take(next(updates))
+    market.listed = [CashDividend(A.id, ns("2024-01-30T15:10"), Decimal(1))]
+    provider = market.actions
+    market.actions = lambda *_: failing(Failure.SERVER)
+    for _ in range(5):
+        assert histories.take(next(updates))
+    assert told == ["splits and dividends of A.XNAS: minutes: it is ill (server-error)"]
+    market.actions = provider
+    found = [histories.take(update) and histories.news() for update in islice(updates, 20)]
+    assert [each for each in found if each] == [market.listed]
+
+
+def failing(kind):
+    raise ProviderError("minutes", kind, "it is ill")
+
+
+def test_who_never_has_actions_is_no_failure_and_stale_ones_are_none(market, clock):
+    told = []
+    market.actions = lambda *_: failing(Failure.NOT_OFFERED)
+    lived(islice(poller(market, clock, A).updates(), 20), told)
+    assert told == []
+    old = replace(market._origin(), stale=True, lacks="all since noon")
+    market.actions = lambda *_: Answer((), old)
+    (update,) = islice(poller(market, clock, A).updates(), 1)
+    assert update.actions == ()
+    assert update.failures == ("splits and dividends of A.XNAS: all since noon",)
+
+
+@pytest.mark.parametrize("listed_late", [False, True])
+@pytest.mark.parametrize("adjustment", [Adjustment.AS_TRADED, Adjustment.SPLIT])
+def test_a_history_goes_on_over_a_split_as_it_was_traded(market, clock, adjustment, listed_late):
+    """Also when the source divides by it before, or long after, it says so."""
+    clock.now = ns("2024-01-29T20:55:30")
+    market.adjustment = adjustment
+    market.listed = [Split(A.id, EX, Decimal(4))]
+    answers = market.actions
+
+    def late(instrument, start, end):
+        found = answers(instrument, start, end)
+        return found if clock.now > ns("2024-01-30T14:40") else replace(found, value=())
+
+    if listed_late:
+        market.actions = late
+    histories = lived(islice(poller(market, clock, A).updates(), 40))
+    (bars,) = histories.bars()
+    began = bars.closed_at - MINUTE
+    true = np.array([close_of(A.id, at) for at in began.tolist()])
+    assert bars.close.tolist() == np.where(began < EX, true, true / 4).tolist()
+    assert bars.volume.tolist() == np.where(began < EX, 1e6, 4e6).tolist()
+    assert began[-1] == ns("2024-01-30T15:03")
+    assert histories.news() == market.listed
+    assert histories.news() == []
+
+
+def test_what_a_history_has_behind_it_is_no_news_but_a_split_that_it_was_not_divided_by(
+    market, clock
+):
+    paid = CashDividend(A.id, due(date(2024, 1, 29), "XNAS"), Decimal(1))
+    split = Split(A.id, due(date(2024, 1, 29), "XNAS"), Decimal(2))
+    market.listed = [paid, split]
+    clock.now = ns("2024-01-30T14:45:20")
+    for adjustment, news in ((Adjustment.AS_TRADED, [split]), (Adjustment.SPLIT, [])):
+        market.adjustment = adjustment
+        updates = Poller(market, (A,), "1m", clock, warm_up=800).updates()
+        histories = lived(islice(updates, 1))
+        assert histories.known(A.id).table.stamps[0] < split.at
+        assert histories.news() == news
 
 
 # ---- two sources ----

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evenkeel.app.paper import KeptJournal, journaled
+from evenkeel.app.quarantine import apart
 from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from evenkeel.app.checkpoints import Checkpoints
     from evenkeel.app.setup import Request
     from evenkeel.domain.bar import Bars
-    from evenkeel.domain.events import Record
+    from evenkeel.domain.events import CorporateAction, Record
     from evenkeel.journal.log import Journal
     from evenkeel.market.live import Update
 
@@ -33,15 +34,15 @@ _LOG = log_of("app.live_prices")
 
 def trade_live(
     updates: Iterator[Update],
-    want: Callable[[list[Bars]], Request],
+    want: Callable[[list[Bars], list[CorporateAction]], Request],
     database: str,
     *,
     checkpoints: Checkpoints | None = None,
 ) -> Result:
     """Trade on updates until they end or somebody presses Ctrl-C; the result of what was traded.
 
-    The first update brings the histories, of which `want` makes the request; what is in them is
-    not traded on. With `checkpoints` they are signed as the journal grows. Raises `DataError` when
+    The first update brings the histories, what companies did, and who is in quarantine, of which
+    `want` makes the request; what is in them is not traded on. With `checkpoints` they are signed as the journal grows. Raises `DataError` when
     an instrument has no history, `UsageError` when it trades in another currency than the account,
     and `ConfigError` under limits for research only.
     """
@@ -51,7 +52,7 @@ def trade_live(
     begun = histories.bars()
     _refuse_without_history(first, begun)
     since = max(int(each.closed_at[-1]) for each in begun)
-    wanted = replace(want(begun), since=since)
+    wanted = replace(want(apart(begun, first.quarantine), histories.news()), since=since)
     result = journaled(
         wanted,
         database,
@@ -72,21 +73,26 @@ def play(
     tape.advance(tape.last_at)
     kept = KeptJournal(journal)
     core = wanted.core(tape)
+    schedule = Schedule(tape, wanted.actions)
     run(
         core,
-        Schedule(tape, wanted.actions),
+        schedule,
         wanted.venue(tape),
         kept,
-        _longer(histories, updates, tape),
+        _longer(histories, updates, tape, schedule),
         wanted.lender(core),
     )
     return kept.records
 
 
-def _longer(histories: Histories, updates: Iterator[Update], tape: Tape) -> Iterator[list[Bars]]:
+def _longer(
+    histories: Histories, updates: Iterator[Update], tape: Tape, schedule: Schedule
+) -> Iterator[list[Bars]]:
     try:
         for update in updates:
-            if histories.take(update):
+            grown = histories.take(update)
+            schedule.add(histories.news())
+            if grown:
                 bars = histories.bars()
                 tape.extend(bars)
                 # What closed before now, or too long ago, is history: nothing is decided on it.

@@ -49,6 +49,10 @@ class Schedule:
         self._actions = sorted(actions, key=lambda action: action.at)
         self._ahead = ahead
 
+    def add(self, actions: Iterable[CorporateAction]) -> None:
+        """Take in corporate actions that have become known while the run is under way."""
+        self._actions = sorted([*self._actions, *actions], key=lambda action: action.at)
+
     def next_at(self) -> int:
         """Return the next moment that matters, `NEVER` when the tape has run out."""
         if not self._ahead:

@@ -8,6 +8,7 @@ A dividend is money per share as the shares were on its ex-date.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,13 @@ from msgspec.structs import replace
 
 from evenkeel.domain.errors import DataError, UsageError, did_you_mean
 from evenkeel.domain.instrument_events import CashDividend, Split, StockDividend
+from evenkeel.market.actions import ex_day
+from evenkeel.market.columns import DAY
+from evenkeel.market.provider import Adjustment
 from evenkeel.market.quality import jumps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.bar import Bars, Column, Times
     from evenkeel.domain.events import CorporateAction
@@ -89,8 +93,9 @@ def as_traded(
 ) -> dict[str, Column]:
     """Return split-adjusted columns as they were traded: the way back of the view `split`.
 
-    `splits` are (start of the first bar after it, new shares for one old). A source that restates
-    its whole history with each split then tells the same story before and after.
+    `splits` are (start of the first bar after it, new shares for one old; see `split_steps`). A
+    source that restates its whole history with each split then tells the same story before and
+    after.
     """
     factor = np.ones(len(ts))
     for at, ratio in splits:
@@ -99,3 +104,40 @@ def as_traded(
         name: column / factor if name == "volume" else column * factor
         for name, column in columns.items()
     }
+
+
+def split_steps(
+    actions: Iterable[CorporateAction], mic: str, *, daily: bool
+) -> list[tuple[int, float]]:
+    """Return from which start of a bar each split holds, and its ratio.
+
+    A daily bar starts at midnight UTC of its session's date, whatever the exchange's clock says.
+    """
+    return [
+        (ex_day(each.at, mic) * DAY if daily else each.at, float(each.new / each.old))
+        for each in actions
+        if isinstance(each, Split | StockDividend)
+    ]
+
+
+def as_paid(
+    actions: Sequence[CorporateAction], adjustment: Adjustment
+) -> tuple[CorporateAction, ...]:
+    """Return actions with dividends as they were paid: money per share as shares were that day.
+
+    A source that divides prices by later splits divides dividends by them too.
+    """
+    if adjustment is Adjustment.AS_TRADED:
+        return tuple(actions)
+    splits = [each for each in actions if isinstance(each, Split)]
+
+    def paid(action: CorporateAction) -> CorporateAction:
+        if not isinstance(action, CashDividend):
+            return action
+        later = Decimal(1)
+        for split in splits:
+            if split.instrument == action.instrument and split.at > action.at:
+                later *= split.new / split.old
+        return replace(action, amount=action.amount * later)
+
+    return tuple(map(paid, actions))

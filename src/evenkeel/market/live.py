@@ -1,32 +1,45 @@
 """Prices as they come in: rounds of answers, from a poller or a stream, and the histories they make.
 
 What comes in is an `Update`, and nothing else does: whoever writes the updates down can live the
-day again. Partial bars stand beside the histories and never in them.
+day again. Partial bars stand beside the histories and never in them. Histories grow as traded: bars
+that a source has divided by a split of these days are multiplied back.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from evenkeel.calendar.market_calendar import MarketCalendar
 from evenkeel.domain.errors import DataError
 from evenkeel.domain.instrument import NO_MARKET
+from evenkeel.domain.instrument_events import Split, StockDividend
+from evenkeel.market.actions import ex_day
+from evenkeel.market.adjust import as_traded, split_steps
 from evenkeel.market.columns import DAY
 from evenkeel.market.fetched import judged
 from evenkeel.market.history import SECOND, closing_times
-from evenkeel.market.joining import OVERLAP_MIN, joined, picked
-from evenkeel.market.provider import Answer, Fetched, ProviderError, interval_ns
+from evenkeel.market.joining import OVERLAP_MIN, JoinRefusedError, joined, picked
+from evenkeel.market.live_actions import ActionsTold
+from evenkeel.market.provider import (
+    Adjustment,
+    Answer,
+    Failure,
+    Fetched,
+    ProviderError,
+    interval_ns,
+)
 from evenkeel.ops.logging import log_of
 from evenkeel.ops.metrics import count, gauge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from evenkeel.domain.bar import Bars
+    from evenkeel.domain.events import CorporateAction
     from evenkeel.domain.instrument import Instrument
     from evenkeel.market.provider import PartialBar, Provider
     from evenkeel.ops.clock import Clock
@@ -43,6 +56,12 @@ PAUSE_SECONDS, PAUSE_SECONDS_MAX = 15, 600
 AT_ONCE = 4
 """How many instruments are asked about at the same time."""
 
+ACTIONS_SECONDS = 900
+"""How long it is not asked again what companies did: a split may be listed after the day's open."""
+
+T = TypeVar("T")
+ActionsAnswer: TypeAlias = "Answer[tuple[CorporateAction, ...]]"
+
 _LOG = log_of("market.live")
 
 
@@ -51,13 +70,17 @@ class Update:
     """What one round brought: answers, and in words what failed.
 
     `at` is when the round was over and `due` the close of the bar it was about (0 for the first,
-    which brings the histories), both in UTC nanoseconds.
+    which brings the histories), both in UTC nanoseconds. `actions` is what companies did, told
+    again and again. The first update also says which instruments are in `quarantine` when the run
+    begins, and why.
     """
 
     at: int
     due: int
     answers: tuple[Answer[Fetched], ...]
     failures: tuple[str, ...] = ()
+    actions: tuple[ActionsAnswer, ...] = ()
+    quarantine: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stream(Protocol):
@@ -119,6 +142,8 @@ class Poller:
         self._tries, self._until = tries, until
         self._since: dict[str, int] = {}
         self._missing: dict[str, int] = {}  # who lacks a bar, and when that one closed
+        self._begun: dict[str, int] = {}  # where each history began
+        self._heard: dict[str, tuple[int, int]] = {}  # when actions were asked: day, not before
 
     def updates(self) -> Iterator[Update]:
         """Yield the histories, then a round for each close. Raises `ProviderError` at the first.
@@ -150,7 +175,9 @@ class Poller:
             start = now - _span(each, self._interval, self._warm_up)
             answers.append(self._provider.bars(each, self._interval, start, now + DAY))
         self._remember(answers)
-        return Update(self._clock.now_ns(), 0, tuple(answers))
+        actions, failures = self.actions(self._instruments, now)
+        self._heard.clear()  # the first round may be the one in which today's are listed
+        return Update(self._clock.now_ns(), 0, tuple(answers), failures, actions)
 
     def round(self, due: int) -> Update:
         """Ask about every instrument whose bar closed at `due`, again while one is not there.
@@ -176,7 +203,42 @@ class Poller:
         self._missing = {
             name: since for name, since in self._missing.items() if name not in here
         } | {each.id: due for each in lacking}
-        return self._update(due, answers, failures)
+        update = self._update(due, answers, failures)
+        # After the bars: a split that these are divided by is among the actions then.
+        actions, failed = self.actions(wanted, due)
+        return replace(update, actions=actions, failures=(*update.failures, *failed))
+
+    def actions(
+        self, instruments: Sequence[Instrument], due: int
+    ) -> tuple[tuple[ActionsAnswer, ...], tuple[str, ...]]:
+        """Ask what companies did since the histories began; answers, and in words what failed.
+
+        With the first bar (of those that close at `due`) of every day, and once in a while.
+        """
+        now = self._clock.now_ns()
+        nobody = -1, 0
+        wanted = [
+            each
+            for each in instruments
+            if each.id in self._begun
+            and (
+                self._heard.get(each.id, nobody)[0] != ex_day(due, each.mic)
+                or self._heard[each.id][1] <= now
+            )
+        ]
+        end = due + interval_ns(self._interval)
+        answers, failures = [], []
+        for instrument, answer in _asked_at_once(
+            wanted, lambda each: self._provider.actions(each, self._begun[each.id], end)
+        ):
+            failed = _failed(answer)
+            if failed:
+                failures.append(f"splits and dividends of {instrument.id}: {failed}")
+            elif isinstance(answer, Answer):
+                answers.append(answer)
+            again_at = now + ACTIONS_SECONDS * SECOND
+            self._heard[instrument.id] = ex_day(due, instrument.mic), again_at
+        return tuple(answers), tuple(failures)
 
     def _late_round(self) -> Update:
         """Ask those again who did not have the bar that was due; it makes no round of its own."""
@@ -206,20 +268,15 @@ class Poller:
     ) -> None:
         """Ask about several at once; put what they say into `answers` and `failures`."""
         end = due + interval_ns(self._interval)  # the same for all who ask in this round
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            found = list(threads.map(lambda each: self._ask(each, end), instruments))
-        for instrument, answer in zip(instruments, found, strict=True):
+        for instrument, answer in _asked_at_once(
+            instruments,
+            lambda each: self._provider.bars(each, self._interval, self._since[each.id], end),
+        ):
             if isinstance(answer, ProviderError):
                 failures[instrument.id] = str(answer)
             else:
                 answers[instrument.id] = answer
                 failures.pop(instrument.id, None)
-
-    def _ask(self, instrument: Instrument, end: int) -> Answer[Fetched] | ProviderError:
-        try:
-            return self._provider.bars(instrument, self._interval, self._since[instrument.id], end)
-        except ProviderError as error:
-            return error
 
     def _remember(self, answers: Iterable[Answer[Fetched]]) -> None:
         """Keep where the next question begins: some bars before the last known one."""
@@ -229,6 +286,29 @@ class Poller:
                 known = self._since.get(answer.value.instrument.id, 0)
                 back = int(stamps[max(0, len(stamps) - ASKED_BACK)])
                 self._since[answer.value.instrument.id] = max(known, back)
+                self._begun.setdefault(answer.value.instrument.id, int(stamps[0]))
+
+
+def _asked_at_once(
+    instruments: Sequence[Instrument], question: Callable[[Instrument], Answer[T]]
+) -> list[tuple[Instrument, Answer[T] | ProviderError]]:
+    """Ask about several instruments at the same time; what each got, or how it failed."""
+
+    def ask(instrument: Instrument) -> Answer[T] | ProviderError:
+        try:
+            return question(instrument)
+        except ProviderError as error:
+            return error
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(zip(instruments, threads.map(ask, instruments), strict=True))
+
+
+def _failed(answer: ActionsAnswer | ProviderError) -> str:
+    """Say why there is no news; nothing when there is, or when this source never has any."""
+    if isinstance(answer, ProviderError):
+        return "" if answer.kind is Failure.NOT_OFFERED else str(answer)
+    return answer.origin.lacks if answer.origin.stale else ""
 
 
 def _has(answer: Answer[Fetched] | None, due: int) -> bool:
@@ -265,7 +345,9 @@ def streamed(stream: Stream, poller: Poller, clock: Clock) -> Iterator[Update]:
             count("stream_reconnects")
             yield poller.histories()
         else:
-            yield Update(clock.now_ns(), 0, (event,))
+            now = clock.now_ns()
+            actions, failures = poller.actions([event.value.instrument], now)
+            yield Update(now, 0, (event,), failures, actions)
 
 
 # ---- what it makes ----
@@ -283,6 +365,9 @@ class Histories:
         self._known: dict[str, Fetched] = {}
         self._bars: dict[str, Bars] = {}
         self._missed: dict[str, int] = {}
+        self._begun: dict[str, tuple[int, Adjustment]] = {}  # the last close then, and its scale
+        self._actions = ActionsTold(trouble)
+        self._handed_out = 0
         self.partial: dict[str, PartialBar | None] = {}
 
     @property
@@ -302,10 +387,27 @@ class Histories:
         """Take a round in; return whether any history has grown."""
         for failure in update.failures:
             self._trouble(failure)
+        for told in update.actions:
+            self._actions.take(told)
         grown = [self._take(answer) for answer in update.answers]
         if update.due:
             self._watch(update)
         return any(grown)
+
+    def news(self) -> list[CorporateAction]:
+        """Return what companies did since these histories began that was not returned before.
+
+        What the first histories have behind them is no news, but for splits that they were not
+        divided by.
+        """
+        new = self._actions.all[self._handed_out :]
+        self._handed_out += len(new)
+        return [each for each in new if self._concerns(each)]
+
+    def _concerns(self, action: CorporateAction) -> bool:
+        until, scale = self._begun.get(action.instrument, (0, Adjustment.AS_TRADED))
+        split = isinstance(action, Split | StockDividend)
+        return action.at >= until or (split and scale is Adjustment.AS_TRADED)
 
     def too_old(self, update: Update) -> int:
         """Return up to which close bars were stale already when an update brought them."""
@@ -321,7 +423,7 @@ class Histories:
         self.partial[name] = found.partial
         known = self._known.get(name)
         try:
-            whole = found if known is None else joined(known, _at_the_end(known, found))
+            whole = found if known is None else self._joined(known, found)
             if known is not None and len(whole) == len(known):
                 return False
             self._bars[name] = judged(whole)
@@ -329,8 +431,30 @@ class Histories:
             self._trouble(str(error))
             return False
         self._known[name] = whole
+        if name not in self._begun:
+            last = int(self._bars[name].closed_at[-1])
+            self._begun[name] = last, found.sources[-1].adjustment
         self._missed[name] = 0
         return True
+
+    def _joined(self, known: Fetched, found: Fetched) -> Fetched:
+        """Return a history with what follows it, on the scales of the days on which it was traded.
+
+        A source that has divided by a split of these days is the one that agrees when multiplied
+        back; one that has not yet is the one that agrees as it is.
+        """
+        mine = [
+            each
+            for each in self._actions.all
+            if each.instrument == found.instrument.id and self._concerns(each)
+        ]
+        steps = split_steps(mine, found.instrument.mic, daily=found.interval == "1d")
+        if steps and found.sources[-1].adjustment is Adjustment.SPLIT:
+            try:
+                return joined(known, _at_the_end(known, _multiplied_back(found, steps)))
+            except JoinRefusedError:
+                pass
+        return joined(known, _at_the_end(known, found))
 
     def _watch(self, update: Update) -> None:
         """Count who did not have the bar that was due, and say when that becomes too often."""
@@ -348,6 +472,16 @@ class Histories:
                 _LOG.warning("stale", instrument=name, intervals=missed)
                 self._trouble(f"{name} is stale: its last {missed} bars did not come")
             self._missed[name] = missed
+
+
+def _multiplied_back(found: Fetched, steps: Sequence[tuple[int, float]]) -> Fetched:
+    """Return bars that were divided by splits as they were traded."""
+    table = found.table
+    prices = as_traded(dict(table.prices), table.wall, steps)
+    volume = None
+    if table.volume is not None:
+        volume = as_traded({"volume": table.volume}, table.wall, steps)["volume"]
+    return replace(found, table=replace(table, prices=prices, volume=volume))
 
 
 def _at_the_end(known: Fetched, found: Fetched) -> Fetched:

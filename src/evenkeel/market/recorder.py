@@ -73,11 +73,36 @@ def replayed(path: str | Path) -> Iterator[Update]:
         at += 40 + length
 
 
+class _Frame(msgspec.Struct, array_like=True):
+    """An update as it is written; what later versions added has what it was before."""
+
+    at: int
+    due: int
+    answers: list[bytes]
+    failures: tuple[str, ...]
+    actions: list[bytes] = []
+    quarantine: dict[str, str] = {}
+
+
 def _encode(update: Update) -> bytes:
-    answers = [encode(answer) for answer in update.answers]
-    return msgspec.msgpack.encode([update.at, update.due, answers, update.failures])
+    frame = _Frame(
+        update.at,
+        update.due,
+        [encode(answer) for answer in update.answers],
+        update.failures,
+        [encode(answer) for answer in update.actions],
+        dict(update.quarantine),
+    )
+    return msgspec.msgpack.encode(frame)
 
 
 def _decode(body: bytes) -> Update:
-    at, due, answers, failures = msgspec.msgpack.decode(body)
-    return Update(at, due, tuple(map(decode, answers)), tuple(failures))
+    frame = msgspec.msgpack.decode(body, type=_Frame)
+    return Update(
+        frame.at,
+        frame.due,
+        tuple(map(decode, frame.answers)),
+        frame.failures,
+        tuple(map(decode, frame.actions)),
+        frame.quarantine,
+    )

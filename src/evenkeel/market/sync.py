@@ -12,19 +12,19 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from evenkeel.calendar.sessions import exchange_timezone, sessions
+from evenkeel.calendar.sessions import sessions
 from evenkeel.domain.errors import DataError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import NO_MARKET
 from evenkeel.domain.money import text
-from evenkeel.market.adjust import as_traded
+from evenkeel.market.actions import ex_day
+from evenkeel.market.adjust import as_paid, as_traded, split_steps
 from evenkeel.market.columns import DAY, Table
 from evenkeel.market.joining import joined
 from evenkeel.market.listed import Listed, list_actions
@@ -211,7 +211,8 @@ def _rows(
                 f"{found.instrument.id}: {origin.source} gives prices divided by later splits and "
                 "does not say which"
             )
-        values = as_traded(values, table.wall, _splits(found.instrument, actions.value))
+        steps = split_steps(actions.value, found.instrument.mic, daily=found.interval == "1d")
+        values = as_traded(values, table.wall, steps)
     codes = np.zeros(len(found), np.int64)
     return seen(
         [found.instrument.id],
@@ -223,21 +224,6 @@ def _rows(
     )
 
 
-def _splits(instrument: Instrument, actions: Sequence[CorporateAction]) -> list[tuple[int, float]]:
-    """Return each split with the start of the day (UTC) of its ex-date, and its ratio."""
-    return [
-        (_ex_day(instrument, each.at) * DAY, float(each.new / each.old))
-        for each in actions
-        if isinstance(each, Split)
-    ]
-
-
-def _ex_day(instrument: Instrument, at: int) -> int:
-    """Return the date of a moment at an instrument's exchange, in days since 1970."""
-    zone = exchange_timezone(instrument.mic)
-    return (datetime.fromtimestamp(at / 1e9, zone).date() - date(1970, 1, 1)).days
-
-
 def _listed(
     answer: Answer[Fetched], actions: Answer[tuple[CorporateAction, ...]] | None
 ) -> tuple[Listed, ...]:
@@ -245,19 +231,14 @@ def _listed(
     if actions is None:
         return ()
     instrument, origin = answer.value.instrument, actions.origin
-    splits = [each for each in actions.value if isinstance(each, Split)]
     lines = []
-    for each in actions.value:
-        day = str(np.datetime64(_ex_day(instrument, each.at), "D"))
+    for each in as_paid(actions.value, origin.adjustment):
+        day = str(np.datetime64(ex_day(each.at, instrument.mic), "D"))
         if isinstance(each, Split):
             value = text(each.new) if each.old == 1 else f"{text(each.new)}:{text(each.old)}"
             lines.append(_line(instrument, day, "split", value, origin))
         elif isinstance(each, CashDividend):
-            later = Decimal(1)
-            if origin.adjustment is not Adjustment.AS_TRADED:
-                for split in splits:
-                    later *= split.new / split.old if split.at > each.at else 1
-            value = text((each.amount * later).normalize())
+            value = text(each.amount.normalize())
             lines.append(_line(instrument, day, "dividend", value, origin))
     return tuple(lines)
 

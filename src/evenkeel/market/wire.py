@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.market.columns import PRICES, Table
 from evenkeel.market.fetched import place
 from evenkeel.market.provider import Answer, Facts, Fetched, Origin, PartialBar, Quote
@@ -68,7 +68,7 @@ def _put_together(kind: str, body: Any) -> object:  # noqa: ANN401 - what Messag
     return msgspec.convert(body, {"quote": Quote, "facts": Facts}[kind])
 
 
-ACTIONS: dict[str, type[Split | CashDividend]] = {"Split": Split, "CashDividend": CashDividend}
+ACTIONS = {each.__name__: each for each in INSTRUMENT_EVENTS}
 
 
 def _bars_apart(value: Fetched) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +11,13 @@ from evenkeel.app.checkpoints import checkpoints_of
 from evenkeel.app.cli.on_paper import SUFFIX, wishes
 from evenkeel.app.live_prices import trade_live
 from evenkeel.app.providers import providers
-from evenkeel.app.quarantine import kept_apart
+from evenkeel.app.quarantine import quarantine
 from evenkeel.app.setup import request
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.instrument import Instrument
 from evenkeel.market.live import Poller
-from evenkeel.market.provider import interval_ns
+from evenkeel.market.provider import Answer, Origin, interval_ns
 from evenkeel.market.recorder import recorded, replayed
 from evenkeel.ops.clock import SYSTEM_CLOCK
 
@@ -41,9 +42,13 @@ def trade(
 ) -> Result:
     """Trade a bot on live prices, or on the recording of such a day."""
     database = settings.paths.database
+    instruments = [Instrument(name, currency=bot.currency) for name in bot.instruments]
+    told = _told(instruments, actions)
     if day is not None:
-        want = _want(bot, settings, day, actions)
-        return trade_live(replayed(day), want, database, checkpoints=checkpoints_of(settings))
+        lived = _changed(
+            replayed(day), lambda first: replace(first, actions=(*first.actions, *told))
+        )
+        return trade_live(lived, _want(bot, day), database, checkpoints=checkpoints_of(settings))
     end = None if until is None else moment(until)
     interval_ns(bot.interval)  # before anybody is asked anything
     now = SYSTEM_CLOCK.now_ns()
@@ -51,7 +56,6 @@ def trade(
     folder = Path(settings.paths.runs)
     folder.mkdir(parents=True, exist_ok=True)
     path = str((folder / f"{stamp:%Y%m%d-%H%M%S}-{bot.name}{SUFFIX}").resolve())
-    instruments = [Instrument(name, currency=bot.currency) for name in bot.instruments]
     with providers(bot.providers, settings, files=_files(bot)) as source:
         poller = Poller(
             source,
@@ -62,9 +66,17 @@ def trade(
             grace=GRACE_SECONDS.get(bot.interval, 5.0),
             until=end,
         )
-        updates: Iterator[Update] = recorded(poller.updates(), path)
-        want = _want(bot, settings, path, actions)
-        return trade_live(updates, want, database, checkpoints=checkpoints_of(settings))
+        held = quarantine(settings)
+        coming = _changed(  # before it is recorded: a person's word goes before a provider's
+            poller.updates(),
+            lambda first: replace(first, actions=(*told, *first.actions), quarantine=held),
+        )
+        return trade_live(
+            recorded(coming, path),
+            _want(bot, path),
+            database,
+            checkpoints=checkpoints_of(settings),
+        )
 
 
 def moment(text: str) -> int:
@@ -89,20 +101,30 @@ def _files(bot: BotFile) -> dict[str, Path]:
     return dict(zip(bot.instruments, paths, strict=False))
 
 
-def _want(
-    bot: BotFile, settings: Settings, recording: str, actions: str | None
-) -> Callable[[list[Bars]], Request]:
-    def want(bars: list[Bars]) -> Request:
-        known: tuple[CorporateAction, ...] = ()
-        if actions is not None:
-            from evenkeel.market.actions import read_actions
+def _told(
+    instruments: list[Instrument], actions: str | None
+) -> tuple[Answer[tuple[CorporateAction, ...]], ...]:
+    """Return what a file of actions says, as one who was asked would say it."""
+    if actions is None:
+        return ()
+    from evenkeel.market.actions import read_actions
 
-            read = read_actions(actions, [each.instrument for each in bars])
-            known = tuple(each for each in read if each.at >= int(bars[0].closed_at[-1]))
+    origin = Origin(source=actions, fetched_at=SYSTEM_CLOCK.now_ns(), currency="")
+    return (Answer(tuple(read_actions(actions, instruments)), origin),)
+
+
+def _changed(updates: Iterator[Update], change: Callable[[Update], Update]) -> Iterator[Update]:
+    """Put what is known beside the providers into the first update."""
+    yield change(next(updates))
+    yield from updates
+
+
+def _want(bot: BotFile, recording: str) -> Callable[[list[Bars], list[CorporateAction]], Request]:
+    def want(bars: list[Bars], actions: list[CorporateAction]) -> Request:
         return request(
             load_strategy(bot.strategy, bot.params, engine=bot.engine),
-            kept_apart(bars, settings),
-            actions=known,
+            bars,
+            actions=actions,
             data={"sources": [], "recording": recording, "instruments": list(bot.instruments)},
             **wishes(bot),
         )

@@ -13,7 +13,7 @@ from evenkeel.app.cli.shown import Answer, beside_the_answer
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.logs import told
 from evenkeel.app.paper import paper
-from evenkeel.app.quarantine import kept_apart
+from evenkeel.app.quarantine import apart, quarantine
 from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import ConfigError, UsageError
@@ -57,7 +57,7 @@ def answer(bot_file: str, replay: str | None, actions: str | None, until: str | 
             result = trade(bot, settings, replay, actions, until)
         else:
             wanted = _plan(bot, placed(str(replay), settings), actions)
-            wanted = replace(wanted, bars=kept_apart(wanted.bars, settings))
+            wanted = replace(wanted, bars=apart(wanted.bars, quarantine(settings)))
             checkpoints = checkpoints_of(settings)
             result = paper(wanted, settings.paths.database, checkpoints=checkpoints)
     return _told(bot, settings, result)

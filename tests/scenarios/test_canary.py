@@ -7,7 +7,6 @@ that the system shows of a running process.
 """
 
 import base64
-import gc
 import gzip
 import math
 import os
@@ -254,9 +253,6 @@ def test_no_planted_secret_is_left_anywhere(house, run, monkeypatch):
     assert "***" in "".join(text for _, text in run.said), "the net has caught something"
 
 
-@pytest.mark.filterwarnings(  # a command leaves its pool of connections to the end of its process
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)
 def test_a_server_keeps_no_secret_and_nobody_shows_its_password(house, run, monkeypatch):
     """The server trusts who comes from this machine, so that any password opens it."""
     need_postgres()
@@ -275,7 +271,6 @@ def test_a_server_keeps_no_secret_and_nobody_shows_its_password(house, run, monk
     assert not {words: found for words, text in run.said if (found := planted_in(text.encode()))}
     left = {str(path): planted_in(content_of(path)) for path in files_of(house)}
     assert not {name: found for name, found in left.items() if found}
-    gc.collect()  # here, where the warning about the pool is expected
 
 
 def rows_of(url):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,26 @@ class Picked:
         if self.database is None or run_id not in runs_in(self.database):
             return None
         return replace(self, run_id=run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class InDatabase:
+    """The journal of a run in a database at a URL, as it was when its writer closed it.
+
+    Whoever reads it gets a connection that ends with the reading: nothing is left open between.
+    """
+
+    database: str = field(repr=False)
+    run_id: str
+    records: int
+    head: str
+
+    def __len__(self) -> int:
+        return self.records
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield its lines."""
+        return lines_of(Picked(self.run_id, database=self.database))
 
 
 def pick(target: str | None, run: str | None, runs: str) -> Picked:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenkeel.app.journals import InDatabase
 from evenkeel.app.records_told import RecordsTold
 from evenkeel.app.runs import manifest, new_run_id
 from evenkeel.domain.errors import ConfigError
@@ -74,9 +75,8 @@ def journaled(
     With `checkpoints` they are signed as the journal grows. Raises `ConfigError` under limits that
     are for research only.
     """
-    from evenkeel.app.database import refresh  # brings SQLAlchemy in
+    from evenkeel.app.database import opened, refresh  # brings SQLAlchemy in
     from evenkeel.journal.database import DatabaseJournal
-    from evenkeel.storage.engine import open_engine
 
     if wanted.limits.permissive:
         raise ConfigError(
@@ -85,31 +85,32 @@ def journaled(
         )
     started_at = SYSTEM_CLOCK.now_ns()
     run_id = new_run_id(wanted, started_at)
-    engine = open_engine(database)
-    journal = DatabaseJournal.begin(
-        engine,
-        run_id,
-        mode="paper",
-        strategy=wanted.strategy.name,
-        manifest=manifest(wanted, run_id, "paper", started_at),
-        created_at=started_at,
-    )
-    with closing(journal), bound(run=run_id, strategy=wanted.strategy.name):
-        _LOG.info("run begins", database=without_password(database))
-        with (
-            closing(checkpoints.watch(journal, run_id))
-            if checkpoints
-            else nullcontext(journal) as kept
-        ):
-            records = trade(kept)
-        refresh(engine, run_id)
-        _LOG.info("run has ended", records=len(records), head=journal.head)
+    with opened(database) as engine, bound(run=run_id, strategy=wanted.strategy.name):
+        journal = DatabaseJournal.begin(
+            engine,
+            run_id,
+            mode="paper",
+            strategy=wanted.strategy.name,
+            manifest=manifest(wanted, run_id, "paper", started_at),
+            created_at=started_at,
+        )
+        with closing(journal):
+            _LOG.info("run begins", database=without_password(database))
+            with (
+                closing(checkpoints.watch(journal, run_id))
+                if checkpoints
+                else nullcontext(journal) as kept
+            ):
+                records = trade(kept)
+            refresh(engine, run_id)
+            _LOG.info("run has ended", records=len(records), head=journal.head)
+    written = InDatabase(database, run_id, len(journal), journal.head)
     bars = {history.instrument.id: history for history in wanted.bars}
     facts = {
         **manifest(wanted, run_id, "paper", started_at),
         "database": without_password(database),
     }
-    return Result(journal=journal, records=records, bars=bars, manifest=facts)
+    return Result(journal=written, records=records, bars=bars, manifest=facts)
 
 
 def replay(wanted: Request, journal: Journal, *, segment: int | None = None) -> list[Record]:

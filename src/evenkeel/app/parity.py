@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from evenkeel.app.setup import Request
     from evenkeel.domain.bar import Bars
-    from evenkeel.journal.log import Journal
+    from evenkeel.journal.log import Written
     from evenkeel.journal.replay import Decoded
 
 
@@ -71,7 +71,7 @@ def compare(first: Iterable[bytes], second: Iterable[bytes]) -> Parity:
     return Parity(True, count, head)  # noqa: FBT003
 
 
-def parity(wanted: Request, journal: Journal, *, segment: int | None = None) -> Parity:
+def parity(wanted: Request, journal: Written, *, segment: int | None = None) -> Parity:
     """Run a request through the paper runtime and compare with a journal that it made."""
     again = MemoryJournal()
     replay(wanted, again, segment=segment)

@@ -19,12 +19,8 @@ RUN_FILE = "journal.log"
 """What a run file is called in its run folder, beside the `manifest.json` that counts it."""
 
 
-class Journal(Protocol):
-    """The records of one run."""
-
-    def append(self, records: Sequence[Record]) -> None:
-        """Write records down, all or none of them. Raises `OutsideError` when it cannot."""
-        ...
+class Written(Protocol):
+    """The records of one run, for who reads them."""
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -37,6 +33,14 @@ class Journal(Protocol):
 
     def lines(self) -> Iterator[bytes]:
         """Yield every record's line (see `chain`), without line feeds."""
+        ...
+
+
+class Journal(Written, Protocol):
+    """The records of one run, for who writes them."""
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Write records down, all or none of them. Raises `OutsideError` when it cannot."""
         ...
 
 

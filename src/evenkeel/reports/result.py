@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Bars, Column, Finding, Times
     from evenkeel.domain.events import Record
-    from evenkeel.journal.log import Journal
+    from evenkeel.journal.log import Written
     from evenkeel.reports.curve import Move
     from evenkeel.reports.orders import OrderLife
 
@@ -60,7 +60,7 @@ class Result:
     def __init__(
         self,
         *,
-        journal: Journal,
+        journal: Written,
         records: Sequence[Record],
         bars: Mapping[str, Bars],
         manifest: Mapping[str, Any],

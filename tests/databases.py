@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 
 from evenkeel.storage.engine import open_engine
 from evenkeel.storage.migrate import prepare
@@ -96,3 +96,18 @@ def database(kind, folder, templates=None):
         if templates:
             templates.postgresql(url)
         yield url
+
+
+@contextmanager
+def trader(url):
+    """Another role of the server, which may log in and no more; its name, and the URL as that one."""
+    import psycopg
+
+    name = f"ek_trader_{uuid.uuid4().hex[:12]}"
+    on_server(f"CREATE ROLE {name} LOGIN PASSWORD 'only-here'")
+    try:
+        parsed = make_url(url).set(username=name, password="only-here")
+        yield name, parsed.render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(url) as connection:  # what it was granted in this schema, too
+            connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")

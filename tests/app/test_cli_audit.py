@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.databases import trader
 from tests.engine.market import bars, card
 from tests.fakes.clock import FakeClock
 from tests.ops.vault.kept import CHEAP
@@ -20,6 +21,7 @@ from evenkeel.app.setup import request
 from evenkeel.journal.verify import verify_database
 from evenkeel.ops.settings import load_settings
 from evenkeel.ops.vault.unlock import key_source
+from evenkeel.storage import projections
 from evenkeel.storage.migrate import NEWEST, VERSIONS
 from evenkeel.strategy.examples.sma_cross import SmaCross
 
@@ -256,11 +258,33 @@ def test_a_purge_is_asked_for_twice_and_with_a_reason(ask, run_id, years_later):
 
 
 def test_tables_are_made_again_to_the_same_content(ask, run_id):
-    """Paper leaves them up to date; a rebuild changes nothing."""
+    """Paper leaves its run's up to date; who did what is read by the first rebuild."""
     assert ask("db", "check")["ok"]
-    found = ask("db", "rebuild")
-    assert found["before"] == found["after"]
-    assert (found["runs"], found["as_the_journals_say"]) == (1, True)
+    first = ask("db", "rebuild")
+    assert (first["runs"], first["as_the_journals_say"]) == (2, True)
+    again = ask("db", "rebuild")
+    assert first["after"] == again["before"] == again["after"]
+    assert again["as_the_journals_say"]
+
+
+def test_who_acted_is_found_by_name(ask, run_id, monkeypatch):
+    ask("db", "rebuild")
+    monkeypatch.setattr(operations.getpass, "getuser", lambda: "anna")
+    for _ in range(2):
+        ask("db", "rebuild")
+    ask("db", "rebuild")
+    with opened(URL) as engine, engine.connect() as connection:
+        found = connection.execute(text("SELECT run_id, name, sequence FROM operators")).all()
+        told = connection.execute(
+            text("SELECT sequence, payload FROM journal_records WHERE run_id = 'operations'")
+        ).all()
+    actors = {}
+    for sequence, payload in told:
+        actors.setdefault(json.loads(payload)["body"]["actor"], sequence)
+    assert len(actors) == 2
+    assert {(run, name, first) for run, name, first in found} == {
+        ("operations", name, first) for name, first in actors.items()
+    }
 
 
 def test_what_no_journal_says_does_not_outlive_a_rebuild(ask, run_id):
@@ -271,8 +295,32 @@ def test_what_no_journal_says_does_not_outlive_a_rebuild(ask, run_id):
     assert ask("db", "rebuild")["as_the_journals_say"]
 
 
+def forget():
+    """As if no run had ever been read into the tables."""
+    with opened(URL) as engine:
+        projections.empty(engine)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "instruments SET lot = '7'",
+        "tickers SET instrument = 'B.XXXX'",
+        "accounts SET cash = '1'",
+        "strategies SET name = 'other'",
+        "limit_cards SET card = '{}'",
+        "operators SET name = 'nobody'",
+    ],
+)
+def test_what_a_run_began_with_is_held_to_its_journal_too(ask, run_id, change):
+    ask("db", "rebuild")
+    on_database(f"UPDATE {change}", rules=())
+    assert not ask("db", "rebuild", code=1)["as_the_journals_say"]
+    assert ask("db", "rebuild")["as_the_journals_say"]
+
+
 def test_tables_that_are_behind_are_said_to_be(ask, run_id):
-    on_database("DELETE FROM projections", rules=())
+    forget()
     assert ask("db", "check", code=1)["behind"] == [run_id]
     found = ask("db", "rebuild")
     assert found["as_the_journals_say"], "to be behind is no foreign content"
@@ -287,7 +335,8 @@ def test_a_database_goes_down_and_up_with_a_backup_each_time(ask, run_id):
     assert "db upgrade" in ask("db", "rebuild", code=2)["error"]
     up = ask("db", "upgrade", "--backups", "kept")
     assert (up["before"], up["after"]) == (VERSIONS[0], NEWEST)
-    assert up["records_projected"] == verify_database(URL, run_id).records
+    there = sum(verify_database(URL, run).records for run in (run_id, "operations"))
+    assert up["records_projected"] == there - 1, "all but the record of the upgrade itself"
     assert len({down["backup"], up["backup"], *map(str, Path("kept").glob("*.gz"))}) == 2
     assert ask("db", "rebuild")["after"] == sound
     assert ask("db", "upgrade")["backup"] is None
@@ -318,7 +367,7 @@ def test_a_backup_has_a_name_of_its_own(ask, run_id):
 
 
 def test_what_is_not_there_is_not_made(ask):
-    for words in (("check",), ("backup",), ("rebuild",)):
+    for words in (("check",), ("backup",), ("rebuild",), ("grants", "--role", "x")):
         assert "there is no database" in ask("db", *words, code=2)["error"]
     assert not Path("evenkeel.db").exists()
 
@@ -354,10 +403,9 @@ def test_commands_that_change_a_database_are_on_record(ask, run_id):
 
 
 def test_what_is_to_be_done_is_said_to_people_too(ask, run_id, capsys):
-    on_database("DELETE FROM projections", rules=())
+    forget()
     assert main(["db", "check"]) == 1
     assert "Next: evenkeel db rebuild" in capsys.readouterr().out
-    on_database("UPDATE positions SET quantity = '1000000'", rules=())
     ask("db", "rebuild")
     on_database("UPDATE positions SET quantity = '1000000'", rules=())
     assert main(["db", "rebuild"]) == 1
@@ -380,3 +428,27 @@ def test_each_command_says_it_for_people_too(run_id, capsys):
     ):
         assert main(words.split()) == 0, words
         assert capsys.readouterr().out.count("\n") >= 1
+
+
+def test_a_trading_user_is_granted_what_it_needs(ask, postgres_database, capsys):
+    url = ("--database", postgres_database)
+    with trader(postgres_database) as (role, as_trader):
+        shown = ask("db", "grants", "--role", role, *url)
+        assert not shown["done"]
+        assert any(each.startswith("GRANT SELECT, INSERT ON") for each in shown["sql"])
+        assert ask("db", "grants", "--role", role, "--yes", *url) == shown | {"done": True}
+        assert ask("db", "check", "--database", as_trader)["ok"]
+        told = ask("db", "backup", "all.gz", "--database", as_trader, code=3)["error"]
+        assert "permission denied for table users; that is for the owner of the tables" in told
+        assert main(["db", "grants", "--role", role, *url]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == "-- Nothing was changed: add --yes."
+        assert ask("db", "grants", "--role", "nobody", "--yes", *url, code=2)
+    with opened(postgres_database) as engine, engine.connect() as connection:
+        told = connection.scalars(text("SELECT payload FROM journal_records")).all()
+    assert [json.loads(each)["body"]["after"] for each in told] == [{"role": role}]
+    assert "has no roles" in grants_in_sqlite(ask)
+
+
+def grants_in_sqlite(ask):
+    ask("db", "upgrade")
+    return ask("db", "grants", "--role", "trader", code=2)["error"]

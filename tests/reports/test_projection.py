@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from tests.journal.sample import ORDER, STARTED, a_run, fill
 
-from evenkeel.domain.events import OrderAccepted, OrderCanceled, RunEnded
+from evenkeel.domain.events import OperatorActed, OrderAccepted, OrderCanceled, RunEnded
 from evenkeel.domain.instrument_events import CashDividend, Delisted, Split
 from evenkeel.domain.order import Side
 from evenkeel.domain.verdict import Approved, Reason, Refused
@@ -15,12 +15,18 @@ from evenkeel.journal.chain import links, tombstone
 from evenkeel.reports.projection import project
 from evenkeel.storage.tables import (
     PROJECTIONS,
+    AccountRow,
     CorporateActionRow,
     FillRow,
+    InstrumentRow,
+    LimitCardRow,
     LotRow,
+    OperatorRow,
     OrderRow,
     PositionRow,
     PostingRow,
+    StrategyRow,
+    TickerRow,
 )
 
 D = Decimal
@@ -148,13 +154,22 @@ def test_a_split_leaves_what_lots_cost():
     assert columns(rows[LotRow], "quantity", "cost") == [(D(70), D(70))]
 
 
-def test_a_run_that_traded_nothing_has_no_rows():
+def test_a_run_that_traded_nothing_has_rows_of_what_it_began_with():
     rows = rows_of(RunEnded(9, D(1), ""))
-    assert not any(rows.values())
+    assert {model for model, made in rows.items() if made} == {
+        *(InstrumentRow, TickerRow, AccountRow, StrategyRow, LimitCardRow)
+    }
 
 
 def test_an_empty_journal_has_no_rows():
     assert not any(project([]).values())
+
+
+def test_somebody_who_acts_again_is_known_by_the_first_time():
+    acts = [OperatorActed(at, who, "x") for at, who in ((5, "anna"), (6, "ben"), (7, "anna"))]
+    rows = project(linked.line for linked in links(acts))
+    assert columns(rows[OperatorRow], "name", "sequence", "at") == [("anna", 1, 5), ("ben", 2, 6)]
+    assert not any(made for model, made in rows.items() if model is not OperatorRow)
 
 
 def purged(lines, *numbers):

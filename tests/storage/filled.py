@@ -6,7 +6,7 @@ from sqlalchemy import insert, text
 from tests.journal.sample import a_run
 
 from evenkeel.journal.database import DatabaseJournal
-from evenkeel.storage.columns import unlocked
+from evenkeel.storage.columns import Encrypted, unlocked
 from evenkeel.storage.engine import take_write_lock
 from evenkeel.storage.tables import Base
 
@@ -19,7 +19,6 @@ VALUES = {
     "BOOLEAN": True,
     "JSON": {"fast": "10", "naïve": ["“”", None, 1.5]},
     "Amount": Decimal("-12345678901234567890.12345678901234567890"),
-    "Encrypted": NUMBER,
 }
 
 
@@ -53,6 +52,11 @@ def fill(engine):
         for table in Base.metadata.sorted_tables:
             if table.name not in {"runs", "journal_records", "leases"}:
                 row = {column.name: _value(column) for column in table.columns}
+                row |= {
+                    each.name: each.type.seal(NUMBER, row=row["name"])
+                    for each in table.columns
+                    if isinstance(each.type, Encrypted)
+                }
                 connection.execute(insert(table).values(row))
                 if table.name in {"users", "lots"}:  # once more, with nothing in it
                     empty = {each.name: None for each in table.columns if each.nullable}

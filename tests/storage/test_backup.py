@@ -15,7 +15,7 @@ from evenkeel.storage.backup import back_up, restore
 from evenkeel.storage.columns import unlocked
 from evenkeel.storage.engine import open_engine
 from evenkeel.storage.migrate import NEWEST, change, check, current, prepare
-from evenkeel.storage.tables import AccountRow, Base
+from evenkeel.storage.tables import ACCOUNT_NUMBER, Base, BrokerAccountRow
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def taken(engine, path):
 
 
 def contents(engine):
-    with unlocked(Mask()), engine.connect() as connection:
+    with engine.connect() as connection:
         return {
             table.name: [
                 tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
@@ -78,7 +78,8 @@ def test_what_is_encrypted_stays_so(engine, path):
     taken(engine, path)
     assert NUMBER.encode() not in gzip.decompress(path.read_bytes())
     with unlocked(Mask()), engine.connect() as connection:
-        assert connection.scalar(select(AccountRow.number)) == NUMBER
+        account = connection.execute(select(BrokerAccountRow.name, BrokerAccountRow.number)).one()
+        assert ACCOUNT_NUMBER.open(account.number, row=account.name) == NUMBER
 
 
 def test_an_empty_database_is_not_kept(tmp_path, path):

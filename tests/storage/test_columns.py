@@ -5,14 +5,21 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import StatementError
 from tests.storage.filled import NUMBER, Mask
 
-from evenkeel.domain.errors import ConfigError, OutsideError
+from evenkeel.domain.errors import ConfigError, OutsideError, VaultError
+from evenkeel.ops.vault.cipher import Cipher
 from evenkeel.storage.columns import unlocked
 from evenkeel.storage.engine import open_engine, take_write_lock, trouble_told
-from evenkeel.storage.tables import AccountRow, InstrumentRow
+from evenkeel.storage.tables import (
+    ACCOUNT_NUMBER,
+    SECOND_FACTOR,
+    TOKEN,
+    BrokerAccountRow,
+    InstrumentRow,
+)
 
 D = Decimal
 
@@ -25,10 +32,10 @@ def engine(any_database):
 
 
 def there_and_back(engine, tick):
-    row = {"id": "A.XNAS", "name": "", "currency": "USD", "lot": D(1), "multiplier": D(1)}
+    row = {"run_id": "one", "id": "A.XNAS", "currency": "USD", "lot": D(1), "multiplier": D(1)}
     with engine.connect() as connection:
         take_write_lock(connection)
-        connection.execute(insert(InstrumentRow).values(**row, tick=tick, tradable=True))
+        connection.execute(insert(InstrumentRow).values(**row, tick=tick, quarantine=""))
         back = connection.scalar(select(InstrumentRow.tick))
         connection.rollback()
     return back
@@ -51,54 +58,97 @@ def test_no_amount_is_no_amount(engine):
     assert there_and_back(engine, None) is None
 
 
-ACCOUNT = {"name": "paper", "broker": "ib", "number": NUMBER, "currency": "USD", "opened_at": 1}
+def account(name="paper", number=None):
+    return {"name": name, "broker": "ib", "number": number, "currency": "USD", "opened_at": 1}
+
+
+def add(engine, name="paper", number=NUMBER):
+    sealed = ACCOUNT_NUMBER.seal(number, row=name)
+    with trouble_told(engine), engine.begin() as connection:
+        connection.execute(insert(BrokerAccountRow).values(account(name, sealed)))
+
+
+def number_of(engine, name="paper"):
+    query = select(BrokerAccountRow.number).where(BrokerAccountRow.name == name)
+    with trouble_told(engine), engine.connect() as connection:
+        return ACCOUNT_NUMBER.open(connection.scalar(query), row=name)
 
 
 def test_an_account_number_is_read_by_who_has_the_key(engine, tmp_path):
-    with unlocked(Mask()), engine.begin() as connection:
-        take_write_lock(connection)
-        connection.execute(insert(AccountRow).values(ACCOUNT))
-        assert connection.scalar(select(AccountRow.number)) == NUMBER
+    with unlocked(Mask()):
+        add(engine)
+        assert number_of(engine) == NUMBER
     with engine.connect() as connection:
-        kept = bytes(connection.scalar(text("SELECT number FROM accounts")))
-    assert kept == b"accounts.number\x00\xff" + NUMBER[::-1].encode()
+        kept = bytes(connection.scalar(text("SELECT number FROM broker_accounts")))
+    place = b"\0\0\0\x16broker_accounts.number\0\0\0\x05paper"  # each part behind its length
+    assert kept == place + b"\x00\xff" + NUMBER[::-1].encode()
     for file in tmp_path.iterdir():
         assert NUMBER.encode() not in file.read_bytes()
 
 
+@pytest.mark.parametrize("names", [("real", "paper"), ("third", "fourth")])
+def test_what_was_moved_to_another_row_does_not_open(engine, names):
+    """The real cipher, and somebody who may write to the database and has no key."""
+    move = text("UPDATE broker_accounts SET number = :number, name = :name WHERE name = :was")
+    with unlocked(Cipher("accounts", {1: bytes(32)})):
+        add(engine, "paper", "DU-1")
+        add(engine, "real", "U-2")
+        assert [number_of(engine, name) for name in ("paper", "real")] == ["DU-1", "U-2"]
+        with engine.begin() as connection:
+            found = connection.execute(text("SELECT name, number FROM broker_accounts")).all()
+            kept = {name: bytes(number) for name, number in found}
+            for was, name in zip(("paper", "real"), names, strict=True):
+                there = name if name in kept else was
+                connection.execute(move, {"was": there, "name": name, "number": kept[was]})
+        for name in names:
+            with pytest.raises(VaultError, match="was changed or moved"):
+                number_of(engine, name)
+
+
+def test_a_value_of_another_column_does_not_open_either():
+    with unlocked(Cipher("accounts", {1: bytes(32)})):
+        sealed = TOKEN.seal("anna's", row="anna")
+        assert TOKEN.open(sealed, row="anna") == "anna's"
+        with pytest.raises(VaultError, match="was changed or moved"):
+            SECOND_FACTOR.open(sealed, row="anna")
+
+
 def test_without_the_key_an_encrypted_column_is_neither_read_nor_written(engine):
-    with (
-        pytest.raises(ConfigError, match=r"accounts\.number is encrypted: unlock the vault"),
-        trouble_told(engine),
-        engine.begin() as connection,
-    ):
-        connection.execute(insert(AccountRow).values(ACCOUNT))
-    with unlocked(Mask()), engine.begin() as connection:
-        connection.execute(insert(AccountRow).values(ACCOUNT))
-    with (
-        pytest.raises(ConfigError, match="unlock the vault"),
-        trouble_told(engine),
-        engine.connect() as connection,
-    ):
-        connection.execute(select(AccountRow.number)).one()
+    told = r"broker_accounts\.number is encrypted: unlock the vault"
+    with pytest.raises(ConfigError, match=told):
+        add(engine)
+    with unlocked(Mask()):
+        add(engine)
+    with pytest.raises(ConfigError, match=told):
+        number_of(engine)
+
+
+def test_text_that_nobody_sealed_does_not_go_in(engine):
+    with pytest.raises(StatementError) as told, engine.begin() as connection:
+        connection.execute(insert(BrokerAccountRow).values(account(number=NUMBER)))
+    assert NUMBER not in str(told.value)
 
 
 def test_no_secret_needs_no_key(engine):
     with engine.begin() as connection:
-        connection.execute(insert(AccountRow).values(ACCOUNT | {"number": None}))
-        assert connection.scalar(select(AccountRow.number)) is None
+        connection.execute(insert(BrokerAccountRow).values(account()))
+        assert connection.scalar(select(BrokerAccountRow.number)) is None
 
 
 def test_the_key_is_lent_for_a_block_and_no_longer(engine):
-    one, other = Mask(), Mask()
-    with unlocked(one), engine.begin() as connection:
-        connection.execute(insert(AccountRow).values(ACCOUNT))
-        with unlocked(other):
-            connection.execute(update(AccountRow).values(number="DU-2"))
-        assert connection.scalar(select(AccountRow.number)) == "DU-2"
-    with pytest.raises(StatementError) as told, engine.begin() as connection:
-        connection.execute(update(AccountRow).values(number="DU-3"))
-    assert "DU-3" not in str(told.value)
+    with unlocked(Cipher("accounts", {1: bytes(32)})):
+        add(engine)
+        with unlocked(Mask()):
+            add(engine, "other", "DU-2")
+            assert number_of(engine, "other") == "DU-2"
+        assert number_of(engine) == NUMBER
+    with pytest.raises(ConfigError, match="unlock the vault"):
+        number_of(engine)
+
+
+def test_what_is_sealed_does_not_show_itself():
+    with unlocked(Mask()):
+        assert repr(TOKEN.seal("anna's", row="anna")) == "Sealed()"
 
 
 def test_a_value_is_told_in_no_error(engine):

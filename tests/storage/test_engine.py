@@ -185,17 +185,13 @@ def test_a_connection_that_died_while_idle_is_replaced(postgres_database):
 
 def test_a_frozen_reader_sees_one_moment(any_database):
     engine = open_engine(any_database)
-    count = text("SELECT count(*) FROM alerts")
+    count = text("SELECT count(*) FROM leases")
     with engine.connect() as reader:
         freeze(reader)
         assert reader.scalar(count) == 0
         with engine.begin() as writer:
             take_write_lock(writer)
-            writer.execute(
-                text(
-                    "INSERT INTO alerts (id, at, severity, kind, text) VALUES ('1', 1, '', '', '')"
-                )
-            )
+            writer.execute(text("INSERT INTO leases VALUES ('run x', 'here', 1, 1)"))
         assert reader.scalar(count) == 0
     with engine.connect() as reader:
         assert reader.scalar(count) == 1

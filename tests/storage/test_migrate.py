@@ -129,6 +129,7 @@ def test_journals_live_through_every_version(filled):
     check(filled)
     assert (rows_of(filled, "runs"), rows_of(filled, "journal_records")) == before
     assert not rows_of(filled, "alerts"), "what only the newer version knew is in the backup"
+    assert not rows_of(filled, "projections"), "so that all are made again"
 
 
 def test_at_every_version_records_are_kept(filled):
@@ -182,10 +183,47 @@ def test_without_a_backup_nothing_is_changed(filled):
     check(filled)
 
 
+MADE_OF = {
+    "sqlite": ("SELECT type, name, tbl_name, sql FROM sqlite_master",),
+    "postgresql": (
+        """SELECT table_name, column_name, data_type, is_nullable, character_maximum_length
+           FROM information_schema.columns WHERE table_schema = current_schema()""",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+        """SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+           WHERE connamespace = current_schema()::regnamespace""",
+        """SELECT tgname, pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+           WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal""",
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace",
+    ),
+}
+
+
+def made_of(engine):
+    """Everything that a database is made of, as the database itself says it."""
+    queries = MADE_OF[engine.dialect.name]
+    with engine.connect() as connection:
+        return {tuple(row) for query in queries for row in connection.execute(text(query))}
+
+
+def test_down_leads_to_where_up_came_from(engine):
+    up = {}
+    for version in VERSIONS:
+        change(engine, version)
+        up[version] = made_of(engine)
+    assert len({len(each) for each in up.values()}) == len(VERSIONS)
+    for version in reversed(VERSIONS):
+        change(engine, version)
+        assert made_of(engine) == up[version]
+
+
 @pytest.mark.parametrize(
     "statement",
     ["UPDATE limit_versions SET reason = 'x'", "DELETE FROM limit_versions"],
 )
-def test_versions_of_limits_are_kept(filled, statement):
+def test_the_version_that_had_versions_of_limits_keeps_them(engine, statement):
+    change(engine, NEWEST)
+    change(engine, "0002")
+    run_sql(engine, "INSERT INTO limit_cards VALUES ('calm', 1)")
+    run_sql(engine, "INSERT INTO limit_versions VALUES ('calm', 1, '{}', 'anna', '', 1)")
     with pytest.raises(IntegrityError, match="versions of limits are never changed"):
-        run_sql(filled, statement)
+        run_sql(engine, statement)

@@ -126,3 +126,12 @@ def test_every_projection_is_part_of_the_hash(engine):
     projections.replace(engine, "one", rows, sequence=1, head="")
     seen.add(projections.content_hash(engine))
     assert len(seen) == 3
+
+
+def test_how_far_each_run_reaches_is_known_oldest_first(engine):
+    begin(engine, "one")
+    begin(engine, "other", created_at=6)
+    assert projections.reach(engine) == {}
+    put(engine, "one", [])
+    put(engine, "other", [])
+    assert list(projections.reach(engine).items()) == [("other", 3), ("one", 3)]

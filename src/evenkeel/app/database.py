@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import OutsideError
 from evenkeel.journal.database import lines_of
-from evenkeel.journal.operations import OPERATIONS
 from evenkeel.ops.atomic_file import replace_file
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.reports.projection import project
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild made: the records of each run, and hashes of all content before and after.
+
+    `as_said` tells whether the tables had held what the journals say, and nothing else.
+    """
+
+    records: dict[str, int]
+    before: str
+    after: str
+    as_said: bool
 
 
 @contextmanager
@@ -67,21 +81,28 @@ def change_version(engine: Engine, to: str, folder: Path) -> tuple[str | None, s
 
 def rebuild(
     engine: Engine, *, told: Callable[[int, int], object] = lambda _done, _all: None
-) -> dict[str, int]:
-    """Empty the projections and make them again of the journals; return the records of each run.
+) -> Rebuilt:
+    """Empty the projections and make them again of the journals.
 
+    They are made again as far as they reached before that, and compared, and then to the end.
     `told` hears how many of how many runs are done.
     """
+    before, reached = projections.content_hash(engine), projections.reach(engine)
     projections.empty(engine)
-    return catch_up(engine, told=told)
+    done: dict[str, int] = {}
+    for run_id, sequence in reached.items():
+        told(len(done), len(reached))
+        done[run_id] = refresh(engine, run_id, to=sequence)
+    as_said = projections.content_hash(engine) == before
+    done |= catch_up(engine, told=told)
+    return Rebuilt(done, before, projections.content_hash(engine), as_said)
 
 
 def catch_up(
     engine: Engine, *, told: Callable[[int, int], object] = lambda _done, _all: None
 ) -> dict[str, int]:
     """Make the projections of those runs again whose journals have grown since."""
-    # What operators do makes no order and no posting.
-    runs = [run_id for run_id in projections.behind(engine) if run_id != OPERATIONS]
+    runs = projections.behind(engine)
     done: dict[str, int] = {}
     for run_id in runs:
         told(len(done), len(runs))
@@ -89,9 +110,9 @@ def catch_up(
     return done
 
 
-def refresh(engine: Engine, run_id: str) -> int:
-    """Make the projections of one run again; return how many records they come from."""
-    lines = list(lines_of(engine, run_id))
+def refresh(engine: Engine, run_id: str, *, to: int | None = None) -> int:
+    """Make the projections of one run again, to its end or to a record; return how many that are."""
+    lines = list(islice(lines_of(engine, run_id), to))
     head = lines[-1][:64].decode() if lines else "0" * 64
     projections.replace(engine, run_id, project(lines), sequence=len(lines), head=head)
     return len(lines)

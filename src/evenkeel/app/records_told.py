@@ -1,15 +1,15 @@
 """What is on record is told to the log as well: one event per record, after it is durable.
 
 An event carries the order's id, and as `correlation` the order that the decision began with: its
-replacements and its children carry the same. What somebody should look at is a warning, the rest
-is for who looks for it (`logging.levels = "info,app.records=debug"`).
+replacements and its children carry the same. What is alarming is a warning, the rest is for who
+looks for it (`logging.levels = "info,app.records=debug"`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evenkeel.domain.events import Halted, LiquidationForced, MarginCalled, OrderUncertain
+from evenkeel.domain.events import is_alarming
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.ops.logging import log_of
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _LOG = log_of("app.records")
 
-ALARMING = (Halted, LiquidationForced, MarginCalled, OrderUncertain)
-
 
 class RecordsTold:
     """Tells the records of one run, in their order."""
@@ -34,7 +32,7 @@ class RecordsTold:
     def tell(self, records: Sequence[Record]) -> None:
         """Say what these records are."""
         for record in records:
-            say = _LOG.warning if isinstance(record, ALARMING) else _LOG.debug
+            say = _LOG.warning if is_alarming(record) else _LOG.debug
             say(type(record).__name__, **self._ids(record), **_facts(record))
 
     def _ids(self, record: Record) -> dict[str, str]:

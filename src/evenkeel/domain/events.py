@@ -10,7 +10,7 @@ a new member must still touch. Times are UTC nanoseconds.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from msgspec import Struct, field
 
@@ -21,7 +21,7 @@ from evenkeel.domain.instrument_events import (
 from evenkeel.domain.instrument_events import InstrumentEvent
 from evenkeel.domain.instrument_events import Split as Split  # noqa: PLC0414 - the same
 from evenkeel.domain.money import ZERO
-from evenkeel.domain.verdict import Approved, Refused
+from evenkeel.domain.verdict import DATA_IN_DOUBT, Approved, Refused
 
 
 class RunStarted(Struct, frozen=True, gc=False):
@@ -242,3 +242,13 @@ Event: TypeAlias = (
 )
 
 Record: TypeAlias = RunStarted | Event | Approved | Refused | CancelRequested | Noted | RunEnded
+
+Alarm: TypeAlias = Halted | MarginCalled | LiquidationForced | OrderUncertain
+"""What somebody should look at at once."""
+
+
+def is_alarming(record: object) -> bool:
+    """Return whether a record is an `Alarm`, or a refusal because the data is in doubt."""
+    if isinstance(record, Refused):
+        return record.reason in DATA_IN_DOUBT
+    return isinstance(record, get_args(Alarm))

@@ -35,6 +35,10 @@ class Reason(Enum):
     OPEN_ORDERS = "open_orders_max"
 
 
+DATA_IN_DOUBT = (Reason.INSTRUMENT_QUARANTINED, Reason.PRICE_STALE)
+"""The reasons that say something about the data, not about the order."""
+
+
 class Approved(Struct, frozen=True, gc=False):
     """Permission to send one order. Made by the gate alone; a tidy test sees to it.
 

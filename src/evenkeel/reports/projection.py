@@ -1,4 +1,4 @@
-"""A journal as rows of tables: orders, fills, postings, positions, lots, corporate actions.
+"""A journal as rows of tables: what the run began with, what became of it, what to look at first.
 
 Everything here follows from the journal, so that `db rebuild` makes the same rows again. A record
 that was purged makes none.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import localcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from evenkeel.domain.events import RunStarted
+from evenkeel.domain.events import OperatorActed, RunStarted
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import instrument_of
 from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS, TradingHalted, TradingResumed
@@ -19,12 +19,17 @@ from evenkeel.domain.verdict import Refused
 from evenkeel.journal.causes import Causes
 from evenkeel.journal.replay import BOOKED, decode, read
 from evenkeel.ledger.book import Book, Booked
+from evenkeel.reports.alerts import alerts
 from evenkeel.reports.orders import lives
+from evenkeel.reports.run_facts import facts
 from evenkeel.reports.trades import matched
 from evenkeel.storage.tables import (
+    PROJECTIONS,
+    AlertRow,
     CorporateActionRow,
     FillRow,
     LotRow,
+    OperatorRow,
     OrderRow,
     PositionRow,
     PostingRow,
@@ -60,17 +65,16 @@ def project(lines: Iterable[bytes]) -> Rows:
         for sequence, record, cause in told
         if (order := _order(record)) is not None
     }
-    rows: Rows = {
-        OrderRow: [
-            _order_row(life, *verdicts[life.order.id]) for life in lives(r for _, r, _ in told)
-        ],
-        FillRow: [_fill_row(s, record, c) for s, record, c in told if isinstance(record, Fill)],
-        CorporateActionRow: actions,
-        PostingRow: [],
-        PositionRow: [],
-        LotRow: [],
-    }
+    rows: Rows = {model: [] for model in PROJECTIONS}
+    rows[OrderRow] = [
+        _order_row(life, *verdicts[life.order.id]) for life in lives(r for _, r, _ in told)
+    ]
+    rows[FillRow] = [_fill_row(s, r, cause) for s, r, cause in told if isinstance(r, Fill)]
+    rows[CorporateActionRow] = actions
+    rows[AlertRow] = alerts((sequence, record) for sequence, record, _ in told)
+    rows[OperatorRow] = _operator_rows((s, r) for s, r, _ in told if isinstance(r, OperatorActed))
     if told and isinstance(started := told[0][1], RunStarted):
+        rows |= facts(started, (record for _, record, _ in told))
         instruments = {name: instrument_of(name, f) for name, f in started.instruments.items()}
         moves = [(s, m, c) for s, m, c in told if isinstance(m, BOOKED)]
         book = Book(started.cash, started.currency, instruments)
@@ -201,3 +205,10 @@ def _lot_rows(moves: list[tuple[int, Booked]], instruments: Mapping[str, Instrum
                 }
             )
     return found
+
+
+def _operator_rows(acts: Iterable[tuple[int, OperatorActed]]) -> list[Row]:
+    first: dict[str, Row] = {}
+    for sequence, act in acts:
+        first.setdefault(act.actor, {"name": act.actor, "sequence": sequence, "at": act.at})
+    return list(first.values())

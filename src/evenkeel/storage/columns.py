@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from sqlalchemy.types import TypeDecorator
 
 from evenkeel.domain.errors import ConfigError
 from evenkeel.domain.money import text
+from evenkeel.ops.vault.envelope import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,11 +66,23 @@ def unlocked(cipher: Cipher) -> Iterator[None]:
         _cipher.reset(before)
 
 
-class Encrypted(TypeDecorator[str]):
-    """Text that is encrypted on its way in: account numbers, tokens, second factors.
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A text that was encrypted for one row of one column, and opens at no other place."""
 
-    `place` (`accounts.number`) is bound into the ciphertext: what was written into one column
-    does not open in another. Outside of `unlocked` it is neither read nor written.
+    ciphertext: bytes = field(repr=False)
+
+
+class Encrypted(TypeDecorator[Sealed]):
+    """A column of what `seal` made: account numbers, tokens, second factors.
+
+        number = ACCOUNT_NUMBER.seal("DU1234567", row="paper")     # goes into the row `paper`
+        ACCOUNT_NUMBER.open(found.number, row=found.name)
+
+    The ciphertext is bound to the column (`place`, such as `broker_accounts.number`) and to the
+    primary key of its row: what was moved to another one does not open. The key is said by who
+    writes and who reads, because a column's type sees values and not rows (decision 0031).
+    Outside of `unlocked` nothing is sealed or opened.
     """
 
     impl = LargeBinary
@@ -78,15 +92,22 @@ class Encrypted(TypeDecorator[str]):
         super().__init__()
         self.place = place
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
-        if value is None:
-            return None
-        return self._cipher().encrypt(value.encode(), bound_to=self.place.encode())
+    def seal(self, text: str, *, row: str) -> Sealed:
+        """Return `text` encrypted for the row of that key; `ConfigError` outside of `unlocked`."""
+        return Sealed(self._cipher().encrypt(text.encode(), bound_to=self._bound_to(row)))
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        return self._cipher().decrypt(value, bound_to=self.place.encode()).decode()
+    def open(self, sealed: Sealed, *, row: str) -> str:
+        """Return what was sealed for the row of that key; the cipher's error when it was not."""
+        return self._cipher().decrypt(sealed.ciphertext, bound_to=self._bound_to(row)).decode()
+
+    def process_bind_param(self, value: Sealed | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else value.ciphertext
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Sealed | None:
+        return None if value is None else Sealed(bytes(value))
+
+    def _bound_to(self, row: str) -> bytes:
+        return joined(self.place.encode(), row.encode())
 
     def _cipher(self) -> Cipher:
         cipher = _cipher.get()

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from evenkeel.domain.errors import ConfigError, EvenkeelError, OutsideError
+from evenkeel.domain.errors import ConfigError, OutsideError
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.ops.redact import without_password
 
@@ -30,6 +30,7 @@ _ADVICE = {
     "refused": "; start the server, or correct host and port",
     "could not translate host": "; correct the host",
     "authentication failed": "; correct user and password",
+    "permission denied": "; that is for the owner of the tables, or for `evenkeel db grants` to allow",
     "does not exist": "; create it, or correct the name",
     "too many clients": "; let the server take more connections, or end some",
 }
@@ -102,8 +103,6 @@ def trouble_told(engine: Engine) -> Iterator[None]:
         yield
     except (StatementError, PoolTimeoutError, engine.dialect.loaded_dbapi.Error) as error:
         cause = error.orig if isinstance(error, StatementError) else error
-        if isinstance(cause, EvenkeelError):
-            raise cause from None  # a column type of ours has said it already
         said = str(cause).partition("\n")[0]
         advice = next((what for sign, what in _ADVICE.items() if sign in said), "")
         raise OutsideError(

@@ -33,6 +33,17 @@ def behind(engine: Engine) -> list[str]:
         return list(connection.scalars(query))
 
 
+def reach(engine: Engine) -> dict[str, int]:
+    """Return to which record the projections of each run reach, the oldest run first."""
+    query = (
+        select(Projection.run_id, Projection.sequence)
+        .join(Run, Run.run_id == Projection.run_id)
+        .order_by(Run.created_at, Run.run_id)
+    )
+    with trouble_told(engine), engine.connect() as connection:
+        return {run.run_id: run.sequence for run in connection.execute(query)}
+
+
 def replace(
     engine: Engine,
     run_id: str,

@@ -1,12 +1,14 @@
 """The tables. A journal record is inserted once and never touched again; triggers see to it.
 
     the truth        runs, journal_records
-    its projections  orders, fills, positions, lots, postings, corporate_actions (`projections`
-                     says how far each run's reach); made from the journal alone, and made again
-                     by `evenkeel db rebuild`: nothing may be kept in them that is not there
-    what people and providers know
-                     instruments, tickers, accounts, strategies, limit_cards, limit_versions,
-                     alerts, users
+    its projections  (`projections` says how far each run's reach); made from the journal alone, and
+                     made again by `evenkeel db rebuild`: nothing may be kept in them that is not
+                     there
+        what a run began with      instruments, tickers, accounts, strategies, limit_cards
+        what became of it          orders, fills, positions, lots, postings, corporate_actions
+        what people look at first  alerts, operators
+    who may ask      broker_accounts, users: for `evenkeel live` and the dashboard, which write them;
+                     in a version without these they are empty
     who writes       leases
 
 The triggers, and everything else that a class cannot say, stand in the migrations. Every time is
@@ -22,7 +24,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from evenkeel.storage.columns import Amount, Encrypted
+from evenkeel.storage.columns import Amount, Encrypted, Sealed
 
 
 class Base(DeclarativeBase):
@@ -80,6 +82,89 @@ class Projection(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id"), primary_key=True)
     sequence: Mapped[int]
     head_hash: Mapped[str] = mapped_column(String(64))
+
+
+# ---- its projections: what a run began with ------------------------------------------------------
+
+
+class InstrumentRow(Base):
+    """An instrument as a run took it to be (see `domain/instrument.py`).
+
+    `tick` is None where none was declared; `quarantine` says why it must not be traded, else "".
+    """
+
+    __tablename__ = "instruments"
+
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str]
+    tick: Mapped[Decimal | None]
+    lot: Mapped[Decimal]
+    multiplier: Mapped[Decimal]
+    quarantine: Mapped[str]
+
+
+class TickerRow(Base):
+    """Which instrument a ticker stood for in a run: the one that it was called at the end.
+
+    It did so for bars that closed later than `since` (None: from the first one on) and not later
+    than `until` (None: to the last one).
+    """
+
+    __tablename__ = "tickers"
+
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ticker: Mapped[str] = mapped_column(index=True)
+    instrument: Mapped[str]
+    since: Mapped[int | None]
+    until: Mapped[int | None]
+
+
+class AccountRow(Base):
+    """The account that a run traded with: what was in it, and what it pays.
+
+    `settings` are the run's own words for loans, margin, shares of volume and exchange rates.
+    """
+
+    __tablename__ = "accounts"
+
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    currency: Mapped[str]
+    cash: Mapped[Decimal]
+    costs: Mapped[str]
+    slippage: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    opened_at: Mapped[int]
+
+
+class StrategyRow(Base):
+    """A strategy and the parameters that it ran with. The version of the code is in `runs`."""
+
+    __tablename__ = "strategies"
+
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    params: Mapped[dict[str, Any]]
+    started_at: Mapped[int]
+
+
+class LimitCardRow(Base):
+    """The limit card that a run was held to, in its own words (see `risk/limits.py`).
+
+    `version` is the SHA-256 of the card as JSON with sorted keys: cards that say the same are one
+    version, whenever and by whomever they were written.
+    """
+
+    __tablename__ = "limit_cards"
+
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(64), index=True)
+    card: Mapped[dict[str, Any]]
+    since: Mapped[int]
+
+
+# ---- its projections: what became of it -----------------------------------------------------------
 
 
 class OrderRow(Base):
@@ -201,111 +286,78 @@ class CorporateActionRow(Base):
     facts: Mapped[dict[str, Any]]
 
 
-# ---- what people and providers know ------------------------------------------------------------
-
-
-class InstrumentRow(Base):
-    """An instrument as `domain/instrument.py` means it."""
-
-    __tablename__ = "instruments"
-
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[str]
-    currency: Mapped[str]
-    tick: Mapped[Decimal | None]
-    lot: Mapped[Decimal]
-    multiplier: Mapped[Decimal]
-    tradable: Mapped[bool]
-
-
-class TickerRow(Base):
-    """What a provider calls an instrument, from `valid_from` to before `valid_to` (None: still)."""
-
-    __tablename__ = "tickers"
-
-    provider: Mapped[str] = mapped_column(String(32), primary_key=True)
-    ticker: Mapped[str] = mapped_column(String(64), primary_key=True)
-    valid_from: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    valid_to: Mapped[int | None]
-    instrument_id: Mapped[str] = mapped_column(ForeignKey("instruments.id"), index=True)
-
-
-class AccountRow(Base):
-    """An account at a broker. Its number is encrypted."""
-
-    __tablename__ = "accounts"
-
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    broker: Mapped[str]
-    number: Mapped[str | None] = mapped_column(Encrypted("accounts.number"))
-    currency: Mapped[str]
-    opened_at: Mapped[int]
-
-
-class StrategyRow(Base):
-    """A strategy's card: what it is for, who answers for it, and what exactly runs."""
-
-    __tablename__ = "strategies"
-
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    version: Mapped[str] = mapped_column(String(64), primary_key=True)
-    source: Mapped[str]
-    purpose: Mapped[str]
-    owner: Mapped[str]
-    params: Mapped[dict[str, Any]]
-    added_at: Mapped[int]
-
-
-class LimitCardRow(Base):
-    """A limit card and the version of it that is in force."""
-
-    __tablename__ = "limit_cards"
-
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    version: Mapped[int]
-
-
-class LimitVersionRow(Base):
-    """One version of a limit card, who wrote it and why; never changed."""
-
-    __tablename__ = "limit_versions"
-
-    name: Mapped[str] = mapped_column(ForeignKey("limit_cards.name"), primary_key=True)
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    card: Mapped[dict[str, Any]]
-    actor: Mapped[str]
-    reason: Mapped[str]
-    at: Mapped[int]
+# ---- its projections: what people look at first ----------------------------------------------------
 
 
 class AlertRow(Base):
-    """Something that a person was told, and who took note of it.
+    """Something that somebody should have looked at at once (see `reports/alerts.py`).
 
-    `id` is given by who raises it, so that what is raised twice is one alert.
+    `sequence` is the record that raised it, `kind` that record's. `ended_by` is the record that
+    ended it and `ended_at` its time; None where nothing has ended it, or nothing can.
     """
 
     __tablename__ = "alerts"
 
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    at: Mapped[int] = mapped_column(index=True)
-    severity: Mapped[str]
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str]
-    run_id: Mapped[str | None]
+    about: Mapped[str]
     text: Mapped[str]
-    seen_at: Mapped[int | None]
-    seen_by: Mapped[str | None]
+    at: Mapped[int] = mapped_column(index=True)
+    ended_by: Mapped[int | None]
+    ended_at: Mapped[int | None]
+
+
+class OperatorRow(Base):
+    """Somebody who did something that is on record, and the first record that says so.
+
+    The operators' journal is a run too (`operations`); what they did is in it, word for word. It
+    grows with every command: this table knows it as of the last `db rebuild`, `upgrade`, `restore`.
+    """
+
+    __tablename__ = "operators"
+
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
+    at: Mapped[int]
+
+
+# ---- who may ask ------------------------------------------------------------------------------
+
+ACCOUNT_NUMBER = Encrypted("broker_accounts.number")
+SECOND_FACTOR = Encrypted("users.second_factor")
+TOKEN = Encrypted("users.token")
+
+
+class BrokerAccountRow(Base):
+    """An account at a broker, by a name of ours; its number is encrypted.
+
+    Written by `evenkeel live` when it first connects: simulated accounts have no number.
+    """
+
+    __tablename__ = "broker_accounts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    broker: Mapped[str]
+    number: Mapped[Sealed | None] = mapped_column(ACCOUNT_NUMBER)
+    currency: Mapped[str]
+    opened_at: Mapped[int]
 
 
 class UserRow(Base):
-    """A person who may ask something of a bot; second factor and token are encrypted."""
+    """A person who may ask something of a bot; second factor and token are encrypted.
+
+    Written by the dashboard, which asks who one is. At a terminal, the system knows (`operators`).
+    """
 
     __tablename__ = "users"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     role: Mapped[str]
     password_hash: Mapped[str]
-    second_factor: Mapped[str | None] = mapped_column(Encrypted("users.second_factor"))
-    token: Mapped[str | None] = mapped_column(Encrypted("users.token"))
+    second_factor: Mapped[Sealed | None] = mapped_column(SECOND_FACTOR)
+    token: Mapped[Sealed | None] = mapped_column(TOKEN)
     added_at: Mapped[int]
     disabled_at: Mapped[int | None]
 
@@ -325,11 +377,18 @@ class LeaseRow(Base):
 
 
 PROJECTIONS: tuple[type[Base], ...] = (
+    InstrumentRow,
+    TickerRow,
+    AccountRow,
+    StrategyRow,
+    LimitCardRow,
     OrderRow,
     FillRow,
     PostingRow,
     PositionRow,
     LotRow,
     CorporateActionRow,
+    AlertRow,
+    OperatorRow,
 )
 """The tables that `db rebuild` empties and fills again."""

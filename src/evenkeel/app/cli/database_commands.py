@@ -121,3 +121,26 @@ def rebuild(*, database: Url = None, as_json: AsJson = False) -> int:
     from evenkeel.app.cli.database_kept import rebuild_answer
 
     return show(rebuild_answer(database), as_json=as_json)
+
+
+@db_app.command("grants")
+def grants(
+    *,
+    role: Annotated[str, typer.Option("--role", metavar="NAME", help="Who the bots come in as.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Carry it out; else it is printed.")] = False,
+    database: Url = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let a PostgreSQL role add to the journals and read them, and take every other right from it.
+
+    Ask it as the owner of the tables, with his URL. The role can then run bots on paper and use
+    the vault; it cannot change or remove a record, purge, upgrade or restore.
+
+    \b
+    Examples:
+      evenkeel db grants --role trader --database postgresql://owner@db.example/evenkeel
+      evenkeel db grants --role trader --database postgresql://owner@db.example/evenkeel --yes
+    """
+    from evenkeel.app.cli.database_kept import grants_answer
+
+    return show(grants_answer(database, role, yes=yes), as_json=as_json)

@@ -18,6 +18,7 @@ from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import load_settings
 from evenkeel.storage import migrate, projections
 from evenkeel.storage.backup import restore
+from evenkeel.storage.grants import grant, statements
 
 
 def upgrade_answer(database: str | None, to: str | None, backups: str) -> Answer:
@@ -61,6 +62,7 @@ def check_answer(database: str | None) -> Answer:
                 return Answer(
                     {**body, "ok": False, "problem": str(error)}, [str(error)], exit_code=1
                 )
+        # The operators' journal grows with every command, and its tables by the next rebuild.
         behind = [run for run in projections.behind(engine) if run != OPERATIONS]
     body |= {"ok": not behind, "behind": behind}
     facts = pairs([("database", without_password(url)), ("version", version)])
@@ -120,25 +122,39 @@ def rebuild_answer(database: str | None) -> Answer:
         raise UsageError(f"there is no database {url} yet: the first paper run makes it")
     with work.opened(url) as engine:
         migrate.check(engine)
-        stale = projections.behind(engine)
-        before = projections.content_hash(engine)
         with Progress("runs") as told:
-            done = work.rebuild(engine, told=told)
-        after = projections.content_hash(engine)
-    act(url, "db rebuild", before={"content": before}, after={"content": after})
-    foreign = before != after and not [run for run in stale if run != OPERATIONS]
+            made = work.rebuild(engine, told=told)
+    act(url, "db rebuild", before={"content": made.before}, after={"content": made.after})
+    records = sum(made.records.values())
     body = {
         "database": without_password(url),
-        "runs": len(done),
-        "records": sum(done.values()),
-        "before": before,
-        "after": after,
-        "as_the_journals_say": not foreign,
+        "runs": len(made.records),
+        "records": records,
+        "before": made.before,
+        "after": made.after,
+        "as_the_journals_say": made.as_said,
     }
-    lines = [f"Made again of {sum(done.values())} records of {len(done)} runs."]
-    if foreign:
+    lines = [f"Made again of {records} records of {len(made.records)} journals."]
+    if not made.as_said:
         lines.append("Before, the tables held something that no journal says.")
-    return Answer(body, [*lines, *pairs([("content", after)])], exit_code=1 if foreign else 0)
+    answer = [*lines, *pairs([("content", made.after)])]
+    return Answer(body, answer, exit_code=0 if made.as_said else 1)
+
+
+def grants_answer(database: str | None, role: str, *, yes: bool) -> Answer:
+    """Say in SQL what a trading user may do, or see to it."""
+    url = _url(database)
+    if _is_absent(url):
+        raise UsageError(f"there is no database {url} yet: the first paper run makes it")
+    with work.opened(url) as engine:
+        migrate.check(engine)
+        sql = statements(engine, role)
+        if yes:
+            act(url, "db grants", after={"role": role})
+            grant(engine, role)
+    body = {"database": without_password(url), "role": role, "done": yes, "sql": sql}
+    last = f"Done, in {without_password(url)}." if yes else "-- Nothing was changed: add --yes."
+    return Answer(body, [*(f"{each};" for each in sql), "", last])
 
 
 def _url(database: str | None) -> str:

@@ -6,7 +6,6 @@ from evenkeel.app.cli.shown import Answer, table
 from evenkeel.app.database import opened, refresh
 from evenkeel.app.operations import actor
 from evenkeel.domain.errors import UsageError
-from evenkeel.journal.operations import OPERATIONS
 from evenkeel.journal.purge import Retention, due, purge
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.ops.redact import without_password
@@ -26,8 +25,7 @@ def answer(reason: str, *, yes: bool) -> Answer:
         if yes:
             found = purge(engine, retention, at=at, actor=actor(), reason=reason)
             for each in found:
-                if each.run_id != OPERATIONS:
-                    refresh(engine, each.run_id)
+                refresh(engine, each.run_id)
         else:
             found = due(engine, retention, at=at)
     body = {

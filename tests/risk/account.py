@@ -155,6 +155,27 @@ class Account:
                 equity += quantity * self.prices[name] * self.instruments[name].multiplier
         return equity
 
+    def glance(self, instrument_id):
+        """What one look shows, from the exact answers above."""
+        instrument, last = self.instrument(instrument_id), self.price(instrument_id)
+        beside, equity = self.exposure_beside(instrument_id), self.equity()
+        one = self.reading(instrument_id)
+        idle = one == Reading(one.held)
+        if self.halted or not (instrument and last and idle and equity is not None):
+            return None
+        if isinstance(beside, str) or self.price_at(instrument_id) is None:
+            return None
+        return (
+            instrument,
+            last,
+            self.now - self.price_at(instrument_id),
+            float(last * instrument.multiplier),
+            float(one.held),
+            float(beside[0]),
+            float(equity),
+            float(self.cash),
+        )
+
     def working(self, order_id):
         slot = self.slots.get(order_id)
         return (slot.order, slot.leaves) if slot is not None and slot.open else None

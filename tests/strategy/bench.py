@@ -7,7 +7,7 @@ import numpy as np
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.domain.tape import Cursor
-from evenkeel.strategy.base import Position
+from evenkeel.strategy.base import Ask, Position
 from evenkeel.strategy.series import BarSeries, Frame, Series
 
 DAY = 86_400_000_000_000
@@ -61,6 +61,11 @@ class PaperDesk:
     @property
     def next_order(self):
         return len(self.asks) + 1
+
+    def market(self, strategy, instrument, side, quantity, sizing):
+        return self.place(
+            strategy, Ask(instrument, side, quantity, OrderType.MARKET, sizing=sizing)
+        )
 
     def place(self, strategy, ask):
         if ask.quantity < self.lot:  # rounds down to nothing

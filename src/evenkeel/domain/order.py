@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -156,3 +157,23 @@ class Order(Struct, frozen=True, gc=False):
     oca_group: int | None = None
     reason: str = ""
     sizing: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is at the market until it is canceled, and hangs together with no other."""
+        return _conditions(self) == _NO_CONDITIONS
+
+
+_conditions = attrgetter(
+    "type",
+    "tif",
+    "limit_price",
+    "stop_price",
+    "trail_amount",
+    "trail_percent",
+    "expires_at",
+    "replaces",
+    "parent",
+    "oca_group",
+)
+_NO_CONDITIONS = (OrderType.MARKET, TimeInForce.GTC, *[None] * 8)

@@ -20,37 +20,43 @@ if TYPE_CHECKING:
 NEVER = 2**63 - 1
 """A time that does not come (UTC nanoseconds)."""
 
+_NEAR = 64
+
 
 class Cursor:
-    """Where one timeline stands. `index` is the newest visible bar, -1 before the first.
+    """Where one timeline stands. `index` is the newest visible bar, -1 before the first."""
 
-    `next_at` is when the next bar closes, `NEVER` after the last.
-    """
-
-    __slots__ = ("index", "next_at", "times")
+    __slots__ = ("index", "times")
 
     def __init__(self, times: memoryview) -> None:
         """Start before the first of `times` (int64 closing times, increasing)."""
         self.index = -1
-        self.follow(times)
+        self.times = times
 
     def follow(self, times: memoryview) -> None:
         """Take a longer timeline that begins like the one so far; stay where it stands."""
         self.times = times
-        following = self.index + 1
-        self.next_at: int = times[following] if following < len(times) else NEVER
+
+    @property
+    def next_at(self) -> int:
+        """When the next bar closes, `NEVER` after the last."""
+        times, following = self.times, self.index + 1
+        return times[following] if following < len(times) else NEVER
 
     def advance(self, now: int) -> None:
         """Show every bar that closed at or before `now`."""
-        if now < self.next_at:
+        times, following = self.times, self.index + 1
+        length = len(times)
+        if following >= length or times[following] > now:
             return
-        times, index = self.times, self.index + 1
-        last = len(times) - 1
-        following = times[index + 1] if index < last else NEVER
-        if following <= now:
-            index = bisect_right(times, now, index + 1) - 1
-            following = times[index + 1] if index < last else NEVER
-        self.index, self.next_at = index, following
+        following += 1
+        if following < length and times[following] <= now:
+            near = following + _NEAR
+            if near < length and times[near] > now:  # most jumps are short ones
+                following = bisect_right(times, now, following, near)
+            else:
+                following = bisect_right(times, now, following)
+        self.index = following - 1
 
 
 class Line:
@@ -143,8 +149,7 @@ class Tape:
         """Move time to `now`: every bar that closed by then becomes visible."""
         self.now = now
         for cursor in self.cursors:
-            if cursor.next_at <= now:
-                cursor.advance(now)
+            cursor.advance(now)
 
     @property
     def next_at(self) -> int:

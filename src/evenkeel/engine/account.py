@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.fx import FxRates
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order
-    from evenkeel.domain.portfolio import Exposure
+    from evenkeel.domain.portfolio import Exposure, Glance
     from evenkeel.domain.tape import Tape
 
 
@@ -141,6 +141,29 @@ class Account:
 
     def exposure_beside(self, instrument_id: str) -> Exposure | str:
         return self._exposures.beside(instrument_id)
+
+    def glance(self, instrument_id: str) -> Glance | None:
+        tape, orders, book = self.tape, self.orders, self.book
+        line, instrument = tape.lines.get(instrument_id), self.instruments.get(instrument_id)
+        if line is None or instrument is None or self.halted is not None or self.rates is not None:
+            return None
+        last, index = line.price, line.cursor.index
+        if last is None or instrument_id in orders.instruments:
+            return None
+        unit, age = line.closes[index], tape.now - line.cursor.times[index]
+        if instrument.multiplier is not ONE:
+            unit *= float(instrument.multiplier)
+        holding = book.held.get(instrument_id)
+        held = 0.0 if holding is None else float(holding.lots.quantity)
+        value, beside, cash = held * unit, 0.0, float(book.cash)
+        if len(book.held) > (holding is not None):
+            gross, value = self._exposures.at_a_glance()
+            beside = gross - abs(held) * unit
+        if orders.open_count:
+            if orders.fresh_at != tape.now or orders.fresh_count != orders.open_count:
+                return None  # prices have moved since they were reserved
+            beside += orders.fresh_value
+        return instrument, last, age, unit, held, beside, cash + value, cash
 
     def equity(self) -> Decimal | None:
         valued_at = self.tape.now, self.book.changes

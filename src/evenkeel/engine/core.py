@@ -106,6 +106,7 @@ class Core:
         """Take longer histories, as they come in on paper and live."""
         self.tape.extend(bars)
         self._seats.setup()
+        self._wake = self._seats.waking()  # instruments that shared their bar times may have parted
 
     def advance(self, until: int) -> list[Record]:
         """Show bars closed up to `until` to those who want them, up to the first decision.
@@ -135,7 +136,19 @@ class Core:
 
     def process(self, event: Event) -> list[Record]:
         """Take one event in; return it with everything it caused, in order."""
-        self._outbox.records.append(event)
+        outbox = self._outbox
+        outbox.records.append(event)
+        if type(event) is Fill:
+            self._fill(event)
+        elif type(event) is OrderAccepted:
+            self._reports.confirmed(event.order_id)
+        else:
+            self._take(event)
+        if self.account.rates is not None:
+            self._convert()
+        return self._decided() if outbox.refusals else outbox.take()
+
+    def _take(self, event: Event) -> None:
         match event:
             case Fill():
                 self._fill(event)
@@ -172,9 +185,6 @@ class Core:
                 self.account.halted = None
             case OperatorActed():
                 pass  # it is on record; what it changes comes in as what it is
-        if self.account.rates is not None:
-            self._convert()
-        return self._decided()
 
     def _convert(self) -> None:
         """Change what an event has left in other currencies, and write down at which rate."""

@@ -12,7 +12,7 @@ from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side,
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
 from evenkeel.engine.working import CANCEL
-from evenkeel.risk import gate
+from evenkeel.risk.gate import Gate
 from evenkeel.strategy.base import OrderUpdate, Position
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evenkeel.risk.limits import Limits
     from evenkeel.strategy.base import Ask
 
+_MARKET = OrderType.MARKET
 _AT_MARKET = (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
 
 
@@ -45,7 +46,7 @@ class StrategyDesk:
     def __init__(self, account: Account, limits: Limits, outbox: Outbox, owner: int) -> None:
         """Serve the strategy with number `owner`."""
         self._account = account
-        self._limits = limits
+        self._gate = Gate(limits)
         self._outbox = outbox
         self._owner = owner
 
@@ -57,19 +58,38 @@ class StrategyDesk:
     def next_order(self) -> int:
         return self._outbox.orders_made + 1
 
-    def place(self, strategy: str, ask: Ask) -> int | None:
-        """Make an order of a wish and review it; its number if it was approved."""
-        if self._outbox.closed:
-            raise StrategyError(f"{strategy} cannot place orders after the last bar (in on_stop)")
-        account, outbox = self._account, self._outbox
-        instrument, quantity = account.instruments[ask.instrument], ask.quantity
-        if quantity > ZERO and quantity % instrument.lot:
-            quantity = round_down(quantity, instrument.lot)
+    def market(
+        self, strategy: str, instrument: str, side: Side, quantity: Decimal, sizing: str
+    ) -> int | None:
+        quantity = self._in_lots(strategy, instrument, quantity)
         if not quantity:
             return None
-        outbox.orders_made += 1
-        order = self._order(outbox.orders_made, strategy, ask, quantity, instrument.tick)
-        verdict = gate.review(order, account, self._limits)
+        number = self._outbox.orders_made = self._outbox.orders_made + 1
+        now = self._account.tape.now
+        return self._review(
+            Order(number, strategy, instrument, side, quantity, _MARKET, now, sizing=sizing)
+        )
+
+    def place(self, strategy: str, ask: Ask) -> int | None:
+        """Make an order of a wish and review it; its number if it was approved."""
+        quantity = self._in_lots(strategy, ask.instrument, ask.quantity)
+        if not quantity:
+            return None
+        number = self._outbox.orders_made = self._outbox.orders_made + 1
+        tick = self._account.instruments[ask.instrument].tick
+        return self._review(self._order(number, strategy, ask, quantity, tick))
+
+    def _in_lots(self, strategy: str, instrument: str, quantity: Decimal) -> Decimal:
+        if self._outbox.closed:
+            raise StrategyError(f"{strategy} cannot place orders after the last bar (in on_stop)")
+        lot = self._account.instruments[instrument].lot
+        if quantity > ZERO and quantity % lot:
+            return round_down(quantity, lot)
+        return quantity
+
+    def _review(self, order: Order) -> int | None:
+        account, outbox = self._account, self._outbox
+        verdict = self._gate.review(order, account)
         outbox.records.append(verdict)
         if type(verdict) is Approved:
             account.orders.approve(verdict, self._owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.money import ZERO
@@ -26,6 +27,8 @@ class Exposures:
         self._each: dict[str, Exposure] = {}
         self._missing: dict[str, str] = {}
         self._total = _NOTHING
+        self._seen_at = (-1, -1)
+        self._seen = (0.0, 0.0)
 
     def beside(self, name: str) -> Exposure | str:
         """Return the exposure in every instrument but one; text says what is missing for it."""
@@ -47,6 +50,23 @@ class Exposures:
             if other != name:
                 return missing
         return _less(self._total, self._each.get(name, _NOTHING))
+
+    def at_a_glance(self) -> tuple[float, float]:
+        """Return gross and net value of everything held at the last prices; NaN without one."""
+        account = self._account
+        seen_at = account.tape.now, account.book.changes
+        if seen_at != self._seen_at:
+            gross = net = 0.0
+            for name, holding in account.book.held.items():
+                line = account.tape.lines[name]
+                index = line.cursor.index
+                value = holding.units * line.closes[index] if index >= 0 else nan
+                if holding.multiplier is not None:
+                    value *= float(holding.multiplier)
+                gross += abs(value)
+                net += value
+            self._seen_at, self._seen = seen_at, (gross, net)
+        return self._seen
 
     def _count(self, names: Iterable[str]) -> None:
         total, prices = self._total, self._account.price

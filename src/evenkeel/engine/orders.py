@@ -8,11 +8,12 @@ order and its replacement, and the legs of one OCA group decided at one moment.
 from __future__ import annotations
 
 from bisect import bisect_left
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from evenkeel.domain.money import EXACT, ZERO, round_down
+from evenkeel.domain.money import EXACT, ONE, ZERO, round_down
 from evenkeel.domain.order import TERMINAL, Order, OrderStatus, Side
 from evenkeel.domain.portfolio import Reading
 from evenkeel.engine.working import CANCEL, ClaimKey, Working
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from evenkeel.domain.verdict import Approved
 
 _NONE: dict[int, Working] = {}
+_NEW, _FILLED = OrderStatus.NEW, OrderStatus.FILLED
+_approved_at = attrgetter("at")
 
 
 class Orders:
@@ -38,9 +41,13 @@ class Orders:
         self._all: dict[int, Working] = {}
         self._open: dict[str, dict[int, Working]] = {}  # only instruments that have some
         self._shared: set[ClaimKey] = set()
-        self._approved_at: list[int] = []
-        self._approved: list[Order] = []
+        self._approved: list[Approved] = []
+        self._several = len(instruments) > 1
         self.open_count = 0
+        self.fresh_at = -1
+        """When the last order was approved; how many were at that moment, and worth what."""
+        self.fresh_count = 0
+        self.fresh_value = 0.0
         self.touched: set[str] = set()  # whose readings may be others than when last counted
 
     def __getitem__(self, order_id: int) -> Working | None:
@@ -67,21 +74,33 @@ class Orders:
         """Reserve an order from the moment of intent."""
         order = approved.order
         number, name = order.id, order.instrument
-        claim: ClaimKey = number
+        working = self._all[number] = Working(approved, owner)
         if order.replaces is not None or order.oca_group is not None:
-            claim = self._claim(order)
-            self._shared.add(claim)
-        working = self._all[number] = Working(approved, owner, claim)
+            working.claim = self._claim(order)
+            self._shared.add(working.claim)
         if name in self._open:
             self._open[name][number] = working
         else:
             self._open[name] = {number: working}
-        self._approved_at.append(approved.at)
-        self._approved.append(order)
+        self._approved.append(approved)
         self.open_count += 1
-        self.touched.add(name)
+        if self._several:
+            self.touched.add(name)
+            self._note(approved)
         if order.replaces is not None:
             self._all[order.replaces].ask(number)
+
+    def _note(self, approved: Approved) -> None:
+        """Add to what was approved at one moment."""
+        order = approved.order
+        worth = float(order.quantity) * float(approved.reserve_price)
+        multiplier = self._instruments[order.instrument].multiplier
+        if multiplier is not ONE:
+            worth *= float(multiplier)
+        if approved.at != self.fresh_at:
+            self.fresh_at, self.fresh_count, self.fresh_value = approved.at, 0, 0.0
+        self.fresh_count += 1
+        self.fresh_value += worth
 
     def ask_cancel(self, order_id: int) -> list[int]:
         """Return what to cancel so that an order ends: itself, and replacements on their way.
@@ -102,6 +121,10 @@ class Orders:
             return None
         quantity = fill.quantity
         working.filled += quantity
+        if working.status is _NEW and quantity == working.leaves and not self._shared:
+            working.leaves, working.status = ZERO, _FILLED
+            self._forget(working)
+            return working
         if working.claim in self._shared:
             fits = self._fill_shared(working, quantity)
         else:
@@ -215,16 +238,16 @@ class Orders:
 
     def approved_since(self, at: int) -> int:
         """Return how many orders were approved at or after `at`."""
-        return len(self._approved_at) - bisect_left(self._approved_at, at)
+        return len(self._approved) - bisect_left(self._approved, at, key=_approved_at)
 
     def same_order_since(self, order: Order, at: int) -> Order | None:
         """Return the latest order with the same terms that was approved at or after `at`."""
         terms = _terms(order)
-        for position in range(len(self._approved) - 1, -1, -1):
-            if self._approved_at[position] < at:
+        for approved in reversed(self._approved):
+            if approved.at < at:
                 return None
-            if _terms(self._approved[position]) == terms:
-                return self._approved[position]
+            if _terms(approved.order) == terms:
+                return approved.order
         return None
 
     # ---- claims ----
@@ -260,13 +283,19 @@ class Orders:
             total[1] += EXACT.divide(value * beyond, quantity)
 
     def _forget_if_done(self, working: Working) -> None:
-        name, number = working.order.instrument, working.order.id
-        open_orders = self._open.get(name, _NONE)
-        if working.done and number in open_orders:
-            del open_orders[number]
-            self.open_count -= 1
-            if not open_orders:
-                del self._open[name]
+        order = working.order
+        if working.done and order.id in self._open.get(order.instrument, _NONE):
+            self._forget(working)
+
+    def _forget(self, working: Working) -> None:
+        order = working.order
+        open_orders = self._open[order.instrument]
+        del open_orders[order.id]
+        if not open_orders:
+            del self._open[order.instrument]
+        self.open_count -= 1
+        if order.created_at == self.fresh_at:
+            self.fresh_count -= 1
 
 
 def _could_fill(working: Working, members: list[Working], counted: Decimal) -> Decimal:
@@ -292,15 +321,14 @@ def _scaled(price: Decimal | None, split: Split | StockDividend) -> Decimal | No
     return None if price is None else _price(price, split)
 
 
-def _terms(order: Order) -> tuple[object, ...]:
-    return (
-        order.instrument,
-        order.side,
-        order.quantity,
-        order.type,
-        order.limit_price,
-        order.stop_price,
-        order.trail_amount,
-        order.trail_percent,
-        order.parent,
-    )
+_terms = attrgetter(
+    "instrument",
+    "side",
+    "quantity",
+    "type",
+    "limit_price",
+    "stop_price",
+    "trail_amount",
+    "trail_percent",
+    "parent",
+)

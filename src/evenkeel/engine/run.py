@@ -80,27 +80,25 @@ class Shell:
                 continue  # an order is on its way: another moment may come first now
             if moment == NEVER:
                 return
-            self._charge(moment)
-            core.reveal(moment)
-            for action in schedule.actions_due():
-                self.carry(core.process(action))
-            self._listen()
-            self._keep_margin()
+            self._reach(moment)
             while records := core.advance(moment):
                 self.carry(records)
 
-    def _charge(self, moment: int) -> None:
-        """Charge for what was lent until now, before the bars of `moment` are seen."""
-        lender = self._lender
+    def _reach(self, moment: int) -> None:
+        """Let time come to `moment`, and take in what has happened by then."""
+        core, lender = self._core, self._lender
         if lender is not None and lender.owes():
-            self._core.reveal(moment - 1)
-            for event in lender.charges(moment):
-                self.carry(self._core.process(event))
-
-    def _keep_margin(self) -> None:
-        if self._lender is not None:
-            for event in self._lender.margin_events():
-                self.carry(self._core.process(event))
+            # Charge for what was lent until now, before the bars of `moment` are seen.
+            core.reveal(moment - 1)
+            for charge in lender.charges(moment):
+                self.carry(core.process(charge))
+        core.reveal(moment)
+        for action in self._schedule.actions_due():
+            self.carry(core.process(action))
+        self._listen()
+        if lender is not None:
+            for event in lender.margin_events():
+                self.carry(core.process(event))
 
     def carry(self, records: list[Record]) -> None:
         """Write records down, carry them out, and take in what the venue says to it."""
@@ -109,27 +107,30 @@ class Shell:
 
     def _listen(self) -> None:
         """Take in what the venue says, and what it says to what comes of that."""
-        core, asked = self._core, True
+        core, broker, asked = self._core, self._broker, True
         while asked:
             asked = False
-            for event in self._broker.events():
+            for event in broker.events():
                 asked |= self._write_and_do(core.process(event))
 
     def _write_and_do(self, records: list[Record]) -> bool:
-        """Write records down, then carry them out; whether the venue was asked for something."""
+        """Write records down, then carry them out; whether the venue was asked for something.
+
+        A fact is written down, and there is nothing to do about it.
+        """
         if not records:
             return False
         self._journal.append(records)
         asked = False
         for record in records:
-            match record:
-                case Approved():
-                    self._broker.submit(record)
-                case CancelRequested():
-                    self._broker.cancel(record.order_id)
-                case _ if type(record) in _TOLD:
-                    self._broker.corporate_action(cast("InstrumentEvent", record))
-                case _:  # a fact: it is written down, and there is nothing to do about it
-                    continue
+            kind = type(record)
+            if kind is Approved:
+                self._broker.submit(cast("Approved", record))
+            elif kind is CancelRequested:
+                self._broker.cancel(cast("CancelRequested", record).order_id)
+            elif kind in _TOLD:
+                self._broker.corporate_action(cast("InstrumentEvent", record))
+            else:
+                continue
             asked = True
         return asked

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from evenkeel.engine.desk import Outbox
 
 
+_NO_MORE = (NEVER, -1)
+
+
 class Seat:
     """One strategy, the instruments it sees, and how far it has come in the times it wants."""
 
@@ -33,7 +36,8 @@ class Seat:
         self.hears_orders = type(strategy).on_order is not Trader.on_order
         self.hears_fills = type(strategy).on_fill is not Trader.on_fill
         self.next_at = NEVER
-        self._times: Iterator[int] = iter(())
+        self._index = -1  # of the bar that closes at `next_at`, on the first timeline
+        self._wanted: Iterator[tuple[int, int]] = iter(())
         self._frames: dict[str, Frame] = {}
 
     def setup(self, splits: dict[str, list[Split | StockDividend]], *, since: int) -> None:
@@ -52,8 +56,9 @@ class Seat:
         bars, cursor = self.tape.bars, self.tape.cursor
         timelines = {id(cursor(name)): name for name in self.instruments}
         times = wake_times(self.strategy, [bars[name].closed_at for name in timelines.values()])
-        self._times = _one_by_one(times[np.searchsorted(times, since) :])
-        self.next_at = next(self._times, NEVER)
+        times = times[np.searchsorted(times, since) :]
+        self._wanted = _one_by_one(times, cursor(self.instruments[0]).times)
+        self.move_on()
 
     def _present(
         self, strategy: Trader, splits: dict[str, list[Split | StockDividend]], *, keep: bool
@@ -83,19 +88,23 @@ class Seat:
 
     def move_on(self) -> int:
         """Step behind the next wanted time; return the one after it."""
-        self.next_at = next(self._times, NEVER)
+        self.next_at, self._index = next(self._wanted, _NO_MORE)
         return self.next_at
 
     def wake(self, until: int, outbox: Outbox) -> None:
-        """As `Seats.wake`, for a strategy that sits alone: a million bars go through here."""
-        tape, times, on_bar = self.tape, self._times, self.strategy.on_bar
-        while (at := self.next_at) <= until:
-            self.next_at = next(times, NEVER)
-            if at != tape.now:
-                tape.advance(at)
+        """As `Seats.wake`, where one strategy and one timeline are all: a million bars go by here."""
+        at, index = self.next_at, self._index
+        if at > until:
+            return
+        tape, on_bar = self.tape, self.strategy.on_bar
+        (cursor,) = tape.cursors
+        for following in self._wanted:
+            tape.now, cursor.index = at, index
+            at, index = following
             on_bar()
-            if outbox.records:
-                return
+            if outbox.records or at > until:
+                break
+        self.next_at, self._index = at, index
 
 
 class Seats:
@@ -144,8 +153,9 @@ class Seats:
         heapify(self._queue)
 
     def waking(self) -> Callable[[int, Outbox], None]:
-        """Return `wake`, by the short way where a strategy sits alone."""
-        return self.seats[0].wake if len(self.seats) == 1 else self.wake
+        """Return `wake`, by the short way where there is one strategy and one timeline."""
+        alone = len(self.seats) == len(self._tape.cursors) == 1
+        return self.seats[0].wake if alone else self.wake
 
     def wake(self, until: int, outbox: Outbox) -> None:
         """Show bars to those who want them, up to `until` or the first of them to say something.
@@ -164,11 +174,21 @@ class Seats:
                 return
 
 
-def _one_by_one(times: Times) -> Iterator[int]:
-    """Yield times as Python numbers, made some thousand at once: each alone would cost more."""
+def _one_by_one(times: Times, timeline: memoryview) -> Iterator[tuple[int, int]]:
+    """Yield times and their places on a timeline, and at the end that there are no more.
+
+    As Python numbers, made some thousand at once: each alone would cost more.
+    """
+    places = np.arange(len(timeline) - len(times), len(timeline))
+    if len(times) and (len(times) > len(timeline) or times[0] != timeline[places[0]]):
+        places = np.searchsorted(np.asarray(timeline), times)
     size = 4_096
-    pieces = (times[start : start + size].tolist() for start in range(0, len(times), size))
-    return chain.from_iterable(pieces)
+    starts = range(0, len(times), size)
+    pieces = (
+        zip(times[at : at + size].tolist(), places[at : at + size].tolist(), strict=True)
+        for at in starts
+    )
+    return chain(chain.from_iterable(pieces), (_NO_MORE,))
 
 
 def _on_scale(bars: Bars, splits: list[Split | StockDividend]) -> dict[str, AnyArray]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ClaimKey: TypeAlias = int | tuple[int, int, Side, int | None]
 
+_PENDING_NEW, _NEW = OrderStatus.PENDING_NEW, OrderStatus.NEW
+
 CANCEL = 0
 """A cancel among an order's requests; a replacement is there by its number."""
 
@@ -36,15 +38,15 @@ class Working:
         "status",
     )
 
-    def __init__(self, approved: Approved, owner: int, claim: ClaimKey) -> None:
-        """Take up an order that was just approved, in full."""
-        self.order = approved.order
+    def __init__(self, approved: Approved, owner: int) -> None:
+        """Take up an order that was just approved, in full, with a claim of its own."""
+        self.order = order = approved.order
         self.owner = owner
-        self.claim = claim
+        self.claim: ClaimKey = order.id
         self.reserve_price = approved.reserve_price
-        self.status = OrderStatus.PENDING_NEW
+        self.status = _PENDING_NEW
         self.filled = ZERO
-        self.leaves = self.order.quantity
+        self.leaves = order.quantity
         self.requests: tuple[int, ...] = ()
 
     def move(self, status: OrderStatus) -> bool:
@@ -72,8 +74,8 @@ class Working:
 
     def confirm(self) -> bool:
         """Hear that the venue works the order; whether that is news."""
-        if self.status is OrderStatus.PENDING_NEW:
-            self.status = OrderStatus.NEW  # it has no fills yet, and no requests in flight
+        if self.status is _PENDING_NEW:
+            self.status = _NEW  # it has no fills yet, and no requests in flight
             return True
         standing = self.standing
         return standing is not self.status and self.move(standing)

@@ -28,13 +28,13 @@ class Offer(NamedTuple):
 
     def worth(self, bar: Prices) -> Decimal:
         """Return what a fill is worth per unit at the bar's close, against not having filled."""
-        return worth(self.leg, self.price, bar)
+        return worth(self.leg, self.price, bar.close)
 
 
-def worth(leg: Resting, price: Decimal, bar: Prices) -> Decimal:
+def worth(leg: Resting, price: Decimal, close: float) -> Decimal:
     """Return what filling at `price` is worth per unit at the bar's close."""
-    close = exact(bar.close)
-    return close - price if leg.buy else price - close
+    gained = exact(close) - price
+    return gained if leg.buy else -gained
 
 
 def offer(leg: Resting, bar: Prices, index: int, *, through: bool) -> Offer | None:
@@ -114,7 +114,7 @@ def best_among(
     others = [each.worth(bar) for each in offers if each is not chosen]
     others += [
         # What a limit was worth that the bar touched, but perhaps before it lived.
-        worth(leg, leg.limit, bar)
+        worth(leg, leg.limit, bar.close)
         for leg in legs
         if leg is not chosen.leg
         and leg.type is _LIMIT

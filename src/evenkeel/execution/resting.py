@@ -48,14 +48,14 @@ class Resting:
     due: int = -1  # the index of the next bar that could matter, -1 for none in sight
     due_at: int = NEVER
     first: int = 0  # bars before this index are done with, or never concerned it
-    booked_at: int = -1  # when it came onto the book
     seen: int = 0  # how many bars there were when none was in sight
     woken_in: int = -1  # the bar inside which the parent filled
     woken_at_price: Decimal = ZERO
     woken_for_sure: bool = False  # that bar reached the parent before it could reach this stop
 
-    def __init__(self, order: Order, line: Line) -> None:
+    def __init__(self, order: Order, line: Line, now: int) -> None:
         """Put an order on the book of the instrument that `line` shows."""
+        self.booked_at = now
         self.order = order
         self.id = order.id
         self.buy = order.side is _BUY

@@ -27,7 +27,6 @@ best other reading of the bar would have been worth.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from contextlib import nullcontext
 from decimal import Decimal, DecimalException, getcontext, localcontext
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Literal
@@ -56,14 +55,13 @@ from evenkeel.domain.instrument_events import (
     TradingHalted,
     TradingResumed,
 )
-from evenkeel.domain.money import EXACT, ONE, ZERO, exact, round_down
+from evenkeel.domain.money import EXACT, ONE, ZERO, exact, round_down, shortest
 from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.domain.tape import NEVER, Tape
 from evenkeel.execution.costs import CostModel, Meter, Traded
 from evenkeel.execution.fill_model import Prices, on_tick
 from evenkeel.execution.lookahead import first_bar_for, led_past
 from evenkeel.execution.offers import (
-    Offer,
     best_among,
     left_alone,
     offer,
@@ -81,8 +79,7 @@ if TYPE_CHECKING:
 
 _MARKET, _LIMIT, _TRAILING = OrderType.MARKET, OrderType.LIMIT, OrderType.TRAILING_STOP
 _GTC, _FOK, _OPG = TimeInForce.GTC, TimeInForce.FOK, TimeInForce.OPG
-_ALREADY = nullcontext()
-_UNUSED = (-1, ZERO)
+_NO_MORE = (NEVER, 0)
 
 
 class SimulatedBroker:
@@ -129,16 +126,21 @@ class SimulatedBroker:
     # ---- the port ----------------------------------------------------------------------------
 
     def submit(self, approved: Approved) -> None:
-        order, now = approved.order, self.tape.now
-        if self._blind or self._next_at <= now:
+        order, tape = approved.order, self.tape
+        now = tape.now
+        if self._next_at <= now or self._blind:
             self._settle(now)
-        line = self.tape.lines.get(order.instrument)
-        if line is None or (self._gone and order.instrument in self._gone):
+        line = tape.lines.get(order.instrument)
+        if line is None or order.instrument in self._gone:
             self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
             return
-        working = Resting(order, line)
-        if order.type is not _MARKET or order.tif is not _GTC:
-            working.take_terms()
+        working = Resting(order, line, now)
+        if order.is_plain:
+            self._said.append(OrderAccepted(order.id, now))
+            self._open[order.id] = working
+            self._watch(working, line.cursor.index + 1 + self._late)
+            return
+        working.take_terms()
         if order.replaces is not None:
             old = self._open.get(order.replaces)
             if old is None:
@@ -188,10 +190,8 @@ class SimulatedBroker:
                     pass  # it changes no order
 
     def events(self) -> list[VenueEvent]:
-        if self._blind or self._next_at <= self.tape.now:
+        if self._next_at <= self.tape.now or self._blind:
             self._settle(self.tape.now)
-        if not self._said:
-            return []
         said, self._said = self._said, []
         return said
 
@@ -217,7 +217,6 @@ class SimulatedBroker:
     def _book(self, working: Resting) -> None:
         order = working.order
         self._open[order.id] = working
-        working.booked_at = self.tape.now
         if working.group is None and order.oca_group is not None:
             working.group = order.oca_group
         if working.group is not None:
@@ -313,19 +312,26 @@ class SimulatedBroker:
             self._look_again()
         if self._next_at > until:
             return
-        due, order_id = self._next_due()
-        expires_at, expiring_id = self._next_expiry()
-        # Inside the engine arithmetic is exact already, and entering it again is not for nothing.
-        with _ALREADY if getcontext().prec == EXACT.prec else localcontext(EXACT):
-            while due <= until or expires_at <= until:
-                if expires_at < due:
-                    heappop(self._expiring)
-                    self._expire(self._open[expiring_id], expires_at)
-                else:
-                    heappop(self._due)
-                    self._match(self._open[order_id])
-                due, order_id = self._next_due()
-                expires_at, expiring_id = self._next_expiry()
+        if getcontext().prec == EXACT.prec:  # inside the engine arithmetic is exact already
+            self._carry_out(until)
+        else:
+            with localcontext(EXACT):
+                self._carry_out(until)
+
+    def _carry_out(self, until: int) -> None:
+        while True:
+            due, order_id = self._next_due()
+            expires_at, expiring_id = self._next_expiry() if self._expiring else _NO_MORE
+            if expires_at < due:
+                if expires_at > until:
+                    break
+                heappop(self._expiring)
+                self._expire(self._open[expiring_id], expires_at)
+            else:
+                if due > until:
+                    break
+                heappop(self._due)
+                self._match(self._open[order_id])
         self._next_at = min(due, expires_at)
 
     def _next_due(self) -> tuple[int, int]:
@@ -335,7 +341,7 @@ class SimulatedBroker:
             if working is not None and working.due_at == due[0][0]:
                 return due[0]
             heappop(due)
-        return NEVER, 0
+        return _NO_MORE
 
     def _next_expiry(self) -> tuple[int, int]:
         expiring, book = self._expiring, self._open
@@ -343,7 +349,7 @@ class SimulatedBroker:
             if expiring[0][1] in book:
                 return expiring[0]
             heappop(expiring)
-        return NEVER, 0
+        return _NO_MORE
 
     def _expire(self, working: Resting, at: int) -> None:
         """End an order whose time is over; one on close has its chance first."""
@@ -372,15 +378,15 @@ class SimulatedBroker:
         """Find the first bar from `start` on that could matter to an order, and note its time."""
         times = working.line.cursor.times
         working.first = start
-        if working.on_close:
-            working.due, working.due_at = -1, NEVER
-            return
         due: int | None = start
         if working.type is not _MARKET:
+            if working.on_close:
+                working.due, working.due_at = -1, NEVER
+                return
             due = first_bar_for(working, working.line.bars, start)
         if due is not None and due < len(times):
-            working.due = due
-            self._due_at(working, times[due])
+            working.due, working.due_at = due, times[due]
+            self._line_up(working)
             return
         working.due, working.due_at = -1, NEVER
         working.seen = max(start, len(times))
@@ -388,10 +394,11 @@ class SimulatedBroker:
         blind.add(working.id)
         self._blind[working.instrument] = len(times), blind
 
-    def _due_at(self, working: Resting, at: int) -> None:
-        working.due_at = at
+    def _line_up(self, working: Resting) -> None:
+        at = working.due_at
         heappush(self._due, (at, working.id))
-        self._next_at = min(self._next_at, at)
+        if at < self._next_at:
+            self._next_at = at
 
     def _look_again(self) -> None:
         """Look at bars that have come since an order last saw none: a paper tape grows."""
@@ -427,10 +434,14 @@ class SimulatedBroker:
     def _match(self, working: Resting) -> None:
         """Let a working order meet the bar it has been waiting for."""
         line, index = working.line, working.due
-        bars = line.bars
-        quiet = bars.volume_known and not line.volumes[index] > 0
+        quiet = line.bars.volume_known and not line.volumes[index] > 0
         if quiet or (self._halted and working.instrument in self._halted):
             self._pass_over(working, index)
+            return
+        if working.type is _MARKET and working.group is None and working.woken_in != index:
+            self._fill(working, shortest(line.opens[index]), index, at_open=True)
+            if working.remaining and working.id in self._open:
+                self._pass_over(working, index)
             return
         bar = Prices(line.opens[index], line.highs[index], line.lows[index], line.closes[index])
         if working.group is not None and len(self._groups[working.group]) > 1:
@@ -439,7 +450,7 @@ class SimulatedBroker:
         chance = offer(working, bar, index, through=self.through)
         if chance is not None:
             best = None if working.woken_in != index else left_alone(chance, index)
-            self._fill(chance, bar, index, best)
+            self._fill(working, chance.price, index, at_open=chance.at_open, best=best)
         if working.remaining and working.id in self._open:
             self._pass_over(working, index)
 
@@ -457,7 +468,7 @@ class SimulatedBroker:
         if offers:
             chosen = min(opened or offers, key=lambda each: each.worth(bar))
             best = None if chosen.at_open else best_among(chosen, legs, offers, bar, index)
-            self._fill(chosen, bar, index, best)
+            self._fill(chosen.leg, chosen.price, index, at_open=chosen.at_open, best=best)
         for leg in legs:
             if leg.id in self._open:
                 self._pass_over(leg, index)
@@ -469,36 +480,47 @@ class SimulatedBroker:
             return  # nothing has traded since it came
         if line.bars.volume_known and not line.volumes[index] > 0:
             return
-        bar = Prices(line.opens[index], line.highs[index], line.lows[index], line.closes[index])
-        chance = offer_at_close(working, bar.close, through=self.through)
+        chance = offer_at_close(working, line.closes[index], through=self.through)
         if chance is not None:
             working.due_at = close_at
-            self._fill(chance, bar, index, None)
+            self._fill(working, chance.price, index, at_open=False)
 
     # ---- filling -----------------------------------------------------------------------------
 
-    def _fill(self, chance: Offer, bar: Prices, index: int, best: Decimal | None) -> None:
-        """Fill what the bar's volume allows. `best` is the worth of the bar's kindest reading."""
-        leg, base = chance.leg, chance.price
-        order, instrument = leg.order, leg.line.bars.instrument
+    def _fill(
+        self,
+        leg: Resting,
+        base: Decimal,
+        index: int,
+        *,
+        at_open: bool,
+        best: Decimal | None = None,
+    ) -> None:
+        """Fill what the bar's volume allows at `base`, made worse by slippage.
+
+        `best` is the worth of the bar's kindest reading, where there are several.
+        """
+        order, line = leg.order, leg.line
+        instrument = line.bars.instrument
         quantity = self._take_volume(leg, index)
         if quantity <= ZERO:
             return
         # A stop that triggers has become a market order by now; what is a limit never slips.
-        price = base if leg.type is _LIMIT else self._slipped(base, leg, bar, quantity, index)
+        price = base if leg.type is _LIMIT else self._slipped(base, leg, quantity, index)
         size = quantity if instrument.multiplier is ONE else quantity * instrument.multiplier
+        value = price * size
         leg.filled += quantity
         leg.remaining -= quantity
-        leg.notional += price * size
+        leg.notional += value
         if self._meter is None:
             owed, fees = self.costs.commission(quantity=leg.filled, notional=leg.notional), ZERO
         else:
-            resting = leg.type is _LIMIT and not chance.at_open
-            owed, fees = self._metered(self._meter, leg, quantity, price * size, resting=resting)
+            resting = leg.type is _LIMIT and not at_open
+            owed, fees = self._metered(self._meter, leg, quantity, value, resting=resting)
         leg.fills += 1
         ambiguity = None
         if best is not None:
-            lost = best - worth(leg, price, bar)
+            lost = best - worth(leg, price, line.closes[index])
             ambiguity = lost * size if lost > 0 else None
         self._said.append(
             Fill(
@@ -522,7 +544,7 @@ class SimulatedBroker:
         if not leg.remaining:
             self._remove(leg, None)
             if self._children:
-                self._wake(leg, chance, index)
+                self._wake(leg, base, index, at_open=at_open)
 
     def _take_volume(self, leg: Resting, index: int) -> Decimal:
         """Return how much may fill: what is left of the share of this bar's volume."""
@@ -530,11 +552,11 @@ class SimulatedBroker:
         if not line.bars.volume_known:
             return quantity
         name = leg.order.instrument
-        at, used = self._used.get(name, _UNUSED)
-        wanted = used + quantity if at == index else quantity
+        used = self._used.get(name)
+        wanted = quantity if used is None or used[0] != index else used[1] + quantity
         # Far below the cap, floats can say so; near it, decimals must.
         lot, volume = line.bars.instrument.lot, line.volumes[index]
-        if float(wanted + lot) * 1.000001 > self._share * volume:
+        if (float(wanted) + float(lot)) * 1.000001 > self._share * volume:
             cap = round_down(self.volume_share * exact(volume), lot)
             quantity -= max(ZERO, wanted - cap)
             if leg.once is _FOK and quantity < leg.remaining:
@@ -563,11 +585,9 @@ class SimulatedBroker:
         )
         return leg.charged + charge.commission, charge.fees
 
-    def _slipped(
-        self, base: Decimal, leg: Resting, bar: Prices, quantity: Decimal, index: int
-    ) -> Decimal:
+    def _slipped(self, base: Decimal, leg: Resting, quantity: Decimal, index: int) -> Decimal:
         """Return the price after slippage: on the tick, in the bar, never better than `base`."""
-        bars = leg.line.bars
+        line, bars = leg.line, leg.line.bars
         price: Decimal
         if self._slipped_in is None:
             assert self._slipped_by is not None, self.slippage
@@ -581,10 +601,10 @@ class SimulatedBroker:
         if tick is not None:
             price = on_tick(price, tick, up=leg.buy)
         if leg.buy:
-            price = exact(bar.high) if float(price) > bar.high else price
-            return max(base, price)
-        price = exact(bar.low) if float(price) < bar.low else price
-        return min(base, price)
+            high = line.highs[index]
+            return max(base, exact(high) if float(price) > high else price)
+        low = line.lows[index]
+        return min(base, exact(low) if float(price) < low else price)
 
     def _reduce_group(self, leg: Resting, quantity: Decimal, at: int) -> None:
         """Take what one leg filled off the others; end them when it has filled completely."""
@@ -597,7 +617,7 @@ class SimulatedBroker:
             if leg.remaining == 0 or other.remaining == 0:
                 self._cancel(other, at, f"order {leg.id} of its group filled")
 
-    def _wake(self, parent: Resting, chance: Offer, index: int) -> None:
+    def _wake(self, parent: Resting, price: Decimal, index: int, *, at_open: bool) -> None:
         """Bring the children of a filled order to life, on the rest of its last bar."""
         at = parent.due_at
         for child in self._waiting(parent):
@@ -607,19 +627,19 @@ class SimulatedBroker:
             elif (
                 child.on_close
                 or child.first > index
-                or (chance.at_open and child.type is not _MARKET and not child.once)
+                or (at_open and child.type is not _MARKET and not child.once)
             ):  # the close comes after whatever filled in it
                 self._watch(child, max(child.first, index))
             else:
-                child.woken_in, child.woken_at_price = index, chance.price
+                child.woken_in, child.woken_at_price = index, price
                 child.woken_for_sure = (
                     parent.type is _LIMIT
                     and child.stop is not None
                     and child.buy is not parent.buy
-                    and (child.stop < chance.price if parent.buy else child.stop > chance.price)
+                    and (child.stop < price if parent.buy else child.stop > price)
                 )
-                child.due = index
-                self._due_at(child, at)
+                child.due, child.due_at = index, at
+                self._line_up(child)
 
     # ---- what happens to an instrument -------------------------------------------------------
 

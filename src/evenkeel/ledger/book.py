@@ -51,7 +51,7 @@ from evenkeel.ledger.holding import Account, Holding, Leg
 from evenkeel.ledger.lots import LOSSLESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from evenkeel.domain.instrument import Instrument
 
@@ -127,7 +127,7 @@ class Book:
             Posting(account.name, account.currency, amount) for account, amount in self.take(event)
         )
 
-    def take(self, event: Booked) -> tuple[Leg, ...]:
+    def take(self, event: Booked) -> Sequence[Leg]:
         """Book an event as `post` does, for the engine: the legs refer to the accounts."""
         self.changes += 1
         try:
@@ -165,14 +165,15 @@ class Book:
                 f"(not a number, or more than {LOSSLESS.prec} digits); correct them at the source"
             ) from error
 
-    def _fill(self, fill: Fill) -> tuple[Leg, ...]:
+    def _fill(self, fill: Fill) -> Sequence[Leg]:
         if fill.id in self._fill_ids:
             return ()
         self._fill_ids.add(fill.id)
-        quantity, unit, fee = fill.quantity, fill.price, fill.commission
-        if not (quantity > ZERO and unit.is_finite() and fee.is_finite() and fill.fees.is_finite()):
+        quantity, unit, fee, fees = fill.quantity, fill.price, fill.commission, fill.fees
+        if not (quantity > ZERO and unit.is_finite() and fee.is_finite() and fees.is_finite()):
             raise OutsideError(f"{fill}: its quantity must be positive, its amounts must be finite")
-        holding = self._holdings.get(fill.instrument) or self._holding(fill.instrument)
+        name = fill.instrument
+        holding = self._holdings.get(name) or self._holding(name)
         if fill.side is not _BUY:
             quantity = quantity.copy_negate()
         if holding.multiplier is not None:
@@ -184,18 +185,21 @@ class Book:
         legs = [(holding.cash, paid.copy_negate()), (holding.position, cost)]
         if profit:
             legs.append((holding.realized, profit.copy_negate()))
-        if fee or fill.fees:
+        if fee or fees:
             legs += self._charges(fill, holding)
         held = holding.lots.quantity
-        if held:
-            self._held[fill.instrument] = holding
+        if not held:
+            self._held.pop(name, None)
+            self._short.pop(name, None)
         else:
-            self._held.pop(fill.instrument, None)
-        if held < ZERO:
-            self._short[fill.instrument] = holding
-        elif self._short:
-            self._short.pop(fill.instrument, None)
-        return self._enter(tuple(legs))
+            self._held[name] = holding
+            if held < ZERO:
+                self._short[name] = holding
+            elif self._short:
+                self._short.pop(name, None)
+        for account, amount in legs:
+            account.balance = _add(account.balance, amount)
+        return legs
 
     def _charges(self, fill: Fill, holding: Holding) -> list[Leg]:
         """Return the legs of commission and fees. They are not part of what a position costs."""
@@ -335,7 +339,7 @@ class Book:
         )
 
     @property
-    def held(self) -> Mapping[str, object]:
+    def held(self) -> Mapping[str, Holding]:
         """By id, everything of which the quantity is not zero."""
         return self._held
 

@@ -44,6 +44,11 @@ class Holding:
         self.position = account(f"position:{instrument.id}", currency)
         self.realized = account(f"realized:{instrument.id}", currency)
 
+    @property
+    def units(self) -> float:
+        """The signed quantity, near enough."""
+        return float(self.lots.quantity)
+
     def value(self, price: Decimal) -> Decimal:
         """Return what the quantity held is worth at `price`."""
         value = EXACT.multiply(self.lots.quantity, price)

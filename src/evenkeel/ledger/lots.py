@@ -55,8 +55,11 @@ class Lots:
         What is held the other way round is closed first; what is then left opens a new lot.
         """
         held = self.quantity
+        if not held:
+            self.quantity = quantity
+            return self._open(quantity, unit), ZERO
         self.quantity = _add(held, quantity)
-        if not held or (held > ZERO) is (quantity > ZERO):
+        if (held > ZERO) is (quantity > ZERO):
             return self._open(quantity, unit), ZERO
         left, moved = self._close(quantity)
         proceeds = _multiply(_subtract(left, quantity), unit)

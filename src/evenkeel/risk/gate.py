@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from evenkeel.domain.verdict import Approved, Reason, Refused
 from evenkeel.risk.case import Case
+from evenkeel.risk.glance import Card
 from evenkeel.risk.limits import UNITS
 from evenkeel.risk.rules import (
     RULES,
@@ -33,16 +34,35 @@ def review(order: Order, portfolio: Portfolio, limits: Limits) -> Approved | Ref
 
     `Approved.reserve_price` is what the caller must count for the order from this moment on.
     """
-    reason, case = RULES[0][0], Case(order, portfolio)
-    try:
-        for reason, rule in _rules_bounding(limits.bounding):
-            limit, observed, ok = rule(case, limits)
-            if not ok:
-                return _refused(case, limits, reason, (limit, observed, ok))
-    except ArithmeticError:  # NaN compared, more digits than the context holds, overflow
-        limit, observed, _ = _NOT_COMPUTABLE
-        return Refused(order, portfolio.now, reason, limit, observed)
-    return Approved(order, portfolio.now, case.reserve_price)
+    return Gate(limits).review(order, portfolio)
+
+
+class Gate:
+    """One limit card at work."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Stand guard with a card."""
+        self._limits = limits
+        self._card = Card(limits)
+        self._rules = _rules_bounding(limits.bounding)
+
+    def review(self, order: Order, portfolio: Portfolio) -> Approved | Refused:
+        """As the function `review`."""
+        reason = RULES[0][0]
+        try:
+            if order.is_plain:
+                reserved = self._card.allows(order, portfolio)
+                if reserved is not None:
+                    return Approved(order, portfolio.now, reserved)
+            case = Case(order, portfolio)
+            for reason, rule in self._rules:
+                limit, observed, ok = rule(case, self._limits)
+                if not ok:
+                    return _refused(case, self._limits, reason, (limit, observed, ok))
+        except ArithmeticError:  # NaN compared, more digits than the context holds, overflow
+            limit, observed, _ = _NOT_COMPUTABLE
+            return Refused(order, portfolio.now, reason, limit, observed)
+        return Approved(order, portfolio.now, case.reserve_price)
 
 
 def explain(order: Order, portfolio: Portfolio, limits: Limits) -> list[Check]:

@@ -304,6 +304,14 @@ def open_orders_within_max(case: Case, limits: Limits) -> Measured:
     return maximum, count, count <= maximum
 
 
+PACE: tuple[tuple[Reason, Rule], ...] = (
+    (Reason.ORDERS_PER_SECOND, orders_per_second_within_max),
+    (Reason.ORDERS_PER_DAY, orders_per_day_within_max),
+    (Reason.DUPLICATE, order_is_no_duplicate),
+    (Reason.OPEN_ORDERS, open_orders_within_max),
+)
+"""The rules that count orders: how many, how fast, how alike."""
+
 RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.HALTED, trading_is_not_halted),
     (Reason.INSTRUMENT_UNKNOWN, instrument_is_known),
@@ -321,10 +329,7 @@ RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.NET_EXPOSURE, net_exposure_within_max),
     (Reason.CONCENTRATION, concentration_within_max),
     (Reason.BUYING_POWER, buying_power_suffices),
-    (Reason.ORDERS_PER_SECOND, orders_per_second_within_max),
-    (Reason.ORDERS_PER_DAY, orders_per_day_within_max),
-    (Reason.DUPLICATE, order_is_no_duplicate),
-    (Reason.OPEN_ORDERS, open_orders_within_max),
+    *PACE,
 )
 """Every rule, in the order of `Reason`: the first that fails names the refusal."""
 

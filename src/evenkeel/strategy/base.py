@@ -102,6 +102,12 @@ class Desk(Protocol):
         """Put an order through the gate; its number, or None when its quantity rounds to zero."""
         ...
 
+    def market(
+        self, strategy: str, instrument: str, side: Side, quantity: Decimal, sizing: str
+    ) -> int | None:
+        """As `place`, for a market order without conditions."""
+        ...
+
     def cancel(self, strategy: str, order_id: int, reason: str) -> None:
         """Ask for an order to be taken off the market."""
         ...
@@ -304,6 +310,16 @@ class Trader:
             ),
         )
 
+    def _trade(
+        self, instrument: str, side: Side, quantity: Number, sizing: str, options: dict[str, Any]
+    ) -> int | None:
+        """Place an order; one without conditions goes the short way."""
+        if options or self._group is not None or self._desk is None:
+            return self._order(instrument, side, quantity, **{"sizing": sizing, **options})
+        return self._desk.market(
+            self.name, instrument, side, amount("quantity", quantity), sizing
+        )
+
     def _replace(
         self,
         order_id: int,
@@ -339,9 +355,10 @@ class Trader:
         desk = self._at_desk
         wanted = amount("quantity", quantity)
         change = wanted - desk.held(instrument) - desk.coming(self.name, instrument)
-        side = Side.BUY if change > 0 else Side.SELL
-        sizing = sizing or f"target_quantity {wanted}"
-        return self._order(instrument, side, abs(change), sizing=sizing, **options)
+        side = _BUY if change > 0 else _SELL
+        return self._trade(
+            instrument, side, abs(change), sizing or f"target_quantity {wanted}", options
+        )
 
     def _target_weight(
         self, instrument: Instrument, weight: float, options: dict[str, Any]
@@ -431,11 +448,11 @@ class Strategy(Trader):
 
     def buy(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Buy a quantity."""
-        return self._order(self.instrument.id, Side.BUY, quantity, **options)
+        return self._trade(self.instrument.id, _BUY, quantity, "", options)
 
     def sell(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Sell a quantity; what is not held is sold short."""
-        return self._order(self.instrument.id, Side.SELL, quantity, **options)
+        return self._trade(self.instrument.id, _SELL, quantity, "", options)
 
     def target_quantity(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy or sell what is missing to hold `quantity` (negative: short).
@@ -511,11 +528,11 @@ class PortfolioStrategy(Trader):
 
     def buy(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy a quantity."""
-        return self._order(self._known(instrument).id, Side.BUY, quantity, **options)
+        return self._trade(self._known(instrument).id, _BUY, quantity, "", options)
 
     def sell(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Sell a quantity; what is not held is sold short."""
-        return self._order(self._known(instrument).id, Side.SELL, quantity, **options)
+        return self._trade(self._known(instrument).id, _SELL, quantity, "", options)
 
     def target_quantity(
         self,
@@ -572,6 +589,7 @@ class PortfolioStrategy(Trader):
 
 
 _NO_WORDS = (None,) * 6
+_BUY, _SELL = Side.BUY, Side.SELL  # looked up once: a member of an Enum costs a walk to reach
 
 
 def _trail_of(order: Order) -> Number | None:

@@ -45,18 +45,23 @@ class Cursor:
 
     def advance(self, now: int) -> None:
         """Show every bar that closed at or before `now`."""
-        times, following = self.times, self.index + 1
-        length = len(times)
-        if following >= length or times[following] > now:
-            return
-        following += 1
-        if following < length and times[following] <= now:
-            near = following + _NEAR
-            if near < length and times[near] > now:  # most jumps are short ones
-                following = bisect_right(times, now, following, near)
-            else:
-                following = bisect_right(times, now, following)
-        self.index = following - 1
+        times, index = self.times, self.index + 1
+        try:
+            if times[index] > now:
+                return
+            if times[index + 1] <= now:
+                index = self._far(now)
+        except IndexError:  # there is no bar after this one
+            if index == len(times):
+                return
+        self.index = index
+
+    def _far(self, now: int) -> int:
+        times, following = self.times, self.index + 2
+        near = min(following + _NEAR, len(times))
+        if near < len(times) and times[near] <= now:  # most jumps are short ones
+            near = len(times)
+        return bisect_right(times, now, following, near) - 1
 
 
 class Line:

@@ -150,7 +150,8 @@ class Account:
         last, index = line.price, line.cursor.index
         if last is None or instrument_id in orders.instruments:
             return None
-        unit, age = line.closes[index], tape.now - line.cursor.times[index]
+        unit: float = line.closes[index]
+        age = tape.now - line.cursor.times[index]
         if instrument.multiplier is not ONE:
             unit *= float(instrument.multiplier)
         holding = book.held.get(instrument_id)

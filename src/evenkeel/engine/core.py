@@ -146,7 +146,10 @@ class Core:
             self._take(event)
         if self.account.rates is not None:
             self._convert()
-        return self._decided() if outbox.refusals else outbox.take()
+        if outbox.refusals:
+            return self._decided()
+        records, outbox.records = outbox.records, []
+        return records
 
     def _take(self, event: Event) -> None:
         match event:

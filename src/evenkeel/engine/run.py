@@ -107,11 +107,15 @@ class Shell:
 
     def _listen(self) -> None:
         """Take in what the venue says, and what it says to what comes of that."""
-        core, broker, asked = self._core, self._broker, True
+        process, append, asked = self._core.process, self._journal.append, True
         while asked:
             asked = False
-            for event in broker.events():
-                asked |= self._write_and_do(core.process(event))
+            for event in self._broker.events():
+                records = process(event)
+                if len(records) == 1 and records[0] is event and type(event) not in _TOLD:
+                    append(records)  # a fact, and nothing came of it
+                else:
+                    asked |= self._write_and_do(records)
 
     def _write_and_do(self, records: list[Record]) -> bool:
         """Write records down, then carry them out; whether the venue was asked for something.

@@ -27,7 +27,7 @@ best other reading of the bar would have been worth.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from decimal import Decimal, DecimalException, getcontext, localcontext
+from decimal import Decimal, getcontext, localcontext
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Literal
 
@@ -43,7 +43,6 @@ from evenkeel.domain.events import (
     Split,
     VenueEvent,
 )
-from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import (
     CashInLieu,
     Delisted,
@@ -55,31 +54,32 @@ from evenkeel.domain.instrument_events import (
     TradingHalted,
     TradingResumed,
 )
-from evenkeel.domain.money import EXACT, ONE, ZERO, exact, round_down, shortest
+from evenkeel.domain.money import EXACT, ZERO, shortest
 from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.domain.tape import NEVER, Tape
-from evenkeel.execution.costs import CostModel, Meter, Traded
-from evenkeel.execution.fill_model import Prices, on_tick
+from evenkeel.execution.costs import CostModel
+from evenkeel.execution.fill_model import Prices
+from evenkeel.execution.filling import Filler
 from evenkeel.execution.lookahead import first_bar_for, led_past
 from evenkeel.execution.offers import (
     best_among,
     left_alone,
     offer,
     offer_at_close,
-    worth,
 )
 from evenkeel.execution.restate import rename, restate_prices, restate_quantity
 from evenkeel.execution.resting import Resting
-from evenkeel.execution.slippage import AnySlippage, Meeting, late
+from evenkeel.execution.slippage import AnySlippage, late
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evenkeel.domain.order import Order
+    from evenkeel.domain.tape import Line
     from evenkeel.domain.verdict import Approved
 
 _MARKET, _LIMIT, _TRAILING = OrderType.MARKET, OrderType.LIMIT, OrderType.TRAILING_STOP
 _GTC, _FOK, _OPG = TimeInForce.GTC, TimeInForce.FOK, TimeInForce.OPG
-_NO_MORE = (NEVER, 0)
 
 
 class SimulatedBroker:
@@ -101,14 +101,9 @@ class SimulatedBroker:
         """Open an empty book. Raises `UsageError` for a share or touch that has no meaning."""
         if touch not in {"at", "through"}:
             raise UsageError(f"touch {touch!r} is not known; there are 'at' and 'through'")
-        self.tape, self.costs, self.slippage = tape, costs, slippage
-        # Asked once, so that models that need no more than the price or the order stay cheap.
-        self._meter: Meter | None = costs.meter() if hasattr(costs, "meter") else None
-        self._slipped_by = getattr(slippage, "slipped", None)
-        self._slipped_in = getattr(slippage, "slipped_in", None)
+        self.tape, self.through = tape, touch == "through"
+        self._filler = Filler(costs, slippage, volume_share)
         self._late = late(slippage)
-        self.volume_share, self.through = _share(volume_share), touch == "through"
-        self._share = float(self.volume_share)
         self._open: dict[int, Resting] = {}
         self._ended: dict[int, Decimal | None] = {}  # what it filled, None for all of it
         self._replaced_by: dict[int, int] = {}
@@ -117,7 +112,8 @@ class SimulatedBroker:
         self._due: list[tuple[int, int]] = []  # heap of (time, order id), stale ones passed over
         self._expiring: list[tuple[int, int]] = []
         self._blind: dict[str, tuple[int, set[int]]] = {}  # no bar in sight, of so many
-        self._used: dict[str, tuple[int, Decimal]] = {}  # volume taken from the bar at hand
+        self._plain: list[tuple[Order, Line, int]] = []  # each with the index of its next bar
+        self._plain_at = NEVER
         self._halted: set[str] = set()
         self._gone: set[str] = set()  # delisted, merged or renamed
         self._said: list[VenueEvent] = []
@@ -134,12 +130,11 @@ class SimulatedBroker:
         if line is None or order.instrument in self._gone:
             self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
             return
-        working = Resting(order, line, now)
-        if order.is_plain:
+        if order.is_plain and self._set_aside(order, line):
             self._said.append(OrderAccepted(order.id, now))
-            self._open[order.id] = working
-            self._watch(working, line.cursor.index + 1 + self._late)
             return
+        self._book_plain()
+        working = Resting(order, line, now)
         working.take_terms()
         if order.replaces is not None:
             old = self._open.get(order.replaces)
@@ -159,6 +154,7 @@ class SimulatedBroker:
     def cancel(self, order_id: int) -> None:
         now = self.tape.now
         self._settle(now)
+        self._book_plain()
         working = self._open.get(order_id)
         if working is None:
             known = order_id in self._ended
@@ -169,6 +165,7 @@ class SimulatedBroker:
 
     def corporate_action(self, action: InstrumentEvent) -> None:
         self._settle(min(action.at, self.tape.now))
+        self._book_plain()
         with localcontext(EXACT):
             match action:
                 case Split() | StockDividend():
@@ -206,11 +203,54 @@ class SimulatedBroker:
             self._look_again()
         if not self._expiring:
             return self._next_at
-        due, _ = self._next_due()
-        expires_at, _ = self._next_expiry()
+        due = min(self._next_due(), self._plain_at)
+        expires_at = self._next_expiry()
         if not self._expiring:  # what would have expired has ended before: no moment for anybody
             self._next_at = due
         return due if expires_at >= due else min(due, self._first_bar_at(expires_at))
+
+    # ---- plain orders --------------------------------------------------------------------------
+    #
+    # Most orders are at the market, alone, and filled whole by the next bar. They need no place on
+    # the book: one list holds those that meet their bars at one moment. Whatever could make a
+    # difference to one of them (a cancel, a split, an order of another kind due at that moment, a
+    # bar without volume enough) puts them on the book first.
+
+    def _set_aside(self, order: Order, line: Line) -> bool:
+        """Hold a plain order for its next bar; False where there is none in sight for it."""
+        times, following = line.cursor.times, line.cursor.index + 1
+        if self._late or following >= len(times):
+            return False
+        at = times[following]
+        if not self._plain:
+            self._plain_at = at
+            self._next_at = min(self._next_at, at)
+        elif at != self._plain_at:
+            return False
+        self._plain.append((order, line, following))
+        return True
+
+    def _book_plain(self) -> None:
+        """Put the plain orders on the book."""
+        plain, self._plain, self._plain_at = self._plain, [], NEVER
+        for order, line, index in plain:
+            working = self._open[order.id] = Resting(order, line, order.created_at)
+            self._watch(working, index)
+
+    def _fill_plain(self) -> None:
+        """Let plain orders meet their bars; the first that is not filled whole books the rest."""
+        plain, at, filler = self._plain, self._plain_at, self._filler
+        for number, (order, line, index) in enumerate(plain):
+            quiet = line.bars.volume_known and not line.volumes[index] > 0
+            halted = self._halted and order.instrument in self._halted
+            if quiet or halted or not filler.whole(line, index, order.quantity):
+                self._plain = plain[number:]
+                self._book_plain()
+                return
+            price = shortest(line.opens[index])
+            self._said.append(filler.fill(order, line, index, at, price, order.quantity))
+            self._ended[order.id] = None
+        self._plain, self._plain_at = [], NEVER
 
     # ---- the book ----------------------------------------------------------------------------
 
@@ -320,36 +360,38 @@ class SimulatedBroker:
 
     def _carry_out(self, until: int) -> None:
         while True:
-            due, order_id = self._next_due()
-            expires_at, expiring_id = self._next_expiry() if self._expiring else _NO_MORE
-            if expires_at < due:
-                if expires_at > until:
-                    break
-                heappop(self._expiring)
-                self._expire(self._open[expiring_id], expires_at)
+            due, plain_at = self._next_due(), self._plain_at
+            expires_at = self._next_expiry() if self._expiring else NEVER
+            first = min(due, plain_at, expires_at)
+            if first > until:
+                break
+            if first == plain_at != due:
+                self._fill_plain()
+            elif first == plain_at:
+                self._book_plain()  # other orders meet their bars at that moment: by number
+            elif first == due:
+                self._match(self._open[heappop(self._due)[1]])
             else:
-                if due > until:
-                    break
-                heappop(self._due)
-                self._match(self._open[order_id])
-        self._next_at = min(due, expires_at)
+                self._expire(self._open[heappop(self._expiring)[1]], expires_at)
+        self._next_at = first
 
-    def _next_due(self) -> tuple[int, int]:
+    def _next_due(self) -> int:
         due, book = self._due, self._open
         while due:
-            working = book.get(due[0][1])
-            if working is not None and working.due_at == due[0][0]:
-                return due[0]
+            at, order_id = due[0]
+            working = book.get(order_id)
+            if working is not None and working.due_at == at:
+                return at
             heappop(due)
-        return _NO_MORE
+        return NEVER
 
-    def _next_expiry(self) -> tuple[int, int]:
+    def _next_expiry(self) -> int:
         expiring, book = self._expiring, self._open
         while expiring:
             if expiring[0][1] in book:
-                return expiring[0]
+                return expiring[0][0]
             heappop(expiring)
-        return _NO_MORE
+        return NEVER
 
     def _expire(self, working: Resting, at: int) -> None:
         """End an order whose time is over; one on close has its chance first."""
@@ -397,8 +439,7 @@ class SimulatedBroker:
     def _line_up(self, working: Resting) -> None:
         at = working.due_at
         heappush(self._due, (at, working.id))
-        if at < self._next_at:
-            self._next_at = at
+        self._next_at = min(self._next_at, at)
 
     def _look_again(self) -> None:
         """Look at bars that have come since an order last saw none: a paper tape grows."""
@@ -437,11 +478,6 @@ class SimulatedBroker:
         quiet = line.bars.volume_known and not line.volumes[index] > 0
         if quiet or (self._halted and working.instrument in self._halted):
             self._pass_over(working, index)
-            return
-        if working.type is _MARKET and working.group is None and working.woken_in != index:
-            self._fill(working, shortest(line.opens[index]), index, at_open=True)
-            if working.remaining and working.id in self._open:
-                self._pass_over(working, index)
             return
         bar = Prices(line.opens[index], line.highs[index], line.lows[index], line.closes[index])
         if working.group is not None and len(self._groups[working.group]) > 1:
@@ -496,115 +532,33 @@ class SimulatedBroker:
         at_open: bool,
         best: Decimal | None = None,
     ) -> None:
-        """Fill what the bar's volume allows at `base`, made worse by slippage.
+        """Fill what the bar's volume allows at `base`, the price of the order's rule.
 
         `best` is the worth of the bar's kindest reading, where there are several.
         """
-        order, line = leg.order, leg.line
-        instrument = line.bars.instrument
-        quantity = self._take_volume(leg, index)
+        line, limited = leg.line, leg.type is _LIMIT
+        quantity = self._filler.volume(line, index, leg.remaining, or_none=leg.once is _FOK)
         if quantity <= ZERO:
             return
-        # A stop that triggers has become a market order by now; what is a limit never slips.
-        price = base if leg.type is _LIMIT else self._slipped(base, leg, quantity, index)
-        size = quantity if instrument.multiplier is ONE else quantity * instrument.multiplier
-        value = price * size
-        leg.filled += quantity
-        leg.remaining -= quantity
-        leg.notional += value
-        if self._meter is None:
-            owed, fees = self.costs.commission(quantity=leg.filled, notional=leg.notional), ZERO
-        else:
-            resting = leg.type is _LIMIT and not at_open
-            owed, fees = self._metered(self._meter, leg, quantity, value, resting=resting)
-        leg.fills += 1
-        ambiguity = None
-        if best is not None:
-            lost = best - worth(leg, price, line.closes[index])
-            ambiguity = lost * size if lost > 0 else None
-        self._said.append(
-            Fill(
-                f"{leg.id}.{leg.fills}",
-                leg.id,
-                order.instrument,
-                order.side,
-                quantity,
-                price,
-                instrument.currency,
-                leg.due_at,
-                owed - leg.charged,
-                ZERO if price is base else abs(price - base) * size,
-                ambiguity,
-                fees,
-            )
+        fill = self._filler.fill(
+            leg.order,
+            line,
+            index,
+            leg.due_at,
+            base,
+            quantity,
+            leg,
+            slips=not limited,  # a stop that triggers has become a market order by now
+            resting=limited and not at_open,
+            best=best,
         )
-        leg.charged = owed
+        self._said.append(fill)
         if leg.group is not None:
             self._reduce_group(leg, quantity, leg.due_at)
         if not leg.remaining:
             self._remove(leg, None)
             if self._children:
                 self._wake(leg, base, index, at_open=at_open)
-
-    def _take_volume(self, leg: Resting, index: int) -> Decimal:
-        """Return how much may fill: what is left of the share of this bar's volume."""
-        line, quantity = leg.line, leg.remaining
-        if not line.bars.volume_known:
-            return quantity
-        name = leg.order.instrument
-        used = self._used.get(name)
-        wanted = quantity if used is None or used[0] != index else used[1] + quantity
-        # Far below the cap, floats can say so; near it, decimals must.
-        lot, volume = line.bars.instrument.lot, line.volumes[index]
-        if (float(wanted) + float(lot)) * 1.000001 > self._share * volume:
-            cap = round_down(self.volume_share * exact(volume), lot)
-            quantity -= max(ZERO, wanted - cap)
-            if leg.once is _FOK and quantity < leg.remaining:
-                return ZERO
-        if quantity > ZERO:
-            self._used[name] = index, wanted
-        return quantity
-
-    def _metered(
-        self, meter: Meter, leg: Resting, quantity: Decimal, value: Decimal, *, resting: bool
-    ) -> tuple[Decimal, Decimal]:
-        """Return what the order owes so far, and the fees of this fill alone."""
-        charge = meter.charge(
-            Traded(
-                leg.id,
-                leg.line.bars.instrument,
-                leg.due_at,
-                leg.buy,
-                quantity,
-                value,
-                leg.filled,
-                leg.notional,
-                leg.charged,
-                resting,
-            )
-        )
-        return leg.charged + charge.commission, charge.fees
-
-    def _slipped(self, base: Decimal, leg: Resting, quantity: Decimal, index: int) -> Decimal:
-        """Return the price after slippage: on the tick, in the bar, never better than `base`."""
-        line, bars = leg.line, leg.line.bars
-        price: Decimal
-        if self._slipped_in is None:
-            assert self._slipped_by is not None, self.slippage
-            price = self._slipped_by(base, buy=leg.buy)
-        else:
-            meeting = Meeting(leg.id, leg.fills + 1, leg.buy, quantity, leg.filled, bars, index)
-            price = self._slipped_in(base, meeting)
-        if price is base:
-            return base
-        tick = bars.instrument.tick
-        if tick is not None:
-            price = on_tick(price, tick, up=leg.buy)
-        if leg.buy:
-            high = line.highs[index]
-            return max(base, exact(high) if float(price) > high else price)
-        low = line.lows[index]
-        return min(base, exact(low) if float(price) < low else price)
 
     def _reduce_group(self, leg: Resting, quantity: Decimal, at: int) -> None:
         """Take what one leg filled off the others; end them when it has filled completely."""
@@ -686,13 +640,3 @@ class SimulatedBroker:
         if working.due < 0 and working.instrument in self._blind:
             self._unblind(working)
         self._watch(working, start)
-
-
-def _share(volume_share: Decimal | float | str) -> Decimal:
-    try:
-        share = exact(volume_share)
-    except DecimalException:
-        share = ZERO
-    if not share.is_finite() or share <= 0:
-        raise UsageError(f"volume share {volume_share!r} must be a number above 0, such as 0.1")
-    return share

@@ -316,9 +316,7 @@ class Trader:
         """Place an order; one without conditions goes the short way."""
         if options or self._group is not None or self._desk is None:
             return self._order(instrument, side, quantity, **{"sizing": sizing, **options})
-        return self._desk.market(
-            self.name, instrument, side, amount("quantity", quantity), sizing
-        )
+        return self._desk.market(self.name, instrument, side, amount("quantity", quantity), sizing)
 
     def _replace(
         self,

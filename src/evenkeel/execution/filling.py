@@ -1,0 +1,189 @@
+"""From the price that a rule gives to a fill: how much of it, how much worse, and what it costs."""
+
+from __future__ import annotations
+
+from decimal import Decimal, DecimalException
+from typing import TYPE_CHECKING
+
+from evenkeel.domain.errors import UsageError
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.money import ONE, ZERO, exact, round_down
+from evenkeel.domain.order import Side
+from evenkeel.execution.costs import CostModel, Meter, Traded
+from evenkeel.execution.fill_model import on_tick
+from evenkeel.execution.slippage import AnySlippage, Meeting, NoSlippage
+
+if TYPE_CHECKING:
+    from evenkeel.domain.order import Order
+    from evenkeel.domain.tape import Line
+    from evenkeel.execution.resting import Resting
+
+_BUY = Side.BUY
+
+
+class Filler:
+    """Fills orders on bars, by one tariff and one model of slippage.
+
+    `volume_share` is the part of a bar's volume that all orders of the instrument together can
+    fill. Arithmetic runs in the caller's `EXACT` context.
+    """
+
+    def __init__(
+        self, costs: CostModel, slippage: AnySlippage, volume_share: Decimal | float | str
+    ) -> None:
+        """Take up the models. Raises `UsageError` for a share that has no meaning."""
+        self.volume_share = _share(volume_share)
+        self._share = float(self.volume_share)
+        self._costs = costs
+        # Asked once, so that models that need no more than the price or the order stay cheap.
+        self._meter: Meter | None = costs.meter() if hasattr(costs, "meter") else None
+        self._slips = not isinstance(slippage, NoSlippage)
+        self._slipped_by = getattr(slippage, "slipped", None)
+        self._slipped_in = getattr(slippage, "slipped_in", None)
+        self._used: dict[str, tuple[int, Decimal]] = {}  # volume taken from the bar at hand
+
+    def whole(self, line: Line, index: int, wanted: Decimal) -> bool:
+        """Whether all of it may fill, far below what this bar's volume allows. Then it is taken."""
+        bars = line.bars
+        if not bars.volume_known:
+            return True
+        instrument = bars.instrument
+        used = self._used.get(instrument.id)
+        taken = wanted if used is None or used[0] != index else used[1] + wanted
+        # Far below the cap, floats can say so; near it, decimals must.
+        most = (float(taken) + float(instrument.lot)) * 1.000001
+        if not most <= self._share * line.volumes[index]:
+            return False
+        self._used[instrument.id] = index, taken
+        return True
+
+    def volume(self, line: Line, index: int, wanted: Decimal, *, or_none: bool = False) -> Decimal:
+        """Return how much may fill: what is left of the share of this bar's volume. It is taken.
+
+        `or_none` wants all of it or nothing.
+        """
+        if self.whole(line, index, wanted):
+            return wanted
+        instrument = line.bars.instrument
+        at, used = self._used.get(instrument.id, (-1, ZERO))
+        taken = used + wanted if at == index else wanted
+        cap = round_down(self.volume_share * exact(line.volumes[index]), instrument.lot)
+        quantity = wanted - max(ZERO, taken - cap)
+        if or_none and quantity < wanted:
+            return ZERO
+        if quantity > ZERO:
+            self._used[instrument.id] = index, taken
+        return quantity
+
+    def fill(
+        self,
+        order: Order,
+        line: Line,
+        index: int,
+        at: int,
+        base: Decimal,
+        quantity: Decimal,
+        leg: Resting | None = None,
+        *,
+        slips: bool = True,
+        resting: bool = False,
+        best: Decimal | None = None,
+    ) -> Fill:
+        """Return the fill of `quantity` at `base`, made worse by slippage if the order `slips`.
+
+        `leg` is the order with what it has filled before, and takes this fill up; a plain order
+        that fills at once has none. `resting` says that it was met at its own limit. `best` is
+        the worth per unit, at the bar's close, of the bar's kindest reading, if it has several.
+        """
+        instrument, buy = line.bars.instrument, order.side is _BUY
+        part, before = (1, ZERO) if leg is None else (leg.fills + 1, leg.filled)
+        price = base
+        if slips and self._slips:
+            price = self._slipped(base, order.id, part, quantity, before, line, index, buy=buy)
+        size = quantity if instrument.multiplier is ONE else quantity * instrument.multiplier
+        value = price * size
+        filled, notional, charged = quantity, value, ZERO
+        if leg is not None:
+            filled, notional, charged = before + quantity, leg.notional + value, leg.charged
+        if self._meter is None:
+            commission, fees = self._costs.commission(quantity=filled, notional=notional), ZERO
+            if charged:
+                commission -= charged
+        else:
+            commission, fees = self._meter.charge(
+                Traded(
+                    order.id,
+                    instrument,
+                    at,
+                    buy,
+                    quantity,
+                    value,
+                    filled,
+                    notional,
+                    charged,
+                    resting,
+                )
+            )
+        if leg is not None:
+            leg.fills, leg.filled, leg.notional = part, filled, notional
+            leg.charged, leg.remaining = charged + commission, leg.remaining - quantity
+        ambiguity = None
+        if best is not None:
+            close = exact(line.closes[index])
+            lost = best - (close - price if buy else price - close)
+            ambiguity = lost * size if lost > ZERO else None
+        return Fill(
+            f"{order.id}.{part}",
+            order.id,
+            order.instrument,
+            order.side,
+            quantity,
+            price,
+            instrument.currency,
+            at,
+            commission,
+            ZERO if price is base else abs(price - base) * size,
+            ambiguity,
+            fees,
+        )
+
+    def _slipped(
+        self,
+        base: Decimal,
+        order_id: int,
+        part: int,
+        quantity: Decimal,
+        filled: Decimal,
+        line: Line,
+        index: int,
+        *,
+        buy: bool,
+    ) -> Decimal:
+        """Return the price after slippage: on the tick, in the bar, never better than `base`."""
+        price: Decimal
+        if self._slipped_in is None:
+            assert self._slipped_by is not None, self
+            price = self._slipped_by(base, buy=buy)
+        else:
+            meeting = Meeting(order_id, part, buy, quantity, filled, line.bars, index)
+            price = self._slipped_in(base, meeting)
+        if price is base:
+            return base
+        tick = line.bars.instrument.tick
+        if tick is not None:
+            price = on_tick(price, tick, up=buy)
+        if buy:
+            high = line.highs[index]
+            return max(base, exact(high) if float(price) > high else price)
+        low = line.lows[index]
+        return min(base, exact(low) if float(price) < low else price)
+
+
+def _share(volume_share: Decimal | float | str) -> Decimal:
+    try:
+        share = exact(volume_share)
+    except DecimalException:
+        share = ZERO
+    if not share.is_finite() or share <= 0:
+        raise UsageError(f"volume share {volume_share!r} must be a number above 0, such as 0.1")
+    return share

@@ -74,7 +74,9 @@ class Orders:
         """Reserve an order from the moment of intent."""
         order = approved.order
         number, name = order.id, order.instrument
-        working = self._all[number] = Working(approved, owner)
+        working = self._all[number] = Working(
+            order, owner, number, approved.reserve_price, order.quantity
+        )
         if order.replaces is not None or order.oca_group is not None:
             working.claim = self._claim(order)
             self._shared.add(working.claim)

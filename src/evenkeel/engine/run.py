@@ -45,8 +45,8 @@ def run(
         shell.carry(core.end())
 
 
-_TOLD = frozenset(INSTRUMENT_EVENTS)
-"""What a venue is told of, beside requests."""
+_TO_DO = frozenset((Approved, CancelRequested, *INSTRUMENT_EVENTS))
+"""The records that a venue is told of."""
 
 
 class Shell:
@@ -107,34 +107,29 @@ class Shell:
 
     def _listen(self) -> None:
         """Take in what the venue says, and what it says to what comes of that."""
-        process, append, asked = self._core.process, self._journal.append, True
+        process, broker, asked = self._core.process, self._broker, True
         while asked:
             asked = False
-            for event in self._broker.events():
-                records = process(event)
-                if len(records) == 1 and records[0] is event and type(event) not in _TOLD:
-                    append(records)  # a fact, and nothing came of it
-                else:
-                    asked |= self._write_and_do(records)
+            for event in broker.events():
+                if self._write_and_do(process(event)):
+                    asked = True
 
     def _write_and_do(self, records: list[Record]) -> bool:
-        """Write records down, then carry them out; whether the venue was asked for something.
-
-        A fact is written down, and there is nothing to do about it.
-        """
+        """Write records down, then carry them out; whether the venue was asked for something."""
         if not records:
             return False
         self._journal.append(records)
         asked = False
         for record in records:
-            kind = type(record)
-            if kind is Approved:
-                self._broker.submit(cast("Approved", record))
-            elif kind is CancelRequested:
-                self._broker.cancel(cast("CancelRequested", record).order_id)
-            elif kind in _TOLD:
-                self._broker.corporate_action(cast("InstrumentEvent", record))
-            else:
-                continue
-            asked = True
+            if type(record) in _TO_DO:  # a fact is written down, and that is all
+                self._do(record)
+                asked = True
         return asked
+
+    def _do(self, record: Record) -> None:
+        if type(record) is Approved:
+            self._broker.submit(record)
+        elif type(record) is CancelRequested:
+            self._broker.cancel(record.order_id)
+        else:
+            self._broker.corporate_action(cast("InstrumentEvent", record))

@@ -8,13 +8,13 @@ report on the order itself resolves it, and that a request was refused is none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from decimal import Decimal
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from evenkeel.domain.money import ZERO
-from evenkeel.domain.order import TERMINAL, TRANSITIONS, OrderStatus, Side
-
-if TYPE_CHECKING:
-    from evenkeel.domain.verdict import Approved
+from evenkeel.domain.order import TERMINAL, TRANSITIONS, Order, OrderStatus, Side
 
 ClaimKey: TypeAlias = int | tuple[int, int, Side, int | None]
 
@@ -24,30 +24,20 @@ CANCEL = 0
 """A cancel among an order's requests; a replacement is there by its number."""
 
 
-class Working:
-    """An order from its approval to the last of its fills."""
+class Working(Struct, eq=False, gc=False):
+    """An order from its approval to the last of its fills.
 
-    __slots__ = (
-        "claim",
-        "filled",
-        "leaves",
-        "order",
-        "owner",
-        "requests",
-        "reserve_price",
-        "status",
-    )
+    `owner` is the number of its strategy's seat; `leaves` is what could still fill.
+    """
 
-    def __init__(self, approved: Approved, owner: int) -> None:
-        """Take up an order that was just approved, in full, with a claim of its own."""
-        self.order = order = approved.order
-        self.owner = owner
-        self.claim: ClaimKey = order.id
-        self.reserve_price = approved.reserve_price
-        self.status = _PENDING_NEW
-        self.filled = ZERO
-        self.leaves = order.quantity
-        self.requests: tuple[int, ...] = ()
+    order: Order
+    owner: int
+    claim: ClaimKey
+    reserve_price: Decimal
+    leaves: Decimal
+    status: OrderStatus = OrderStatus.PENDING_NEW
+    filled: Decimal = ZERO
+    requests: tuple[int, ...] = ()
 
     def move(self, status: OrderStatus) -> bool:
         """Take a new state if the order's life allows it; a late or doubled report changes none."""

@@ -353,7 +353,11 @@ class SimulatedBroker:
         if self._next_at > until:
             return
         if getcontext().prec == EXACT.prec:  # inside the engine arithmetic is exact already
-            self._carry_out(until)
+            if self._next_at == self._plain_at and not self._due and not self._expiring:
+                self._next_at = NEVER
+                self._fill_plain()
+            if self._next_at <= until:
+                self._carry_out(until)
         else:
             with localcontext(EXACT):
                 self._carry_out(until)

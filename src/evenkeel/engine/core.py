@@ -118,6 +118,16 @@ class Core:
         self._wake(until, outbox)
         return self._decided() if outbox.records else []
 
+    @property
+    def wakes_at(self) -> int:
+        """When the next strategy wants to see a bar, `NEVER` when none does any more."""
+        return self._seats.next_at
+
+    @property
+    def hears_orders(self) -> bool:
+        """Whether some strategy wants to know what state its orders are in."""
+        return any(seat.hears_orders for seat in self._seats.seats)
+
     def reveal(self, moment: int) -> None:
         """Let time come to `moment`: bars closed by then can be read."""
         self.tape.advance(moment)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import localcontext
 from typing import TYPE_CHECKING, cast
 
-from evenkeel.domain.events import CancelRequested, Record
+from evenkeel.domain.events import CancelRequested, OrderAccepted, Record
 from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import EXACT
 from evenkeel.domain.tape import NEVER
 from evenkeel.domain.verdict import Approved
+from evenkeel.engine.schedule import FillsAhead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,6 +70,9 @@ class Shell:
         self._broker = broker
         self._journal = journal
         self._lender = lender
+        self._straight: FillsAhead | None = None
+        if schedule.free and lender is None and isinstance(broker, FillsAhead):
+            self._straight = None if core.hears_orders else broker
 
     def play(self) -> None:
         """Go from moment to moment until the tape has run out."""
@@ -102,8 +106,28 @@ class Shell:
 
     def carry(self, records: list[Record]) -> None:
         """Write records down, carry them out, and take in what the venue says to it."""
-        self._write_and_do(records)
+        self._journal.append(records)
+        if self._straight is not None and len(records) == 1 and self._follow(records[0]):
+            return
+        self._do(records)
         self._listen()
+
+    def _follow(self, record: Record) -> bool:
+        """Go straight from an order to its fill, if nothing can come between; whether it could.
+
+        Same records, same order, same moments: only nobody is asked who could not have an answer.
+        """
+        core, venue = self._core, self._straight
+        if venue is None or type(record) is not Approved:
+            return False
+        fill = venue.fill_next(record, core.wakes_at)
+        if fill is None:
+            return False
+        self._journal.append(core.process(OrderAccepted(fill.order_id, record.at)))
+        core.reveal(fill.at)
+        if self._write_and_do(core.process(fill)):
+            self._listen()
+        return True
 
     def _listen(self) -> None:
         """Take in what the venue says, and what it says to what comes of that."""
@@ -119,17 +143,18 @@ class Shell:
         if not records:
             return False
         self._journal.append(records)
+        return self._do(records)
+
+    def _do(self, records: list[Record]) -> bool:
         asked = False
         for record in records:
-            if type(record) in _TO_DO:  # a fact is written down, and that is all
-                self._do(record)
-                asked = True
+            if type(record) not in _TO_DO:
+                continue  # a fact: it is written down, and that is all
+            if type(record) is Approved:
+                self._broker.submit(record)
+            elif type(record) is CancelRequested:
+                self._broker.cancel(record.order_id)
+            else:
+                self._broker.corporate_action(cast("InstrumentEvent", record))
+            asked = True
         return asked
-
-    def _do(self, record: Record) -> None:
-        if type(record) is Approved:
-            self._broker.submit(record)
-        elif type(record) is CancelRequested:
-            self._broker.cancel(record.order_id)
-        else:
-            self._broker.corporate_action(cast("InstrumentEvent", record))

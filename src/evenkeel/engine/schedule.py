@@ -8,7 +8,7 @@ itself. Early is allowed, late never.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from evenkeel.domain.instrument_events import Delisted, Merged, SymbolChanged
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.events import CorporateAction
+    from evenkeel.domain.fill import Fill
     from evenkeel.domain.tape import Tape
+    from evenkeel.domain.verdict import Approved
 
 
 ENDS = (Delisted, Merged, SymbolChanged)
@@ -30,6 +32,15 @@ class LooksAhead(Protocol):
 
     def next_event_at(self) -> int:
         """Return the closing time of that bar, `NEVER` when there is none."""
+        ...
+
+
+@runtime_checkable
+class FillsAhead(Protocol):
+    """A venue that knows at once what becomes of an order to which nothing else can happen."""
+
+    def fill_next(self, approved: Approved, until: int) -> Fill | None:
+        """Return the fill of an order that nothing can touch before, if it comes by `until`."""
         ...
 
 
@@ -48,6 +59,8 @@ class Schedule:
         self._tape = tape
         self._actions = sorted(actions, key=lambda action: action.at)
         self._ahead = ahead
+        self.free = len(ahead) == 1 and not self._actions
+        """Whether nothing but what strategies and one venue do can ever be a moment."""
 
     def add(self, actions: Iterable[CorporateAction]) -> None:
         """Take in corporate actions that have become known while the run is under way."""
@@ -57,7 +70,7 @@ class Schedule:
         """Return the next moment that matters, `NEVER` when the tape has run out."""
         if not self._ahead:
             return self._tape.next_at
-        if len(self._ahead) == 1 and not self._actions:
+        if self.free:
             return self._ahead[0].next_event_at()
         moments = [self._effective_at(each) for each in self._actions]
         return min([*(each.next_event_at() for each in self._ahead), *moments])

@@ -74,6 +74,7 @@ from evenkeel.execution.slippage import AnySlippage, late
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evenkeel.domain.fill import Fill
     from evenkeel.domain.order import Order
     from evenkeel.domain.tape import Line
     from evenkeel.domain.verdict import Approved
@@ -191,6 +192,28 @@ class SimulatedBroker:
             self._settle(self.tape.now)
         said, self._said = self._said, []
         return said
+
+    def fill_next(self, approved: Approved, until: int) -> Fill | None:
+        """Fill a plain order that is alone, if its next bar does so by `until`.
+
+        Nothing can happen to it before, and nothing else is at work: the venue is asked once where
+        it would have been told of the order, asked for its news, and asked again. None where
+        that is not so: submit it.
+        """
+        order = approved.order
+        if self._open or self._plain or self._said or self._late or not order.is_plain:
+            return None
+        line = self.tape.lines.get(order.instrument)
+        if line is None or order.instrument in self._gone or order.instrument in self._halted:
+            return None
+        times, index, quantity = line.cursor.times, line.cursor.index + 1, order.quantity
+        if index >= len(times) or times[index] > until:
+            return None
+        if not self._filler.whole(line, index, quantity):
+            return None
+        self._ended[order.id] = None
+        price = shortest(line.opens[index])
+        return self._filler.fill(order, line, index, times[index], price, quantity)
 
     def next_event_at(self) -> int:
         """Return the earliest time at which `events` could say something, `NEVER` if none.

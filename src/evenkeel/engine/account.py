@@ -150,10 +150,9 @@ class Account:
         last, index = line.price, line.cursor.index
         if last is None or instrument_id in orders.instruments:
             return None
-        unit: float = line.closes[index]
+        close: float = line.closes[index]
         age = tape.now - line.cursor.times[index]
-        if instrument.multiplier is not ONE:
-            unit *= float(instrument.multiplier)
+        unit = close if instrument.multiplier is ONE else close * float(instrument.multiplier)
         holding = book.held.get(instrument_id)
         held = 0.0 if holding is None else float(holding.lots.quantity)
         value, beside, cash = held * unit, 0.0, float(book.cash)

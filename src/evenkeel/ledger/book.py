@@ -117,6 +117,8 @@ class Book:
         self._short: dict[str, Holding] = {}
         self.changes = 0
         """How many events it has taken."""
+        self.moved: set[str] = set()
+        """Of what the quantity has changed; whoever looks at it clears it."""
         self._fill_ids: set[str] = set()
 
     # ---- what happens ------------------------------------------------------------------------
@@ -187,6 +189,7 @@ class Book:
             legs.append((holding.realized, profit.copy_negate()))
         if fee or fees:
             legs += self._charges(fill, holding)
+        self.moved.add(name)
         held = holding.lots.quantity
         if not held:
             self._held.pop(name, None)
@@ -225,6 +228,7 @@ class Book:
         if not (split.new > ZERO and split.old > ZERO):
             raise OutsideError(f"{split}: both numbers of a split must be positive")
         holding.lots.split(split.new, split.old)
+        self.moved.add(split.instrument)
         return ()
 
     def _dividend(self, dividend: CashDividend) -> tuple[Leg, ...]:
@@ -258,6 +262,7 @@ class Book:
     def _remember(self, holding: Holding) -> None:
         """Note whether something is held, and whether short."""
         name, quantity = holding.instrument.id, holding.lots.quantity
+        self.moved.add(name)
         for found, notes in ((bool(quantity), self._held), (quantity < ZERO, self._short)):
             if found:
                 notes[name] = holding

@@ -46,8 +46,9 @@ class Holding:
 
     @property
     def units(self) -> float:
-        """The signed quantity, near enough."""
-        return float(self.lots.quantity)
+        """The signed quantity times the multiplier, near enough."""
+        units = float(self.lots.quantity)
+        return units if self.multiplier is None else units * float(self.multiplier)
 
     def value(self, price: Decimal) -> Decimal:
         """Return what the quantity held is worth at `price`."""

@@ -28,6 +28,13 @@ def test_a_cursor_stands_on_the_last_bar_that_has_closed(times, steps):
         assert cursor.next_at == (later[0] if later else NEVER)
 
 
+def test_a_cursor_jumps_near_and_far():
+    cursor = cursor_of(range(0, 2_000, 2))
+    for now in (0, 2, 5, 120, 1_999, 2_000):
+        cursor.advance(now)
+        assert cursor.index == min(now // 2, 999)
+
+
 def test_time_does_not_run_backwards():
     cursor = cursor_of([1, 2, 3])
     cursor.advance(3)

@@ -85,6 +85,52 @@ def test_the_venue_answers_a_submit_at_the_same_moment():
     assert broker.events() == []
 
 
+def test_an_order_that_is_alone_is_filled_at_once_as_it_would_be_in_time():
+    rows = [FLAT, (102, 104, 100, 103, 2_000), FLAT]
+    terms = {"costs": IbkrFixed(), "slippage": BasisPointsSlippage(D(10))}
+    alone, told = venue(bars_of(rows), **terms), venue(bars_of(rows), **terms)
+    new = order(1, "BUY", 150)
+    advance(alone, 1)
+    (expected,) = fills(play(told, [new]))
+    assert alone.fill_next(approved(new), until=2 * MINUTE) == expected
+    alone.cancel(1)
+    assert alone.events() == [CancelRejected(1, MINUTE, "the order is already done")]
+    # What it took of the bar is gone for whoever comes next.
+    alone.submit(approved(order(2, "BUY", 100)))
+    assert [fill.quantity for fill in fills(advance(alone, 2))] == [D(50)]
+
+
+@pytest.mark.parametrize(
+    ("new", "rows", "before"),
+    [
+        (order(1, "BUY", 10, "LIMIT", limit=200), [FLAT] * 3, []),
+        (order(1, "BUY", 10, instrument="NONE.XXXX"), [FLAT] * 3, []),
+        (order(1, "BUY", 10), [FLAT], []),  # no bar is in sight
+        (order(1, "BUY", 10), [FLAT, (*FLAT, 0), FLAT], []),
+        (order(1, "BUY", 10), [FLAT, (*FLAT, 50), FLAT], []),
+        (order(1, "BUY", 10), [FLAT, (*FLAT, 100), FLAT], []),  # at the cap: decimals decide
+        (order(1, "BUY", 10), [FLAT] * 3, [order(2, "BUY", 10)]),
+        (order(1, "BUY", 10), [FLAT] * 3, [order(2, "BUY", 10, "LIMIT", limit=1)]),
+    ],
+)
+def test_an_order_that_something_could_happen_to_is_not(new, rows, before):
+    broker = venue(bars_of(rows))
+    advance(broker, 1)
+    for each in before:
+        broker.submit(approved(each))
+    broker.events()
+    assert broker.fill_next(approved(new), until=3 * MINUTE) is None
+    broker.submit(approved(new))  # it is not lost: the venue takes it the long way
+    assert kinds(broker.events())[0][1] == 1
+
+
+def test_an_order_whose_bar_comes_too_late_is_not_filled_ahead():
+    broker = venue(bars_of([FLAT] * 3))
+    advance(broker, 1)
+    assert broker.fill_next(approved(order(1, "BUY", 10)), until=2 * MINUTE - 1) is None
+    assert broker.fill_next(approved(order(1, "BUY", 10)), until=2 * MINUTE) is not None
+
+
 def test_a_fill_says_everything_about_itself():
     history = bars_of([FLAT, (100, 101, 99, 100)], multiplier=D(2), currency="EUR")
     broker = venue(history, costs=IbkrFixed(), slippage=BasisPointsSlippage(D(10)))

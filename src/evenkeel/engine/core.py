@@ -148,12 +148,7 @@ class Core:
         """Take one event in; return it with everything it caused, in order."""
         outbox = self._outbox
         outbox.records.append(event)
-        if type(event) is Fill:
-            self._fill(event)
-        elif type(event) is OrderAccepted:
-            self._reports.confirmed(event.order_id)
-        else:
-            self._take(event)
+        self._take(event)
         if self.account.rates is not None:
             self._convert()
         if outbox.refusals:

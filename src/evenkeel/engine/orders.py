@@ -298,6 +298,8 @@ class Orders:
         self.open_count -= 1
         if order.created_at == self.fresh_at:
             self.fresh_count -= 1
+            if not self.fresh_count:
+                self.fresh_at = -1
 
 
 def _could_fill(working: Working, members: list[Working], counted: Decimal) -> Decimal:

@@ -108,7 +108,7 @@ class Seat:
             return
         tape, on_bar = self.tape, self.strategy.on_bar
         (cursor,) = tape.cursors
-        for following in self._wanted:
+        for following in self._wanted:  # pragma: no branch - the last one is never
             tape.now, cursor.index = at, index
             at, index = following
             on_bar()

@@ -83,21 +83,21 @@ class Core:
         self.account = Account(started.cash, started.currency, instruments, tape, rates)
         self._margin = parse_margin(started.settings.get("margin", "none"))
         self._outbox = Outbox()
-        self._seats = Seats(strategy, tape)
-        self._reports = OrderReports(self.account.orders, self._seats)
+        self.seats = Seats(strategy, tape)
+        self._reports = OrderReports(self.account.orders, self.seats)
         self._desks = [
             StrategyDesk(self.account, limits, self._outbox, number)
-            for number in range(len(self._seats.seats))
+            for number in range(len(self.seats.seats))
         ]
-        self._wake = self._seats.waking()
+        self._wake = self.seats.waking()
 
     # ---- time ----
 
     def start(self) -> list[Record]:
         """Set the strategies up and let them start."""
-        self._seats.setup()
+        self.seats.setup()
         self._outbox.records.append(self._started)
-        for seat, desk in zip(self._seats.seats, self._desks, strict=True):
+        for seat, desk in zip(self.seats.seats, self._desks, strict=True):
             seat.strategy.join(desk)
             seat.strategy.on_start()
         return self._decided()
@@ -105,8 +105,8 @@ class Core:
     def extend(self, bars: Iterable[Bars]) -> None:
         """Take longer histories, as they come in on paper and live."""
         self.tape.extend(bars)
-        self._seats.setup()
-        self._wake = self._seats.waking()  # instruments that shared their bar times may have parted
+        self.seats.setup()
+        self._wake = self.seats.waking()  # instruments that shared their bar times may have parted
 
     def advance(self, until: int) -> list[Record]:
         """Show bars closed up to `until` to those who want them, up to the first decision.
@@ -118,16 +118,6 @@ class Core:
         self._wake(until, outbox)
         return self._decided() if outbox.records else []
 
-    @property
-    def wakes_at(self) -> int:
-        """When the next strategy wants to see a bar, `NEVER` when none does any more."""
-        return self._seats.next_at
-
-    @property
-    def hears_orders(self) -> bool:
-        """Whether some strategy wants to know what state its orders are in."""
-        return any(seat.hears_orders for seat in self._seats.seats)
-
     def reveal(self, moment: int) -> None:
         """Let time come to `moment`: bars closed by then can be read."""
         self.tape.advance(moment)
@@ -135,7 +125,7 @@ class Core:
     def end(self) -> list[Record]:
         """Let the strategies stop, and sum up."""
         self._outbox.closed = True
-        for seat in self._seats.seats:
+        for seat in self.seats.seats:
             seat.strategy.on_stop()
         equity = self.account.equity()
         state = self.account.book.state_hash()
@@ -173,7 +163,7 @@ class Core:
                 self._reports.hear(event)
             case Split() | StockDividend():
                 self.account.act(event)
-                self._seats.split(event)
+                self.seats.split(event)
             case Delisted():
                 self._outbox.records[-1] = event = self.account.priced(event)
                 self.account.act(event)
@@ -215,7 +205,7 @@ class Core:
                 type=OrderType.MARKET,
                 reason=f"forced liquidation: {_short_of(event)}",
             )
-            self._desks[self._seats.of(name)].place(VENUE, ask)
+            self._desks[self.seats.of(name)].place(VENUE, ask)
 
     def _fill(self, fill: Fill) -> None:
         if not self.account.book.take(fill):
@@ -229,7 +219,7 @@ class Core:
             self.account.halted = reason
             self._outbox.records.append(Halted(self.tape.now, "engine", reason))
             return
-        seat = self._seats.seats[working.owner]
+        seat = self.seats.seats[working.owner]
         if seat.hears_fills:
             seat.strategy.on_fill(fill)
         if seat.hears_orders:
@@ -247,7 +237,7 @@ class Core:
                 refusals.clear()
                 return outbox.take()
             owner, update = refusals[told]
-            seat = self._seats.seats[owner]
+            seat = self.seats.seats[owner]
             if seat.hears_orders:
                 seat.strategy.on_order(update)
         raise StrategyError(

@@ -46,8 +46,8 @@ def run(
         shell.carry(core.end())
 
 
-_TO_DO = frozenset((Approved, CancelRequested, *INSTRUMENT_EVENTS))
-"""The records that a venue is told of."""
+_TOLD = frozenset(INSTRUMENT_EVENTS)
+"""What a venue is told of, beside requests."""
 
 
 class Shell:
@@ -72,7 +72,7 @@ class Shell:
         self._lender = lender
         self._straight: FillsAhead | None = None
         if schedule.free and lender is None and isinstance(broker, FillsAhead):
-            self._straight = None if core.hears_orders else broker
+            self._straight = None if core.seats.hear_orders else broker
 
     def play(self) -> None:
         """Go from moment to moment until the tape has run out."""
@@ -120,7 +120,7 @@ class Shell:
         core, venue = self._core, self._straight
         if venue is None or type(record) is not Approved:
             return False
-        fill = venue.fill_next(record, core.wakes_at)
+        fill = venue.fill_next(record, core.seats.next_at)
         if fill is None:
             return False
         self._journal.append(core.process(OrderAccepted(fill.order_id, record.at)))
@@ -148,13 +148,13 @@ class Shell:
     def _do(self, records: list[Record]) -> bool:
         asked = False
         for record in records:
-            if type(record) not in _TO_DO:
-                continue  # a fact: it is written down, and that is all
             if type(record) is Approved:
                 self._broker.submit(record)
             elif type(record) is CancelRequested:
                 self._broker.cancel(record.order_id)
-            else:
+            elif type(record) in _TOLD:
                 self._broker.corporate_action(cast("InstrumentEvent", record))
+            else:  # a fact: it is written down, and that is all
+                continue
             asked = True
         return asked

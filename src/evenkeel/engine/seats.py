@@ -167,6 +167,11 @@ class Seats:
         """When somebody wants to see a bar next, `NEVER` when nobody does any more."""
         return self.seats[0].next_at if len(self.seats) == 1 else self._queue[0][0]
 
+    @property
+    def hear_orders(self) -> bool:
+        """Whether some strategy wants to know what state its orders are in."""
+        return any(seat.hears_orders for seat in self.seats)
+
     def waking(self) -> Callable[[int, Outbox], None]:
         """Return `wake`, by the short way where there is one strategy and one timeline."""
         if len(self.seats) > 1:

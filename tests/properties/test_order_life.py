@@ -81,7 +81,7 @@ class OrderLife(RuleBasedStateMachine):
         self.core = wanted.core(tape)
         self.core.start()
         self.core.reveal(AT)
-        self.author = self.core._seats[0].strategy
+        self.author = self.core.seats[0].strategy
         self.book: dict[int, AtVenue] = {}
         self.known: dict[int, Known] = {}
         self.sent: list[object] = []

@@ -123,7 +123,10 @@ WRONG = [
     (("data", "import", "acme.csv", "--market", "nyse"), "is not a market code"),
     (("data", "import", "acme.csv", "--dataset", "A B"), "data set 'A B'"),
     (("data", "show", "AAPL.XNAS"), "has no AAPL.XNAS"),
-    (("data", "show", "ACME.XXXX", "--as-of", "June"), "--as-of 'June' is no date"),
+    (
+        ("data", "show", "ACME.XXXX", "--as-of", "June"),
+        "--as-of 'June' is neither a date nor a time",
+    ),
 ]
 
 
@@ -176,6 +179,28 @@ def test_a_repair_mends_a_unit(here, capsys):
     ask(capsys, "data", "repair", error["id"], "--factor", "100", "--reason", "pounds")
     shown = ask(capsys, "data", "show", "ACME.XXXX")
     assert shown["latest"][0]["close"] > 1000
+
+
+def test_what_was_known_on_a_day_is_shown_exported_and_traded_on(here, capsys):
+    """The 10th closed at 20, it was said on the 19th; a file of the 22nd says 19."""
+    ask(capsys, "data", "import", write(here / "first.csv", DAYS), "--instrument", "ACME.XXXX")
+    later = [*DAYS[:8], "2024-01-10,20,21,19,19,100", *DAYS[9:], "2024-01-22,29,30,28,29,100"]
+    ask(capsys, "data", "import", write(here / "later.csv", later), "--instrument", "ACME.XXXX")
+    then = ("--known-at", "2024-01-20")
+    for words, bars, close in (((), 19, 19), (then, 18, 20)):
+        shown = ask(capsys, "data", "show", "ACME.XXXX", "--end", "2024-01-10", *words)
+        assert shown["latest"][-1]["close"] == close
+        assert ask(capsys, "data", "show", "ACME.XXXX", *words)["bars"] == bars
+    ask(capsys, "data", "export", "ACME.XXXX", "--out", "then.csv", *then)
+    assert len((here / "then.csv").read_text().splitlines()) == 19
+    sma = ("backtest", "evenkeel.strategy.examples.sma_cross:SmaCross", "--set", "fast=2")
+    options = (*sma, "--set", "slow=5", "--instrument", "ACME.XXXX", "--data")
+    known = ask(capsys, *options, "catalog:@2024-01-20")
+    first = ask(capsys, *options, "first.csv")
+    assert known["metrics"] == first["metrics"]
+    run = json.loads((here / "runs" / known["run_id"] / "manifest.json").read_text())
+    assert run["data"]["sources"] == [f"catalog:{here / 'catalog'}#main/1d@2024-01-20T23:59:59Z"]
+    assert ask(capsys, "parity", known["run_id"])["equal"]
 
 
 def test_a_decision_is_on_record_before_it_is_carried_out(here, capsys):

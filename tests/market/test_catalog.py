@@ -91,6 +91,77 @@ def test_quarantined_bars_are_left_out_and_counted(catalog, daily):
     assert [(each.code, each.count) for each in bars.findings] == [("quarantined", 1), ("gap", 1)]
 
 
+# ---- as it was known ----
+
+
+@pytest.fixture
+def restated(catalog, write):
+    """The second of three sessions closed at 12, it was said; a day later it was 13."""
+    for name, close in (("first.csv", 12), ("later.csv", 13)):
+        rows = [
+            "2024-01-02,10,14,9,11,5",
+            f"2024-01-03,11,14,10,{close},5",
+            "2024-01-04,12,14,11,13,5",
+        ]
+        later = ["2024-01-05,13,15,12,14,5"] if close == 13 else []
+        take(catalog, write(*rows, *later, name=name), instrument="AAPL.XNAS")
+    return catalog
+
+
+@pytest.mark.parametrize(
+    ("known_at", "closes"),
+    [
+        ("2024-01-04", [11, 12, 13]),
+        ("2024-01-05T23:59:58Z", [11, 12, 13]),
+        ("2024-01-05", [11, 13, 13, 14]),
+        ("2030-01-01", [11, 13, 13, 14]),
+    ],
+)
+def test_a_restated_bar_reads_old_before_and_new_after(restated, known_at, closes):
+    source = f"catalog:{restated.folder}#main/1d@{known_at}"
+    (bars,) = read_bars(source, instrument="AAPL.XNAS")
+    assert bars.close.tolist() == closes
+    (again,) = read_bars(bars.source, instrument="AAPL.XNAS")
+    assert (again.digest(), again.source) == (bars.digest(), bars.source)
+
+
+def test_what_was_known_stays_known_however_it_is_stored(restated):
+    def closes():
+        found = restated.bars(["AAPL.XNAS"], known_at=ns("2024-01-05"))[0].close.tolist()
+        return found, restated.bars(["AAPL.XNAS"])[0].close.tolist()
+
+    before = closes()
+    assert before == ([11, 12, 13], [11, 13, 13, 14])
+    restated.shelf("1d").compact()
+    assert closes() == before
+
+
+def test_what_nobody_had_seen_yet_is_said(restated):
+    known_at = ns("2024-01-04T20:59")
+    with pytest.raises(DataError, match=r"no bars .* that had been seen by 2024-01-04T20:59:00Z"):
+        restated.bars(["AAPL.XNAS"], known_at=known_at)
+    with pytest.raises(UsageError, match="known at '2024-13-01' is neither a date nor a time"):
+        place_of("catalog:@2024-13-01")
+
+
+def test_a_quarantine_and_a_time_frame_hold_for_what_was_known(restated):
+    restated.shelf("1d").quarantine({"AAPL.XNAS": [ns("2024-01-02")]})
+    (bars,) = restated.bars(["AAPL.XNAS"], known_at=ns("2024-01-05"), start="2024-01-02")
+    assert bars.close.tolist() == [12, 13]
+    assert bars.findings[0].code == "quarantined"
+
+
+def test_a_folder_may_have_an_at_in_its_name():
+    assert place_of("catalog:/home/ann@desk/bars").folder == "/home/ann@desk/bars"
+    assert place_of("catalog:/home/ann@desk/bars#1d").interval == "1d"
+    place = place_of("catalog:ann@desk#1d@2024-01-31")
+    assert (place.folder, place.interval, place.known_at) == (
+        "ann@desk",
+        "1d",
+        ns("2024-01-31T23:59:59"),
+    )
+
+
 # ---- views ----
 
 

@@ -72,7 +72,7 @@ def test_a_day_is_that_of_its_exchange_whatever_the_offset(write):
 
 def test_a_file_is_seen_when_its_last_bar_is_over(write):
     (intake,) = taken(write(*ROWS["1d"]))
-    assert set(text(intake.rows.last_seen)) == {"2024-01-04T00:00"}
+    assert set(text(intake.rows.last_seen)) == {"2024-01-03T23:59"}
     assert intake.rows.sources == ("file:prices.csv",)
 
 

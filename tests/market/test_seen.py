@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.market.seen import PREFERENCE, VALUES, seen, settled, together
+from evenkeel.market.seen import PREFERENCE, VALUES, held_at, seen, settled, together
 
 LOOK = st.tuples(  # when somebody looked, at which symbol and bar, and what it showed
     st.integers(1, 4),
@@ -77,6 +77,28 @@ def test_order_and_repetition_change_nothing(looks, random):
     again = looks + looks[: len(looks) // 2]
     random.shuffle(again)
     assert told(*settled(rows(again))) == told(*settled(rows(looks)))
+
+
+RESTATED = st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=12)
+
+
+@given(RESTATED, st.integers(0, 9))
+def test_what_held_at_a_time_is_what_whoever_looked_until_then_would_say(sights, moment):
+    """Of a bar whose value changes now and then, and does not come back to what it was."""
+    looks, price = [], 1.0
+    for at, changes in sorted(sights):
+        price += changes
+        looks.append((at, "A", 0, price, 5.0))
+    known = [look for look in looks if look[0] <= moment]
+    then = held_at(rows(looks), moment)
+    assert list(map(float, then.values["close"])) == ([known[-1][3]] if known else [])
+
+
+def test_a_value_that_came_back_counts_from_its_first_sight():
+    """What was seen in between is not kept: at 3 the second value is the last that is known of."""
+    looks = [(at, "A", 0, price, 5.0) for at, price in ((1, 1.0), (2, 2.0), (4, 1.0))]
+    then = [held_at(rows(looks), moment).values["close"][0] for moment in (1, 2, 3, 4)]
+    assert then == [1.0, 2.0, 2.0, 1.0]
 
 
 def test_every_value_has_a_preference():

@@ -4,7 +4,8 @@
     actions.csv              splits and dividends (see `market.actions`)
     tickers.csv              whose a symbol was, and when (see `market.tickers`)
 
-A source is written `catalog:[FOLDER][#[DATASET/]INTERVAL]`: `catalog:`, `catalog:#1m`.
+A source is written `catalog:[FOLDER][#[DATASET/]INTERVAL][@KNOWN]`: `catalog:`, `catalog:#1m`,
+`catalog:@2015-04-08` for the bars, and the values of them, that had been seen by the end of that day.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from evenkeel.domain.instrument import Instrument, instrument_id
 from evenkeel.market.adjust import adjusted
 from evenkeel.market.arrow_cache import ArrowCache
 from evenkeel.market.columns import DAY, Table
-from evenkeel.market.history import bound, history
+from evenkeel.market.history import SECOND, bound, history, instant
 from evenkeel.market.intake import interval_length, interval_name
 from evenkeel.market.resample import resampled
 from evenkeel.market.shelf import EVER, Shelf
@@ -44,20 +45,37 @@ FOLDER = "catalog"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where bars are to be found: the catalog's folder, a data set, an interval (empty: any)."""
+    """Where bars are to be found: the catalog's folder, a data set, an interval (empty: any).
+
+    `known_at` is up to when they must have been seen (UTC nanoseconds), None for as they are now.
+    """
 
     folder: str = ""
     dataset: str = DATASET
     interval: str = ""
+    known_at: int | None = None
 
 
 def place_of(source: str) -> Place:
-    """Return what `catalog:[FOLDER][#[DATASET/]INTERVAL]` names; `UsageError` when it is none."""
-    folder, _, shelf = source.removeprefix(SCHEME).partition("#")
+    """Return what `catalog:[FOLDER][#[DATASET/]INTERVAL][@KNOWN]` names; else `UsageError`."""
+    place, at, known = source.removeprefix(SCHEME).rpartition("@")
+    if not at or not re.match(r"\d", known):  # a folder may have an @ in its name
+        place, known = source.removeprefix(SCHEME), ""
+    folder, _, shelf = place.partition("#")
     dataset, slash, interval = shelf.rpartition("/")
     if interval:
         interval_length(interval)
-    return Place(folder, dataset if slash else DATASET, interval)
+    moment = by_the_end_of(known, "known at") if known else None
+    return Place(folder, dataset if slash else DATASET, interval, moment)
+
+
+def by_the_end_of(text: str, name: str) -> int:
+    """Return a time in UTC nanoseconds, of a date its last second; `UsageError` when it is none."""
+    at = bound(text, name)
+    assert at is not None, text
+    if isinstance(at, datetime):
+        return instant(at)
+    return ((at - date(1970, 1, 1)).days + 1) * DAY - SECOND
 
 
 class Catalog:
@@ -131,12 +149,15 @@ class Catalog:
         end: Bound = None,
         view: str = "as-traded",
         as_of: int | None = None,
+        known_at: int | None = None,
     ) -> list[Bars]:
         """Return the bars of instruments between two bounds (inclusive), in the order asked.
 
         Bars in quarantine are left out, which a finding says. A `view` other than as-traded is
-        that of `as_of` (UTC nanoseconds), else of the last bar. Raises `DataError` when there are
-        none, and when a symbol meant several instruments in that time.
+        that of `as_of` (UTC nanoseconds), else of the last bar. With `known_at` (the same) they
+        are the bars that had been seen by then, with the values that they had; quarantine and
+        actions are today's. Raises `DataError` when there are none, and when a symbol meant
+        several instruments in that time.
         """
         first, last = _days(start, end)
         tickers = self.tickers()
@@ -146,7 +167,9 @@ class Catalog:
             meant = replace(wanted, id=tickers.meaning(wanted.id, first, last))
             shelf = self._shelf_of(meant.id, interval, dataset)
             length = interval_length(interval) if interval else 0
-            bars = _bars(shelf, meant, dataset, start, end, first, last, self._cache, length)
+            bars = _bars(
+                shelf, meant, dataset, start, end, first, last, self._cache, length, known_at
+            )
             if view != "as-traded":
                 moment = int(bars.closed_at[-1]) if as_of is None else as_of
                 bars = adjusted(bars, self.actions([meant]), view, as_of=moment)
@@ -190,17 +213,22 @@ def _bars(
     last: int,
     cache: ArrowCache,
     wanted: int,
+    known_at: int | None,
 ) -> Bars:
     low = EVER[0] if start is None else (first - 1) * DAY
     high = EVER[1] if end is None else (last + 2) * DAY
-    columns = cache.columns(shelf, instrument.id, start=low, stop=high)
+    if known_at is None:
+        columns = cache.columns(shelf, instrument.id, start=low, stop=high)
+    else:
+        columns = shelf.columns(instrument.id, start=low, stop=high, known_at=known_at)
     length = wanted or shelf.length
     if length != shelf.length:
         columns = resampled(columns, instrument.mic, shelf.length, length)
     if not len(columns["ts"]):
         held = shelf.instruments()[instrument.id]
         days = " to ".join(str(np.datetime64(at // DAY, "D")) for at in (held.first, held.last))
-        raise DataError(f"{instrument.id} has no bars between start and end; it has {days}")
+        then = "" if known_at is None else f" that had been seen by {_iso(known_at)}"
+        raise DataError(f"{instrument.id} has no bars between start and end{then}; it has {days}")
     bars = history(
         _table(f"catalog {dataset}/{shelf.interval} {instrument.id}", columns),
         None,
@@ -213,6 +241,8 @@ def _bars(
     quarantined = shelf.held_back(instrument.id)
     quarantined = quarantined[(quarantined >= low) & (quarantined < high)]
     source = f"{SCHEME}{shelf.folder.parents[2].resolve()}#{dataset}/{interval_name(length)}"
+    if known_at is not None:
+        source = f"{source}@{_iso(known_at)}"
     bars = replace(bars, source=source)
     if not len(quarantined):
         return bars
@@ -220,6 +250,12 @@ def _bars(
     first_at = int(quarantined[0])
     found = Finding(instrument.id, "quarantined", len(quarantined), first_at, message)
     return replace(bars, findings=(found, *bars.findings))
+
+
+def _iso(moment: int) -> str:
+    """Return a time as one may write it behind a source, to the microsecond."""
+    at = datetime.fromtimestamp(moment // SECOND, UTC)
+    return f"{at.replace(microsecond=moment % SECOND // 1_000, tzinfo=None).isoformat()}Z"
 
 
 def _table(label: str, columns: dict[str, AnyArray]) -> Table:
@@ -258,5 +294,10 @@ def read_source(
     place = place_of(source)
     catalog = Catalog(place.folder or FOLDER)
     return catalog.bars(
-        list(instrument), interval=place.interval, dataset=place.dataset, start=start, end=end
+        list(instrument),
+        interval=place.interval,
+        dataset=place.dataset,
+        start=start,
+        end=end,
+        known_at=place.known_at,
     )

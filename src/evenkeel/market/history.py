@@ -152,13 +152,13 @@ def _inside(
     zone = UTC if daily else exchange_timezone(mic)
     first, last = bound(start, "start"), bound(end, "end")
     if isinstance(first, datetime):
-        kept &= began >= _instant(first)
+        kept &= began >= instant(first)
     elif first is not None:
-        kept &= began >= _instant(datetime.combine(first, time(), zone))
+        kept &= began >= instant(datetime.combine(first, time(), zone))
     if isinstance(last, datetime):
-        kept &= closed <= _instant(last)
+        kept &= closed <= instant(last)
     elif last is not None:
-        following = _instant(datetime.combine(last + timedelta(days=1), time(), zone))
+        following = instant(datetime.combine(last + timedelta(days=1), time(), zone))
         kept &= began < following if daily else closed <= following
     return kept
 
@@ -178,7 +178,8 @@ def bound(value: Bound, name: str) -> date | datetime | None:
         ) from None
 
 
-def _instant(at: datetime) -> int:
+def instant(at: datetime) -> int:
+    """Return a time in UTC nanoseconds; without a zone it is UTC."""
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     since = at - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1_000

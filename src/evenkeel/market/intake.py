@@ -1,7 +1,8 @@
 """Taking files in: everything that can be read is, and what cannot is set aside and told.
 
 Nothing is judged here beyond "is this a row"; nothing is lost. One file is one look at the market:
-what it shows was seen when its last bar had closed, whenever somebody copied it.
+what it shows was seen when its last bar had closed (a day's: at its last second, UTC), whenever
+somebody copied it.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def _understood(
         values["volume"] = table.volume
     if "adj_close" in table.extras:
         values["adj_close"] = table.extras["adj_close"]
-    at = int(ts.max()) + min(length, DAY)
+    at = int(ts.max()) + (length if length < DAY else DAY - SECOND)
     rows = seen(
         names,
         codes,

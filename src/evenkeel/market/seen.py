@@ -166,6 +166,18 @@ def settled(rows: Seen) -> tuple[Seen, Seen]:
     return together([rows.take(~shared), values.take(holds)]), values.take(~holds)
 
 
+def held_at(rows: Seen, moment: int) -> Seen:
+    """Return what held at a moment, out of every value that bars have had by today.
+
+    A value that had been seen by then and is seen again later counts from its first sight: what
+    was seen between the first and the last is not kept. `rows` may be in any order.
+    """
+    then = rows.take(rows.first_seen <= moment)
+    sight = np.where(then.last_seen <= moment, then.last_seen, then.first_seen)
+    then = replace(then, last_seen=sight)
+    return settled(then.take(np.lexsort((then.ts, then.codes))))[0]
+
+
 def _each_value_once(rows: Seen) -> Seen:
     bits = [_bits(rows.values[name]) for name in VALUES]
     ranks = np.argsort(np.argsort(np.array(rows.sources, dtype=object)))[rows.source_of]

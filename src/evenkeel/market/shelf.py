@@ -29,7 +29,7 @@ from evenkeel.market.parts import (
     encode,
     sha256,
 )
-from evenkeel.market.seen import VALUES, Seen, news, settled, together
+from evenkeel.market.seen import VALUES, Seen, held_at, news, settled, together
 from evenkeel.ops.atomic_file import locked, replace_file
 
 if TYPE_CHECKING:
@@ -359,14 +359,20 @@ class Shelf:
         stop: int = EVER[1],
         columns: Sequence[str] = PRICES_AND_VOLUME,
         quarantined: bool = False,
+        known_at: int | None = None,
     ) -> dict[str, AnyArray]:
         """Return `ts` and columns of one instrument's bars with `start <= ts < stop`, in order.
 
-        Bars in quarantine are left out unless they are asked for.
+        Bars in quarantine are left out unless they are asked for. With `known_at` (UTC
+        nanoseconds) they are those that had been seen by then, with the values that they had.
         """
 
         def read(manifest: Manifest) -> dict[str, AnyArray]:
-            found = self._of(manifest, name, start, stop, ("ts", *columns))
+            if known_at is None:
+                found = self._of(manifest, name, start, stop, ("ts", *columns))
+            else:
+                found = self._known_at(manifest, name, known_at, columns)
+                found = _between(found, start, stop)
             held = manifest.held_back.get(name)
             if held and not quarantined:
                 kept = ~np.isin(found["ts"], np.array(held))
@@ -391,6 +397,14 @@ class Shelf:
                         pieces[each].extend(more)
         whole = {each: _column(found) for each, found in pieces.items()}
         return _between(_in_order(whole), start, stop)
+
+    def _known_at(
+        self, manifest: Manifest, name: str, moment: int, columns: Sequence[str]
+    ) -> dict[str, AnyArray]:
+        mine = [part for part in manifest.parts if part.group in {"", name}]
+        past = self._parts([part for part in mine if part.kind == "superseded"], [name])
+        rows = held_at(together([self._holding(mine, [name]), *past]), moment)
+        return {"ts": rows.ts, **{each: rows.values[each] for each in columns}}
 
     def held_back(self, name: str) -> Times:
         """Return the starts of an instrument's bars in quarantine."""

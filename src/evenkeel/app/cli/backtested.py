@@ -106,7 +106,7 @@ def parameters(
 
 def placed(source: str, settings: Settings) -> str:
     """Return the source; a catalog that names no folder is that of the settings."""
-    if source == "catalog:" or source.startswith("catalog:#"):
+    if source == "catalog:" or source.startswith(("catalog:#", "catalog:@")):
         return f"catalog:{settings.paths.catalog}{source.removeprefix('catalog:')}"
     return source
 

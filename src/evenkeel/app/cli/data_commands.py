@@ -17,6 +17,16 @@ Dataset = Annotated[str, typer.Option("--dataset", metavar="NAME", help="The dat
 Interval = Annotated[
     str, typer.Option("--interval", metavar="1m|1h|1d|…", help="How long a bar lasts; else any.")
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="Adjust for what was known on that day."),
+]
+KnownAt = Annotated[
+    str | None,
+    typer.Option(
+        "--known-at", metavar="DATE", help="Bars as they had been seen by then, restated or not."
+    ),
+]
 
 
 @data_app.command("sync")
@@ -143,10 +153,8 @@ def data_show(
         str,
         typer.Option("--view", metavar="VIEW", help="as-traded, split or split-dividend."),
     ] = "as-traded",
-    as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", metavar="DATE", help="Adjust for what was known on that day."),
-    ] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
     as_json: AsJson = False,
 ) -> int:
     """Show an instrument's last bars, where they come from, its actions and what is odd.
@@ -154,6 +162,7 @@ def data_show(
     \b
     Example:
       evenkeel data show AAPL.XNAS --view split --as-of 2014-06-01
+      evenkeel data show AAPL.XNAS --known-at 2024-01-31T21:00Z
     """
     from evenkeel.app.cli.stocked import Shown, show_answer
 
@@ -165,6 +174,7 @@ def data_show(
         end=end,
         view=view,
         as_of=as_of,
+        known_at=known_at,
     )
     return show(show_answer(asked), as_json=as_json)
 
@@ -330,10 +340,8 @@ def data_export(
     view: Annotated[
         str, typer.Option("--view", metavar="VIEW", help="as-traded, split or split-dividend.")
     ] = "as-traded",
-    as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", metavar="DATE", help="Adjust for what was known on that day."),
-    ] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
     as_json: AsJson = False,
 ) -> int:
     """Write bars into a file that anybody can read: symbol, time, prices, volume.
@@ -356,6 +364,7 @@ def data_export(
             end=end,
             view=view,
             as_of=as_of,
+            known_at=known_at,
         )
         for each in instruments
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from evenkeel.domain.instrument_events import (
     TradingResumed,
 )
 from evenkeel.domain.money import text
-from evenkeel.market.catalog import Catalog
+from evenkeel.market.catalog import Catalog, by_the_end_of
 from evenkeel.market.intake import Terms
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.ops.settings import load_settings
@@ -69,6 +68,7 @@ class Shown:
     end: str | None
     view: str
     as_of: str | None
+    known_at: str | None
 
 
 def catalog() -> Catalog:
@@ -212,7 +212,8 @@ def bars_of(asked: Shown) -> Bars:
         start=asked.start,
         end=asked.end,
         view=asked.view,
-        as_of=_end_of(asked.as_of),
+        as_of=_end_of(asked.as_of, "--as-of"),
+        known_at=_end_of(asked.known_at, "--known-at"),
     )
     return bars
 
@@ -285,17 +286,14 @@ def _action(action: CorporateAction) -> dict[str, str]:
             told["what"] = f"delisted{paid}"
         case SpunOff():
             told["what"] = f"spun off {text(action.shares)} {action.child}"
-        case CashInLieu() | TradingHalted() | TradingResumed():
-            pass  # these come from a venue, never from a file
+        case TradingHalted():
+            told["what"] = f"halted: {action.reason}" if action.reason else "halted"
+        case TradingResumed():
+            told["what"] = "trades again"
+        case CashInLieu():
+            pass  # it comes from a venue, never from a file
     return told
 
 
-def _end_of(day: str | None) -> int | None:
-    if day is None:
-        return None
-    try:
-        last = date.fromisoformat(day)
-    except ValueError:
-        raise UsageError(f"--as-of {day!r} is no date; write 2014-06-01") from None
-    moment = datetime.combine(last, time.max, UTC)
-    return int(moment.timestamp()) * 1_000_000_000
+def _end_of(text: str | None, option: str) -> int | None:
+    return None if text is None else by_the_end_of(text, option)

@@ -1,10 +1,13 @@
 """A shelf holds what it was given, whatever the order, and whoever pulls the plug."""
 
+import gzip
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -130,10 +133,10 @@ def test_what_is_known_makes_no_new_state(shelf):
 
 def test_days_in_any_order_are_one_shelf_however_it_is_stored(tmp_path):
     looks = [
-        daily(["A.XNYS", "B.XNYS"], [day, day + 1], 10.0 + day % 3, at=day) for day in range(24)
+        daily(["A.XNYS", "B.XNYS"], [day, day + 1], 10.0 + day % 3, at=day) for day in range(14)
     ]
     digests = set()
-    for order in (1, 2, 3):
+    for order in (1, 2):
         shuffled = looks + looks[:5]
         random.Random(order).shuffle(shuffled)
         shelf = Shelf(tmp_path / str(order), "1d", DAY)
@@ -144,7 +147,7 @@ def test_days_in_any_order_are_one_shelf_however_it_is_stored(tmp_path):
         shelf.compact()
         digests.add(shelf.digest())
         assert len([part for part in shelf.manifest().parts if part.kind == "bars"]) == 1
-        assert closes(shelf, "B.XNYS") == {d: 10.0 + min(d, 23) % 3 for d in range(25)}
+        assert closes(shelf, "B.XNYS") == {d: 10.0 + min(d, 13) % 3 for d in range(15)}
     assert len(digests) == 1
 
 
@@ -257,7 +260,7 @@ def two_states(folder):
 
 
 def calls_of(tmp_path, monkeypatch):
-    shelf, second, _ = two_states(tmp_path / "count")
+    shelf, second, _ = two_states(tmp_path)
     with monkeypatch.context() as patch:
         disk = CrashingDisk(patch)
         shelf.add(second)
@@ -268,11 +271,13 @@ def calls_of(tmp_path, monkeypatch):
 def test_a_power_cut_at_any_call_leaves_the_old_state_or_the_new(
     tmp_path, monkeypatch, undo_renames
 ):
-    total = calls_of(tmp_path, monkeypatch)
+    old, second, states = two_states(tmp_path)
+    total = calls_of(tmp_path / "count", monkeypatch)
     assert total > 10
     seen_states = set()
     for at in range(1, total + 1):
-        shelf, second, states = two_states(tmp_path / str(at))
+        shutil.copytree(old.folder, tmp_path / str(at))
+        shelf = Shelf(tmp_path / str(at), "1d", DAY)
         with monkeypatch.context() as patch:
             disk = CrashingDisk(patch, at, torn=at % 2 == 0)
             with pytest.raises(PowerCutError):
@@ -290,44 +295,80 @@ def test_a_power_cut_at_any_call_leaves_the_old_state_or_the_new(
     assert len(seen_states) == 2
 
 
-CHILD = """
-import sys
+WRITERS = """
+import os, sys
 from pathlib import Path
+import pandas, pyarrow.parquet
 sys.path[:0] = [{tests!r}]
-from tests.market.test_shelf import daily
+from tests.market.test_shelf import batch
 from evenkeel.market.shelf import Shelf
-shelf = Shelf(Path(sys.argv[1]), "1d", 86_400_000_000_000)
-print("ready", flush=True)
-for look in range(10_000):
-    shelf.add(daily(["A.XNYS", "B.XNYS"], [look, look + 1], 10.0 + look % 7, at=look))
-    print(look, flush=True)
+for folder in sys.stdin:
+    writer = os.fork()
+    if not writer:
+        os.write(1, b"%d\\n" % os.getpid())
+        shelf = Shelf(Path(folder.strip()), "1d", 86_400_000_000_000)
+        for look in range(10_000):
+            os.write(1, b"begins\\n")
+            shelf.add(batch(look))
+            os.write(1, b"is there\\n")
+    os.waitpid(writer, 0)
+    os.write(1, b"killed\\n")
 """
+"""Forks a writer for each folder that it is told: importing takes longer than writing."""
 
 
-@pytest.mark.parametrize("try_", range(int(os.environ.get("EVENKEEL_KILLS", "3"))))
-def test_kill_9_leaves_every_batch_whole(tmp_path, try_):
-    """Whatever the child had reported is there, and at most one batch more, whole."""
+FEW = 5
+"""How often a writer is killed unless EVENKEEL_KILLS says otherwise."""
+
+
+def batch(look):
+    return daily(["A.XNYS", "B.XNYS"], [look, look + 1], 10.0 + look % 7, at=look)
+
+
+def said(writers):
+    """Return the next line, and when it came."""
+    return writers.stdout.readline().strip(), time.monotonic()
+
+
+def test_kill_9_leaves_every_batch_whole(tmp_path, capsys):
+    """At any moment: what the writer had reported is there, and at most one batch more, whole."""
+    tries = int(os.environ.get("EVENKEEL_KILLS", FEW))
+    plain = Shelf(tmp_path / "plain", "1d", DAY)
+    states = [plain.digest()]  # after so many batches
+    in_flight = halfway = 0
     tests = str(Path(__file__).parent.parent.parent)
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD.format(tests=tests), str(tmp_path)], stdout=subprocess.PIPE
-    )
-    assert child.stdout.readline() == b"ready\n"
-    wanted = random.Random(try_).randrange(2, 14)
-    for _ in range(wanted):
-        child.stdout.readline()
-    child.send_signal(signal.SIGKILL)
-    told = wanted + len(child.stdout.read().splitlines())
-    child.wait()
-    child.stdout.close()
-    shelf = Shelf(tmp_path, "1d", DAY)
-    assert shelf.damage() == []
-    digests = set()
-    for batches in (told, told + 1):
-        plain = Shelf(tmp_path / f"plain {batches}", "1d", DAY)
-        for look in range(batches):
-            plain.add(daily(["A.XNYS", "B.XNYS"], [look, look + 1], 10.0 + look % 7, at=look))
-        digests.add(plain.digest())
-    assert shelf.digest() in digests
+    command = [sys.executable, "-c", WRITERS.format(tests=tests)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, bufsize=0, **pipes) as writers:
+        for try_ in range(tries):
+            chance = random.Random(try_)
+            folder = tmp_path / str(try_)
+            writers.stdin.write(f"{folder}\n".encode())
+            writer, began = int(said(writers)[0]), time.monotonic()
+            lines = [said(writers) for _ in range(2 * chance.randrange(2, 12))]
+            usual = (lines[-1][1] - began) / len(lines) * 2  # seconds a batch takes
+            time.sleep(chance.uniform(0, 2 * usual))
+            os.kill(writer, signal.SIGKILL)
+            told = [line for line, _ in lines]
+            while (line := said(writers)[0]) != b"killed":
+                told.append(line)
+            there = told.count(b"is there")
+            in_flight += told[-1] == b"begins"
+            while len(states) < there + 2:
+                plain.add(batch(len(states) - 1))
+                states.append(plain.digest())
+            shelf = Shelf(folder, "1d", DAY)
+            assert shelf.damage() == [], try_
+            assert shelf.digest() in states[there : there + 2], try_
+            named = {folder / part.file for part in shelf.manifest().parts}
+            halfway += bool({path for path in folder.glob("*/*") if path.is_file()} - named)
+        writers.stdin.close()
+    told = f"{tries} kills: {in_flight} in a batch, {halfway} left half-written files"
+    with capsys.disabled():
+        sys.stdout.write(f"\n{told}\n" if tries > FEW else "")
+    assert in_flight > tries / 2, told
+    assert in_flight > tries / 2
+    assert halfway
 
 
 def test_a_reader_survives_that_parts_are_replaced(tmp_path, monkeypatch):
@@ -354,30 +395,44 @@ def test_a_reader_survives_that_parts_are_replaced(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def batches(shared_data):
     terms = Terms(market="XNYS")
-    wanted = ("20150402", "20150406", "20150407", "20150408", "20150609", "20150610", "20150611")
-    files = [shared_data / "eod_batches" / f"{day}.csv.gz" for day in wanted]
-    return [intake for path in files_in(files) for intake in taken_in(path, terms)]
+    return [
+        intake
+        for path in files_in([shared_data / "eod_batches"])
+        for intake in taken_in(path, terms)
+    ]
 
 
-def test_real_batches_in_any_order_hold_each_session_once(batches, tmp_path):
+def test_real_batches_in_any_order_hold_each_session_once(batches, shared_data, tmp_path):
+    """All 27, as they came and shuffled with some of them twice: nothing is lost or there twice."""
+    told = set()  # what a plain reader finds in the files
+    for path in (shared_data / "eod_batches").iterdir():
+        with gzip.open(path, "rt") as lines:
+            told |= {tuple(line.split(",", 2)[:2]) for line in lines}
+    told -= {("symbol", "date")}
+    assert len(batches) == 27
+    shuffled = [*batches, *batches[::4]]
+    random.Random(1).shuffle(shuffled)
     digests = set()
-    for order in range(2):
-        shuffled = [*batches, *batches[: 2 * order]]
-        random.Random(order).shuffle(shuffled)
-        shelf = Shelf(tmp_path / str(order), "1d", DAY)
-        for intake in shuffled:
+    for name, order in (("as they came", batches), ("shuffled", shuffled)):
+        shelf = Shelf(tmp_path / name, "1d", DAY)
+        for intake in order:
             if intake.rows is not None:
                 shelf.add(intake.rows)
         digests.add(shelf.digest())
         held = shelf.everything()
-        assert len(set(zip(held.codes.tolist(), held.ts.tolist(), strict=True))) == len(held)
+        days = held.ts.astype("M8[ns]").astype("M8[D]").astype(str)
+        symbols = np.array([name.removesuffix(".XNYS") for name in held.names])[held.codes]
+        bars = list(zip(symbols.tolist(), days.tolist(), strict=True))
+        assert len(bars) == len(set(bars))
+        assert set(bars) == told
     assert len(digests) == 1
+    sessions = [days.tolist().count(day) for day in ("2015-06-09", "2015-06-10")]
+    assert sessions == [6057, 6056]  # around the empty file
+
+
+def test_an_empty_batch_and_one_of_three_crawls_are_told_of(batches):
     told = {intake.label[:8]: intake for intake in batches}
     assert "is empty" in told["20150610"].notes["empty-batch"]
     (line,) = told["20150406"].rejected
     assert (line.line, line.text[:12]) == (12089, "symbol,date,")
     assert len(told["20150406"].rows) == 36_260  # three crawls: 36,261 lines, one of them a header
-    # what the sessions around the empty file hold is what the files around it say
-    sessions = {day: int((held.ts == np.datetime64(day, "ns").astype(int)).sum()) for day in
-                ("2015-06-09", "2015-06-10")}  # fmt: skip
-    assert sessions == {"2015-06-09": 6057, "2015-06-10": 6056}

@@ -28,6 +28,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     until: threading.Event | None = None
     """Nothing is said before this is set: a server that hangs."""
+    after_each_piece: Callable[[], object] | None = None
+    """Called while the answer, headers and all, drips out some bytes at a time."""
 
     def content(self) -> bytes:
         if isinstance(self.body, bytes):
@@ -87,6 +89,9 @@ class Loopback:
                         return
                 content = reply.content()
                 try:
+                    if reply.after_each_piece is not None:
+                        self._drip(content, reply.after_each_piece)
+                        return
                     self.send_response(reply.status)
                     for name, value in reply.headers.items():
                         self.send_header(name, value)
@@ -95,6 +100,15 @@ class Loopback:
                     self.wfile.write(content)
                 except OSError:
                     pass  # the caller did not wait for it
+
+            def _drip(self, content: bytes, after_each: Callable[[], object]) -> None:
+                head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+                whole = head + content
+                for start in range(0, len(whole), 16):
+                    self.wfile.write(whole[start : start + 16])
+                    after_each()
+                    if loopback.closing.is_set():
+                        return
 
             def log_message(self, *_: object) -> None:
                 """Say nothing on stderr."""

@@ -12,7 +12,7 @@ import pytest
 from tests.contracts.provider_world import ACME, NOW, ns
 from tests.fakes.alpha_vantage_server import BURST, KEY, PREMIUM, QUOTA, WRONG, alpha_vantage
 from tests.fakes.clock import FakeClock
-from tests.fakes.loopback import Loopback, Reply
+from tests.fakes.loopback import Asked, Loopback, Reply
 
 from evenkeel.domain.instrument import Instrument
 from evenkeel.market.alpha_vantage import AlphaVantage, classify
@@ -118,6 +118,27 @@ def test_a_server_that_hangs_is_given_up(make, server):
     assert failure(make(timeout=0.05, tries=1)).kind is Failure.TIMED_OUT
 
 
+@pytest.mark.parametrize("seconds", [5.0, 100.0], ids=["among the headers", "in the body"])
+def test_a_server_that_drips_is_given_up_when_the_time_for_all_of_it_is_over(
+    make, server, clock, seconds
+):
+    """Some bytes every three seconds: no read takes long, and all of them take ten minutes."""
+    dripping(server, clock, 3)
+    began = clock.monotonic_ns()
+    assert failure(make(timeout=seconds, tries=1)).kind is Failure.TIMED_OUT
+    assert clock.monotonic_ns() >= began + seconds * 10**9
+
+
+def test_a_server_that_drips_and_is_done_in_time_is_heard(make, server, clock):
+    dripping(server, clock, 0.001)
+    assert len(make(timeout=100).bars(ACME, "1d", *JANUARY).value) == 19
+
+
+def dripping(server, clock, seconds):
+    whole = alpha_vantage(Asked("", "/query", {"function": "TIME_SERIES_DAILY", "symbol": "ACME"}))
+    server.answer = lambda _: Reply(whole.body, after_each_piece=lambda: clock.advance(seconds))
+
+
 def test_nobody_there_is_unreachable(make):
     assert failure(make(base_url="http://127.0.0.1:1", tries=1)).kind is Failure.UNREACHABLE
 
@@ -157,7 +178,7 @@ def test_four_threads_keep_within_25_a_day_and_1_a_second(make, server, clock):
         return alpha_vantage(asked)
 
     server.answer = stamped
-    provider = make(patience=1e6)
+    provider = make(patience=1e6, timeout=1e6)  # others' waits are no time of an answer
 
     def ask(_):
         try:

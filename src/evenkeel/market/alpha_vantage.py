@@ -83,10 +83,10 @@ class AlphaVantage:
         timeout: float = 10.0,
         premium: bool = False,
     ) -> None:
-        """Speak to `base_url`, waiting at most `timeout` seconds for anything."""
+        """Speak to `base_url`, waiting at most `timeout` seconds for all of an answer."""
         self._manners, self._clock, self._premium = manners, clock, premium
         self._key = key
-        self._client = _client(base_url, timeout, key)
+        self._client = _client(base_url, timeout, key, clock)
 
     def close(self) -> None:
         """Let the connections go."""
@@ -221,14 +221,14 @@ class AlphaVantage:
         )
 
     def _fetch(self, instrument: Instrument, asked: dict[str, str]) -> tuple[int, str | None, Any]:
-        import httpx
+        import httpcore
 
         about = f"{asked['function']} of {instrument.id}"
         try:
             response = self._client.get("/query", params=asked)
-        except httpx.TimeoutException:
+        except httpcore.TimeoutException:
             raise ProviderError(self.name, Failure.TIMED_OUT, f"no answer to {about}") from None
-        except httpx.HTTPError as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             kind = type(error).__name__
             raise ProviderError(
                 self.name, Failure.UNREACHABLE, f"{about} failed with {kind}"
@@ -245,7 +245,7 @@ class AlphaVantage:
         return int(midnight.timestamp()) * 1_000_000_000
 
 
-def _client(base_url: str, timeout: float, key: Callable[[], str]) -> httpx.Client:
+def _client(base_url: str, timeout: float, key: Callable[[], str], clock: Clock) -> httpx.Client:
     """Return a client that puts the key on below everything that logs, keeps or shows requests."""
     try:
         import httpx
@@ -253,21 +253,12 @@ def _client(base_url: str, timeout: float, key: Callable[[], str]) -> httpx.Clie
         raise ConfigError(
             "Alpha Vantage needs httpx: install the extra with `pip install 'evenkeel[providers]'`"
         ) from error
+    from evenkeel.market.deadline import DeadlineTransport
 
-    class Keyed(httpx.HTTPTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            keyed = httpx.Request(
-                request.method,
-                request.url.copy_add_param("apikey", key()),
-                headers=request.headers,
-                stream=request.stream,
-                extensions=request.extensions,  # the timeout is in there
-            )
-            return super().handle_request(keyed)
-
-    return httpx.Client(
-        base_url=base_url, timeout=timeout, transport=Keyed(verify=_trusted()), trust_env=False
+    transport = DeadlineTransport(
+        _trusted(), clock, timeout, lambda url: url.copy_add_param("apikey", key())
     )
+    return httpx.Client(base_url=base_url, transport=transport, trust_env=False)
 
 
 @cache

@@ -152,8 +152,8 @@ def test_a_quarantine_and_a_time_frame_hold_for_what_was_known(restated):
 
 
 def test_a_folder_may_have_an_at_in_its_name():
-    assert place_of("catalog:/home/ann@desk/bars").folder == "/home/ann@desk/bars"
-    assert place_of("catalog:/home/ann@desk/bars#1d").interval == "1d"
+    assert place_of("catalog:/disk/ann@desk/bars").folder == "/disk/ann@desk/bars"
+    assert place_of("catalog:/disk/ann@desk/bars#1d").interval == "1d"
     place = place_of("catalog:ann@desk#1d@2024-01-31")
     assert (place.folder, place.interval, place.known_at) == (
         "ann@desk",

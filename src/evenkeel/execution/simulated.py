@@ -1,7 +1,7 @@
 """A venue made of bars. What a bar cannot tell is resolved against the trader, and said.
 
-The broker never walks bars. Each working order knows the next bar at which it could do anything
-(`fill_model` looks ahead), a heap keeps those moments, and `events` carries out the ones that
+The broker never walks bars. Each working order (`order_book`) knows the next bar at which it could
+do anything (`lookahead`), the `agenda` keeps those moments, and `events` carries out the ones that
 time has reached. Called at every bar or only at the moments `next_event_at` names, it therefore
 does the same things in the same order.
 
@@ -26,9 +26,7 @@ best other reading of the bar would have been worth.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from decimal import Decimal, getcontext, localcontext
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Literal
 
 from evenkeel.domain.errors import UsageError
@@ -57,23 +55,23 @@ from evenkeel.domain.instrument_events import (
 from evenkeel.domain.money import EXACT, ZERO, shortest
 from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.domain.tape import NEVER, Tape
+from evenkeel.execution.agenda import Agenda
 from evenkeel.execution.costs import CostModel
 from evenkeel.execution.fill_model import Prices
 from evenkeel.execution.filling import Filler
-from evenkeel.execution.lookahead import first_bar_for, led_past
+from evenkeel.execution.lookahead import led_past
 from evenkeel.execution.offers import (
     best_among,
     left_alone,
     offer,
     offer_at_close,
 )
+from evenkeel.execution.order_book import OrderBook
 from evenkeel.execution.restate import rename, restate_prices, restate_quantity
 from evenkeel.execution.resting import Resting
 from evenkeel.execution.slippage import AnySlippage, late
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.order import Order
     from evenkeel.domain.tape import Line
@@ -105,28 +103,21 @@ class SimulatedBroker:
         self.tape, self.through = tape, touch == "through"
         self._filler = Filler(costs, slippage, volume_share)
         self._late = late(slippage)
-        self._open: dict[int, Resting] = {}
-        self._ended: dict[int, Decimal | None] = {}  # what it filled, None for all of it
-        self._replaced_by: dict[int, int] = {}
-        self._children: dict[int, list[int]] = {}
-        self._groups: dict[int, list[int]] = {}
-        self._due: list[tuple[int, int]] = []  # heap of (time, order id), stale ones passed over
-        self._expiring: list[tuple[int, int]] = []
-        self._blind: dict[str, tuple[int, set[int]]] = {}  # no bar in sight, of so many
+        self._book = OrderBook()
+        self._open = self._book.open
+        self._agenda = Agenda(tape, self._book)
         self._plain: list[tuple[Order, Line, int]] = []  # each with the index of its next bar
         self._plain_at = NEVER
         self._halted: set[str] = set()
         self._gone: set[str] = set()  # delisted, merged or renamed
         self._said: list[VenueEvent] = []
-        self._next_at = NEVER  # nothing is due or expires before
 
     # ---- the port ----------------------------------------------------------------------------
 
     def submit(self, approved: Approved) -> None:
         order, tape = approved.order, self.tape
         now = tape.now
-        if self._next_at <= now or self._blind:
-            self._settle(now)
+        self._settle(now)
         line = tape.lines.get(order.instrument)
         if line is None or order.instrument in self._gone:
             self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
@@ -144,13 +135,22 @@ class SimulatedBroker:
                     OrderRejected(order.id, now, f"order {order.replaces} no longer works")
                 )
                 return
-            self._take_place(old, working)
+            self._book.take_place(old, working)
+            self._agenda.forget(old)
+            self._said.append(OrderReplaced(order.id, old.id, now, old.done))
         elif order.parent is not None:
-            if not self._place_child(working, order.parent):
+            if not self._book.adopt(working, order.parent):
+                reason = f"its parent {order.parent} is not known"
+                self._said.append(OrderRejected(order.id, now, reason))
+                return
+            self._said.append(OrderAccepted(order.id, now))
+            if not working.remaining:
+                self._book.ended[order.id] = ZERO
+                self._said.append(OrderCanceled(order.id, now, ZERO, "its parent never filled"))
                 return
         else:
             self._said.append(OrderAccepted(order.id, now))
-        self._book(working)
+        self._place(working)
 
     def cancel(self, order_id: int) -> None:
         now = self.tape.now
@@ -158,7 +158,7 @@ class SimulatedBroker:
         self._book_plain()
         working = self._open.get(order_id)
         if working is None:
-            known = order_id in self._ended
+            known = order_id in self._book.ended
             reason = "the order is already done" if known else "the order is not known"
             self._said.append(CancelRejected(order_id, now, reason))
             return
@@ -170,7 +170,7 @@ class SimulatedBroker:
         with localcontext(EXACT):
             match action:
                 case Split() | StockDividend():
-                    for working in self._of(action.instrument):
+                    for working in self._book.of(action.instrument):
                         self._split(working, action)
                 case TradingHalted():
                     self._halted.add(action.instrument)
@@ -188,8 +188,7 @@ class SimulatedBroker:
                     pass  # it changes no order
 
     def events(self) -> list[VenueEvent]:
-        if self._next_at <= self.tape.now or self._blind:
-            self._settle(self.tape.now)
+        self._settle(self.tape.now)
         said, self._said = self._said, []
         return said
 
@@ -211,7 +210,7 @@ class SimulatedBroker:
             return None
         if not self._filler.whole(line, index, quantity):
             return None
-        self._ended[order.id] = None
+        self._book.ended[order.id] = None
         price = shortest(line.opens[index])
         return self._filler.fill(order, line, index, times[index], price, quantity)
 
@@ -222,15 +221,7 @@ class SimulatedBroker:
         """
         if self._said:
             return self.tape.now
-        if self._blind:
-            self._look_again()
-        if not self._expiring:
-            return self._next_at
-        due = min(self._next_due(), self._plain_at)
-        expires_at = self._next_expiry()
-        if not self._expiring:  # what would have expired has ended before: no moment for anybody
-            self._next_at = due
-        return due if expires_at >= due else min(due, self._first_bar_at(expires_at))
+        return min(self._agenda.next_moment(), self._plain_at)
 
     # ---- plain orders --------------------------------------------------------------------------
     #
@@ -247,7 +238,6 @@ class SimulatedBroker:
         at = times[following]
         if not self._plain:
             self._plain_at = at
-            self._next_at = min(self._next_at, at)
         elif at != self._plain_at:
             return False
         self._plain.append((order, line, following))
@@ -257,8 +247,9 @@ class SimulatedBroker:
         """Put the plain orders on the book."""
         plain, self._plain, self._plain_at = self._plain, [], NEVER
         for order, line, index in plain:
-            working = self._open[order.id] = Resting(order, line, order.created_at)
-            self._watch(working, index)
+            working = Resting(order, line, order.created_at)
+            self._book.add(working)
+            self._agenda.watch(working, index)
 
     def _fill_plain(self) -> None:
         """Let plain orders meet their bars; the first that is not filled whole books the rest."""
@@ -272,80 +263,26 @@ class SimulatedBroker:
                 return
             price = shortest(line.opens[index])
             self._said.append(filler.fill(order, line, index, at, price, order.quantity))
-            self._ended[order.id] = None
+            self._book.ended[order.id] = None
         self._plain, self._plain_at = [], NEVER
 
     # ---- the book ----------------------------------------------------------------------------
 
-    def _book(self, working: Resting) -> None:
-        order = working.order
-        self._open[order.id] = working
-        if working.group is None and order.oca_group is not None:
-            working.group = order.oca_group
-        if working.group is not None:
-            self._groups.setdefault(working.group, []).append(order.id)
-        if order.expires_at is not None:
-            working.expires_at = order.expires_at
-            heappush(self._expiring, (order.expires_at, order.id))
-            self._next_at = min(self._next_at, order.expires_at)
+    def _place(self, working: Resting) -> None:
+        """Put an order on the book, and look for what could matter to it."""
+        self._book.add(working)
+        if working.order.expires_at is not None:
+            self._agenda.await_end(working, working.order.expires_at)
+        following = working.line.cursor.index + 1
         if self._late:
-            working.first = working.line.cursor.index + 1 + self._late
+            working.first = following + self._late
         if working.parent is None:
-            self._watch(working, max(working.first, working.line.cursor.index + 1))
-
-    def _take_place(self, old: Resting, new: Resting) -> None:
-        """Put a replacement where the replaced order stood: its parent, children and group."""
-        new.carried = EXACT.add(old.carried, old.done)
-        new.group, new.parent = old.group, old.parent
-        if new.parent is not None:
-            self._children[new.parent].append(new.id)
-        if old.id in self._children:
-            children = self._children[new.id] = self._children.pop(old.id)
-            for child in children:
-                if child in self._open:
-                    self._open[child].parent = new.id
-        self._replaced_by[old.id] = new.id
-        self._remove(old, old.done)
-        self._said.append(OrderReplaced(new.id, old.id, self.tape.now, old.done))
-
-    def _place_child(self, child: Resting, parent: int) -> bool:
-        """Accept an order that has a parent; False when that order has no life of its own."""
-        now = self.tape.now
-        while parent in self._replaced_by:
-            parent = self._replaced_by[parent]
-        if parent in self._open:
-            child.parent = parent
-            self._children.setdefault(parent, []).append(child.id)
-        elif parent not in self._ended:
-            self._said.append(OrderRejected(child.id, now, f"its parent {parent} is not known"))
-            return False
-        self._said.append(OrderAccepted(child.id, now))
-        filled = self._ended.get(parent)
-        if filled is not None:
-            child.remaining = min(child.remaining, filled)
-        if child.remaining == 0:
-            self._ended[child.id] = ZERO
-            self._said.append(OrderCanceled(child.id, now, ZERO, "its parent never filled"))
-            return False
-        return True
+            self._agenda.watch(working, max(working.first, following))
 
     def _remove(self, working: Resting, filled: Decimal | None) -> None:
         """Take an order off the book; `filled` is None when that was all of it."""
-        del self._open[working.id]
-        self._ended[working.id] = filled
-        if working.group is not None:
-            legs = self._groups[working.group]
-            legs.remove(working.id)
-            if not legs:
-                del self._groups[working.group]
-        if working.due < 0 and working.instrument in self._blind:
-            self._unblind(working)
-
-    def _unblind(self, working: Resting) -> None:
-        blind = self._blind[working.instrument][1]
-        blind.discard(working.id)
-        if not blind:
-            del self._blind[working.instrument]
+        self._book.remove(working, filled)
+        self._agenda.forget(working)
 
     def _cancel(self, working: Resting, at: int, reason: str) -> None:
         self._said.append(OrderCanceled(working.id, at, working.done, reason))
@@ -355,70 +292,44 @@ class SimulatedBroker:
         """Take an unfilled order off the book; what it did fill brings its children to life."""
         bought = EXACT.add(working.carried, working.done)
         self._remove(working, bought)
-        for child in self._waiting(working):
+        for child in self._book.release(working):
             if bought == 0:
                 self._cancel(child, at, "its parent never filled")
             else:
                 child.parent = None
                 child.remaining = min(child.remaining, bought)
-                self._watch(child, max(child.first, self._bars_until(child, at)))
-
-    def _waiting(self, parent: Resting) -> list[Resting]:
-        ids = self._children.pop(parent.id, ())
-        return [self._open[child] for child in ids if child in self._open]
+                self._agenda.watch(child, max(child.first, self._agenda.bars_until(child, at)))
 
     # ---- time --------------------------------------------------------------------------------
 
     def _settle(self, until: int) -> None:
         """Carry out everything up to and including `until`, in order of time."""
-        if self._blind:
-            self._look_again()
-        if self._next_at > until:
+        agenda = self._agenda
+        if agenda.blind:
+            agenda.look_again()
+        if agenda.next_at > until and self._plain_at > until:
             return
         if getcontext().prec == EXACT.prec:  # inside the engine arithmetic is exact already
-            if self._next_at == self._plain_at and not self._due and not self._expiring:
-                self._next_at = NEVER
-                self._fill_plain()
-            if self._next_at <= until:
-                self._carry_out(until)
+            self._carry_out(until)
         else:
             with localcontext(EXACT):
                 self._carry_out(until)
 
     def _carry_out(self, until: int) -> None:
-        while True:
-            due, plain_at = self._next_due(), self._plain_at
-            expires_at = self._next_expiry() if self._expiring else NEVER
-            first = min(due, plain_at, expires_at)
-            if first > until:
-                break
-            if first == plain_at != due:
+        agenda = self._agenda
+        while self._plain_at <= until or agenda.next_at <= until:
+            due, end, plain_at = agenda.next_due(), agenda.next_end(), self._plain_at
+            agenda.next_at = min(due, end)
+            if plain_at < due and plain_at <= min(end, until):
                 self._fill_plain()
-            elif first == plain_at:
+            elif plain_at == due <= min(end, until):
                 self._book_plain()  # other orders meet their bars at that moment: by number
-            elif first == due:
-                self._match(self._open[heappop(self._due)[1]])
+            elif agenda.next_at > until:
+                return
+            elif due <= end:
+                self._match(agenda.take_due())
             else:
-                self._expire(self._open[heappop(self._expiring)[1]], expires_at)
-        self._next_at = first
-
-    def _next_due(self) -> int:
-        due, book = self._due, self._open
-        while due:
-            at, order_id = due[0]
-            working = book.get(order_id)
-            if working is not None and working.due_at == at:
-                return at
-            heappop(due)
-        return NEVER
-
-    def _next_expiry(self) -> int:
-        expiring, book = self._expiring, self._open
-        while expiring:
-            if expiring[0][1] in book:
-                return expiring[0][0]
-            heappop(expiring)
-        return NEVER
+                self._expire(agenda.take_end(), end)
 
     def _expire(self, working: Resting, at: int) -> None:
         """End an order whose time is over; one on close has its chance first."""
@@ -428,58 +339,7 @@ class SimulatedBroker:
             self._said.append(OrderExpired(working.id, at, working.done))
             self._end(working, at)
 
-    def _first_bar_at(self, moment: int) -> int:
-        """Return when the first bar of any instrument closes at or after `moment`."""
-        first = NEVER
-        for cursor in self.tape.cursors:
-            following = bisect_left(cursor.times, moment, max(cursor.index, 0))
-            if following < len(cursor.times):
-                first = min(first, cursor.times[following])
-        return first
-
-    def _bars_until(self, working: Resting, moment: int) -> int:
-        """Return how many bars of an order's instrument closed by `moment`."""
-        return int(self.tape.bars[working.instrument].closed_at.searchsorted(moment, "right"))
-
-    # ---- looking ahead -----------------------------------------------------------------------
-
-    def _watch(self, working: Resting, start: int) -> None:
-        """Find the first bar from `start` on that could matter to an order, and note its time."""
-        times = working.line.cursor.times
-        working.first = start
-        due: int | None = start
-        if working.type is not _MARKET:
-            if working.on_close:
-                working.due, working.due_at = -1, NEVER
-                return
-            due = first_bar_for(working, working.line.bars, start)
-        if due is not None and due < len(times):
-            working.due, working.due_at = due, times[due]
-            self._line_up(working)
-            return
-        working.due, working.due_at = -1, NEVER
-        working.seen = max(start, len(times))
-        _, blind = self._blind.get(working.instrument, (0, set()))
-        blind.add(working.id)
-        self._blind[working.instrument] = len(times), blind
-
-    def _line_up(self, working: Resting) -> None:
-        at = working.due_at
-        heappush(self._due, (at, working.id))
-        self._next_at = min(self._next_at, at)
-
-    def _look_again(self) -> None:
-        """Look at bars that have come since an order last saw none: a paper tape grows."""
-        for name, (length, blind) in list(self._blind.items()):
-            if len(self.tape.bars[name].closed_at) == length:
-                continue
-            del self._blind[name]
-            for order_id in sorted(blind):
-                working = self._open[order_id]
-                working.extreme = working.led
-                # Of bars that come late, those that were over when it was booked do not concern it.
-                over = bisect_right(working.line.cursor.times, working.booked_at)
-                self._watch(working, max(working.seen, over))
+    # ---- one order, one bar ------------------------------------------------------------------
 
     def _pass_over(self, working: Resting, index: int) -> None:
         """Be done with one bar, and look for the next; an order with one chance has had it."""
@@ -488,7 +348,7 @@ class SimulatedBroker:
             return
         if working.type is _TRAILING and index != working.woken_in:
             led_past(working, working.line.bars, index)
-        self._watch(working, index + 1)
+        self._agenda.watch(working, index + 1)
 
     def _miss(self, working: Resting, at: int) -> None:
         if working.once is not _OPG:
@@ -496,8 +356,6 @@ class SimulatedBroker:
             return
         self._said.append(OrderExpired(working.id, at, working.done))
         self._end(working, at)
-
-    # ---- one order, one bar ------------------------------------------------------------------
 
     def _match(self, working: Resting) -> None:
         """Let a working order meet the bar it has been waiting for."""
@@ -507,8 +365,9 @@ class SimulatedBroker:
             self._pass_over(working, index)
             return
         bar = Prices(line.opens[index], line.highs[index], line.lows[index], line.closes[index])
-        if working.group is not None and len(self._groups[working.group]) > 1:
-            self._match_group(working, bar, index)
+        legs = self._book.legs(working)
+        if len(legs) > 1:
+            self._match_group(working, legs, bar, index)
             return
         chance = offer(working, bar, index, through=self.through)
         if chance is not None:
@@ -517,10 +376,8 @@ class SimulatedBroker:
         if working.remaining and working.id in self._open:
             self._pass_over(working, index)
 
-    def _match_group(self, working: Resting, bar: Prices, index: int) -> None:
+    def _match_group(self, working: Resting, legs: list[Resting], bar: Prices, index: int) -> None:
         """Let the legs of a group that this bar touches compete for it: the worst one fills."""
-        assert working.group is not None
-        legs = [self._open[leg] for leg in self._groups[working.group]]
         legs = [leg for leg in legs if leg.due == index and leg.instrument == working.instrument]
         offers = [
             made
@@ -538,7 +395,7 @@ class SimulatedBroker:
 
     def _trade_at_close(self, working: Resting, close_at: int) -> None:
         """Fill an order on close at the last price of its session, when the session is over."""
-        line, index = working.line, self._bars_until(working, close_at) - 1
+        line, index = working.line, self._agenda.bars_until(working, close_at) - 1
         if index < working.first or working.instrument in self._halted:
             return  # nothing has traded since it came
         if line.bars.volume_known and not line.volumes[index] > 0:
@@ -584,15 +441,12 @@ class SimulatedBroker:
             self._reduce_group(leg, quantity, leg.due_at)
         if not leg.remaining:
             self._remove(leg, None)
-            if self._children:
-                self._wake(leg, base, index, at_open=at_open)
+            self._wake(leg, base, index, at_open=at_open)
 
     def _reduce_group(self, leg: Resting, quantity: Decimal, at: int) -> None:
         """Take what one leg filled off the others; end them when it has filled completely."""
-        assert leg.group is not None
-        for other_id in [other for other in self._groups[leg.group] if other != leg.id]:
-            other = self._open.get(other_id)
-            if other is None:  # ended together with one before it
+        for other in self._book.legs(leg):
+            if other is leg or other.id not in self._open:  # ended together with one before it
                 continue
             other.remaining = max(ZERO, other.remaining - quantity)
             if leg.remaining == 0 or other.remaining == 0:
@@ -601,16 +455,16 @@ class SimulatedBroker:
     def _wake(self, parent: Resting, price: Decimal, index: int, *, at_open: bool) -> None:
         """Bring the children of a filled order to life, on the rest of its last bar."""
         at = parent.due_at
-        for child in self._waiting(parent):
+        for child in self._book.release(parent):
             child.parent = None
             if child.instrument != parent.instrument or parent.on_close:
-                self._watch(child, max(child.first, self._bars_until(child, at)))
+                self._agenda.watch(child, max(child.first, self._agenda.bars_until(child, at)))
             elif (
                 child.on_close
                 or child.first > index
                 or (at_open and child.type is not _MARKET and not child.once)
             ):  # the close comes after whatever filled in it
-                self._watch(child, max(child.first, index))
+                self._agenda.watch(child, max(child.first, index))
             else:
                 child.woken_in, child.woken_at_price = index, price
                 child.woken_for_sure = (
@@ -619,17 +473,9 @@ class SimulatedBroker:
                     and child.buy is not parent.buy
                     and (child.stop < price if parent.buy else child.stop > price)
                 )
-                child.due, child.due_at = index, at
-                self._line_up(child)
+                self._agenda.await_bar(child, index, at)
 
     # ---- what happens to an instrument -------------------------------------------------------
-
-    def _of(self, instrument: str) -> Iterator[Resting]:
-        """Yield the orders of an instrument by number; one that ends on the way is passed over."""
-        for order_id in sorted(self._open):
-            working = self._open.get(order_id)
-            if working is not None and working.instrument == instrument:
-                yield working
 
     def _split(self, working: Resting, split: Split | StockDividend) -> None:
         """Restate an order in the new shares; one that is left without a lot ends."""
@@ -639,10 +485,12 @@ class SimulatedBroker:
             return
         restate_prices(working, split)
         if working.parent is None:
-            self._restart(working, max(working.first, self._bars_until(working, split.at)))
+            start = max(working.first, self._agenda.bars_until(working, split.at))
+            self._agenda.forget(working)
+            self._agenda.watch(working, start)
 
     def _clear(self, instrument: str, reason: str) -> None:
-        for working in self._of(instrument):
+        for working in self._book.of(instrument):
             self._cancel(working, self.tape.now, reason)
 
     def _close_down(self, instrument: str, reason: str) -> None:
@@ -654,16 +502,9 @@ class SimulatedBroker:
         if line is None:
             self._close_down(change.instrument, "renamed")
             return
-        for working in self._of(change.instrument):
-            if working.due < 0 and working.instrument in self._blind:
-                self._unblind(working)
+        for working in self._book.of(change.instrument):
+            self._agenda.forget(working)
             rename(working, line, change.at)
             if working.parent is None:
-                self._watch(working, self._bars_until(working, change.at))
+                self._agenda.watch(working, self._agenda.bars_until(working, change.at))
         self._gone.add(change.instrument)
-
-    def _restart(self, working: Resting, start: int) -> None:
-        """Look ahead anew, from bar `start` on."""
-        if working.due < 0 and working.instrument in self._blind:
-            self._unblind(working)
-        self._watch(working, start)

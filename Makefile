@@ -49,6 +49,8 @@ differential: $(VENV)/.dev ## Play 2,000 random order programs against the slow 
 soak: $(VENV)/.dev ## Run at full length what `make test` runs in short: nonces, kills, crowds of writers
 	EVENKEEL_SOAK=1 $(BIN)/python -m pytest --quiet tests/ops/vault/test_cipher.py
 	EVENKEEL_KILLS=100 $(BIN)/python -m pytest --quiet tests/market/test_shelf.py -k kill_9
+	EVENKEEL_SOAK_ROTATIONS=500 EVENKEEL_SOAK_COMMANDS=30 \
+	    $(BIN)/python -m pytest --quiet tests/ops/vault/test_soak.py
 	EVENKEEL_SOAK_SECONDS=30 EVENKEEL_SOAK_SHOTS=200 \
 	    $(BIN)/python -m pytest --quiet tests/journal/test_soak.py
 

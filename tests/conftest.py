@@ -14,6 +14,18 @@ settings.register_profile("search", deadline=None, max_examples=2_000, print_blo
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say what long tests showed (`record_property`); numbers of the same name are added up."""
+    shown = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            shown[name] = shown[name] + value if name in shown else value
+    if shown:
+        terminalreporter.section("what was shown")
+        for name, value in shown.items():
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture(autouse=True)
 def no_secrets_of_other_tests(monkeypatch):
     """A process knows its secrets for good, to keep them out of its log; a test knows its own."""

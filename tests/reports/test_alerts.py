@@ -85,6 +85,7 @@ def test_nothing_on_record_ends_a_margin_call_and_each_is_one():
         ("LiquidationForced", "account", 2, None, None),
         ("MarginCalled", "account", 3, None, None),
     ]
+    assert [row[0] for row in told(HALT, call)] == ["Halted", "MarginCalled"]
     (row,) = alerts([(1, call)])
     assert (row["text"], row["at"]) == ("equity 900 is below the margin 1000.5", 3)
 

@@ -53,18 +53,18 @@ _ABOUT_ORDERS = (
 def alerts(records: Iterable[tuple[int, Decoded]]) -> list[Row]:
     """Return the alerts of a run from its numbered records, in the order in which they were raised."""
     rows: list[Row] = []
-    lasting: dict[str, Row] = {}
+    lasting: dict[tuple[str, str], Row] = {}
     for sequence, record in records:
-        for about in _ends(record):
-            if about in lasting:
-                lasting.pop(about).update(ended_by=sequence, ended_at=_at(record))
+        for settled in _settles(record):
+            if settled in lasting:
+                lasting.pop(settled).update(ended_by=sequence, ended_at=_at(record))
         if is_alarming(record):
-            about, words = _said(record)
-            if about in lasting:
+            kind, (about, words) = type(record).__name__, _said(record)
+            if (kind, about) in lasting:
                 continue
             row = {
                 "sequence": sequence,
-                "kind": type(record).__name__,
+                "kind": kind,
                 "about": about,
                 "text": words,
                 "at": _at(record),
@@ -73,7 +73,7 @@ def alerts(records: Iterable[tuple[int, Decoded]]) -> list[Row]:
             }
             rows.append(row)
             if not isinstance(record, MarginCalled | LiquidationForced):
-                lasting[about] = row
+                lasting[kind, about] = row
     return rows
 
 
@@ -92,17 +92,18 @@ def _said(record: Decoded) -> tuple[str, str]:
             return "account", f"equity {equity} is below the margin {required}"
 
 
-def _ends(record: Decoded) -> tuple[str, ...]:
-    """Return what a record settles."""
+def _settles(record: Decoded) -> tuple[tuple[str, str], ...]:
+    """Return the alerts that a record ends if they last: their kinds, and what they are about."""
     match record:
         case Resumed():
-            return ("account",)
+            return (("Halted", "account"),)
         case Order():
-            return (record.instrument,)
+            return (("Refused", record.instrument),)
         case OrderReplaced():
-            return (f"order:{record.order_id}", f"order:{record.replaces}")
+            both = (record.order_id, record.replaces)
+            return tuple(("OrderUncertain", f"order:{number}") for number in both)
         case _ if isinstance(record, _ABOUT_ORDERS):
-            return (f"order:{record.order_id}",)
+            return (("OrderUncertain", f"order:{record.order_id}"),)
         case _:
             return ()
 

@@ -128,12 +128,19 @@ def test_a_run_that_is_gone_altogether_is_found_by_its_checkpoints(ask, run_id):
         ("runs", ("run_removed",)),
     ):
         on_database(f"DELETE FROM {table} WHERE run_id = ?", run_id, rules=rule)  # noqa: S608  # ours
+    found = ask("audit", "verify", URL, code=1)
+    assert [each["run"] for each in found["journals"] if not each["ok"]] == [run_id]
     ask("audit", "checkpoint")
     wanted = request(SmaCross(fast=2, slow=5), [bars(*CLOSES)], limits=card())
     paper(wanted, URL)
     found = ask("audit", "verify", URL, code=1)
     (lost,) = [each for each in found["journals"] if not each["ok"]]
     assert (lost["run"], lost["first_bad"]) == (run_id, 1)
+
+
+def test_a_database_of_one_journal_needs_no_name_for_it(ask):
+    ask("db", "upgrade")
+    assert ask("audit", "verify", URL)["run"] == "operations"
 
 
 def test_checkpoints_are_believed_of_the_keys_that_are_given(ask, run_id):
@@ -197,6 +204,7 @@ def test_what_cannot_be_exported_is_said(ask, run_id, tmp_path):
     assert "holds operations, " not in ask(*words, "--run", run_id, "--out", "a")
     assert "there is no run 'x'" in ask(*words, "--run", "x", "--out", "a", code=2)["error"]
     assert "is a folder" in ask(*words, "--run", run_id, "--out", "kept", code=2)["error"]
+    assert "must end with .jsonl or .parquet" in ask(*words, "--out", "a.csv", code=2)["error"]
     Path("kept/a.jsonl.summary.json").mkdir()
     told = ask(*words, "--run", run_id, "--out", "kept/a.jsonl", code=3)["error"]
     assert "cannot write" in told

@@ -2,16 +2,22 @@
 
 import json
 import socket
+import sqlite3
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from tests.fakes.clock import FakeClock
+from tests.journal.sample import a_run
 from tests.ops.vault.kept import MemoryKeyring, create
 
 from evenkeel.app import doctor
 from evenkeel.app.cli import main
+from evenkeel.domain.events import OperatorActed
+from evenkeel.journal.database import DatabaseJournal
+from evenkeel.journal.operations import write_down
 from evenkeel.ops import time_source
 from evenkeel.ops.secret import Secret
 from evenkeel.ops.time_source import TimeSource
@@ -101,6 +107,29 @@ def test_a_journal_that_was_changed_is_a_fault(examine, capsys):
     assert checks[f"journal of {run}"]["state"] == "fault"
     journal.unlink()
     assert "cannot read" in examine()[1][f"journal of {run}"]["found"]
+
+
+def test_journals_of_the_database_are_read_too(examine):
+    engine = open_engine("sqlite:///evenkeel.db")
+    for number in range(7):
+        journal = DatabaseJournal.begin(
+            engine, f"run-{number}", mode="paper", strategy="s", manifest={}, created_at=number
+        )
+        journal.append(a_run())
+        journal.close()
+    write_down(engine, OperatorActed(1, "anna", "secrets get"))
+    engine.dispose()
+    assert examine()[1]["journals"]["found"] == "6 of the 6 newest verify"
+    with closing(sqlite3.connect("evenkeel.db")) as connection:
+        connection.execute("DROP TRIGGER record_changed")
+        connection.execute("UPDATE journal_records SET at = 7 WHERE sequence = 3")
+        connection.commit()
+    code, checks = examine()
+    assert code == 1
+    assert "record 3" in checks["journal of run-6"]["found"]
+    assert {f"journal of run-{number}" for number in range(7)} & set(checks) == {
+        f"journal of run-{number}" for number in range(2, 7)
+    }
 
 
 @pytest.mark.parametrize(("free", "state"), [(2**40, "ok"), (2**29, "warning"), (2**20, "fault")])

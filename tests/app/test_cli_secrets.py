@@ -133,7 +133,22 @@ def test_a_name_that_is_not_there_is_said(ask, made):
     assert "did you mean 'broker.password'?" in err
 
 
+def test_a_name_that_is_none_is_refused_before_anybody_types(ask, made, monkeypatch):
+    monkeypatch.setattr("getpass.getpass", lambda prompt: pytest.fail("asked"))
+    code, _, err = ask("secrets", "set", "broker password", terminal=True)
+    assert code == 2
+    assert "a secret's name is up to 64 letters" in err
+
+
 # ---- the key ----
+
+
+@pytest.mark.parametrize("words", ["wallet", "fd:x", "file:", "keyring:mine", ""])
+@pytest.mark.parametrize("command", ["init", "rotate"])
+def test_where_a_key_cannot_come_from_is_refused(ask, made, command, words):
+    code, _, err = ask("secrets", command, "--key", words)
+    told = f"error: --key must be auto, prompt, keyring, env, fd:N or file:PATH, was {words!r}\n"
+    assert (code, err) == (2, told)
 
 
 def test_a_wrong_passphrase_is_one_sentence(ask, made):

@@ -11,8 +11,10 @@ import gzip
 import math
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -237,19 +239,24 @@ def test_no_planted_secret_is_left_anywhere(house, run, monkeypatch):
     Path("next").write_text(PASSPHRASE + " again")
     Path("next").chmod(0o600)
     plant(run)
-    trade(run)
-    keep(run)
-    look(run)
-    fail(run, monkeypatch)
-    break_down(run, monkeypatch)
-    change_keys(run)
+    with closing(sqlite3.connect("evenkeel.db")) as reader:
+        reader.execute("SELECT * FROM runs").fetchall()  # else the last to close takes the log away
+        trade(run)
+        keep(run)
+        look(run)
+        fail(run, monkeypatch)
+        break_down(run, monkeypatch)
+        change_keys(run)
+        left = {
+            str(path.relative_to(house)): planted_in(content_of(path)) for path in files_of(house)
+        }
+        assert Path("evenkeel.db-wal").stat().st_size > 0
     spoken = {words: planted_in(text.encode()) for words, text in run.said}
     assert not {words: found for words, found in spoken.items() if found}
-    left = {str(path.relative_to(house)): planted_in(content_of(path)) for path in files_of(house)}
     assert not {name: found for name, found in left.items() if found}
     kinds = {Path(name).suffix for name in left} | {Path(name).name for name in left}
     assert {"secrets.vault", "evenkeel.db", "evenkeel.log", "journal.log", ".html", ".csv"} <= kinds
-    assert {".gz", ".jsonl", ".parquet"} <= kinds
+    assert {".gz", ".jsonl", ".parquet", "evenkeel.db-wal"} <= kinds
     assert "***" in "".join(text for _, text in run.said), "the net has caught something"
 
 

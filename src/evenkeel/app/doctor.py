@@ -182,21 +182,49 @@ def _sqlite_file(url: str) -> Path | None:
 def _journals(settings: Settings) -> Iterator[Check]:
     """Yield a check for the newest journals together, and one for each that is bad."""
     from evenkeel.app.runs import list_runs
+
+    newest = [
+        (run["run_id"], _problem(run["folder"]))
+        for run in list_runs(settings.paths.runs)[-NEWEST_RUNS:]
+    ]
+    newest += _in_database(settings.paths.database)
+    for name, problem in newest:
+        if problem is not None:
+            cure = "do not trust this run; restore it from a copy"
+            yield Check(f"journal of {name}", "fault", problem, cure)
+    sound = sum(problem is None for _, problem in newest)
+    yield Check("journals", "ok", f"{sound} of the {len(newest)} newest verify")
+
+
+def _in_database(url: str) -> list[tuple[str, str | None]]:
+    """Verify the newest runs of the database and the operators' journal; none of one unread."""
+    file = _sqlite_file(url)
+    if file is not None and not file.exists():
+        return []
+    from evenkeel.app.database import opened  # brings SQLAlchemy in
+    from evenkeel.journal.verify import OPERATIONS, runs_in
+
+    try:
+        # The last to close a SQLite file takes its log away, and the verifier may only read: so
+        # somebody who may write has it open meanwhile, and nothing is left lying about.
+        with opened(url):
+            known = runs_in(url)
+            runs = [run for run in known if run != OPERATIONS][-NEWEST_RUNS:]
+            if OPERATIONS in known:
+                runs.append(OPERATIONS)
+            return [(run, _problem(url, run)) for run in runs]
+    except EvenkeelError:
+        return []  # the check of the database says what is wrong with it
+
+
+def _problem(where: str, run_id: str | None = None) -> str | None:
+    """Return what is wrong with a journal, None when nothing is."""
     from evenkeel.journal.verify import verify
 
-    newest = list_runs(settings.paths.runs)[-NEWEST_RUNS:]
-    sound = 0
-    for run in newest:
-        try:
-            problem = verify(run["folder"]).problem
-        except UsageError as error:
-            problem = str(error)
-        if problem is None:
-            sound += 1
-            continue
-        cure = "do not trust this run; restore its folder from a copy"
-        yield Check(f"journal of {run['run_id']}", "fault", problem, cure)
-    yield Check("journals", "ok", f"{sound} of the {len(newest)} newest verify")
+    try:
+        return verify(where, run_id).problem
+    except UsageError as error:
+        return str(error)
 
 
 def _extras() -> Iterator[Check]:

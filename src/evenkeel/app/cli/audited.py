@@ -34,10 +34,13 @@ def answer(
         found = [(each["run_id"], each["folder"]) for each in list_runs(runs)]
         return _all([(name, path, verify(path, checkpoints=signed)) for name, path in found], runs)
     path = _journal(target, runs)
-    if run is None and is_database(path) and len(names := runs_in(path)) != 1:
-        lost = {each.run for each in signed} - set(names)
-        verdicts = [(name, path, verify(path, name, checkpoints=signed)) for name in names]
-        return _all([*verdicts, *((name, path, _lost(name, signed)) for name in lost)], path)
+    if run is None and is_database(path):
+        names = runs_in(path)
+        lost = sorted({each.run for each in signed} - set(names))
+        if lost or len(names) != 1:
+            verdicts = [(name, path, verify(path, name, checkpoints=signed)) for name in names]
+            return _all([*verdicts, *((name, path, _lost(name, signed)) for name in lost)], path)
+        run = names[0]
     verdict = verify(path, run, checkpoints=signed)
     shown = without_password(path)
     body = {"journal": shown, "run": run, **_body(verdict)}

@@ -134,7 +134,8 @@ def rebuild_answer(database: str | None) -> Answer:
         "after": made.after,
         "as_the_journals_say": made.as_said,
     }
-    lines = [f"Made again of {records} records of {len(made.records)} journals."]
+    journals = len(made.records)
+    lines = [f"Made again of {records} records of {journals} journal{'s' * (journals != 1)}."]
     if not made.as_said:
         lines.append("Before, the tables held something that no journal says.")
     answer = [*lines, *pairs([("content", made.after)])]

@@ -22,15 +22,21 @@ if TYPE_CHECKING:
     from evenkeel.app.journals import Picked
 
 
+FORMATS = {"": "jsonl", ".jsonl": "jsonl", ".parquet": "parquet"}
+"""What a file's name says about it."""
+
+
 def answer(target: str, run: str | None, out: str, kind: str | None) -> Answer:
     """Write the export and its summary."""
     settings = load_settings()
     path = Path(out)
     if path.is_dir():
         raise UsageError(f"--out {out} is a folder; name the file, such as {path / 'run.jsonl'}")
+    kind = kind or FORMATS.get(path.suffix)
+    if kind is None:
+        raise UsageError(f"--out must end with .jsonl or .parquet, was {out}; or say --format")
     check_writable(path.parent)
     picked = pick(target, run, settings.paths.runs)
-    kind = kind or ("parquet" if path.suffix == ".parquet" else "jsonl")
     included = export(lines_of(picked), path, kind, _replace)
     included.purges = _purges(picked)
     included.checkpoints = _checkpoints(settings.audit.checkpoints, picked.run_id, included.records)

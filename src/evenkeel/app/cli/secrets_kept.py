@@ -9,7 +9,8 @@ from evenkeel.app.cli.shown import Answer, pairs
 from evenkeel.app.vault import create_vault, new_key, open_vault
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.ops.secret import Secret
-from evenkeel.ops.settings import load_settings
+from evenkeel.ops.settings import LAWS, Settings, load_settings
+from evenkeel.ops.vault.vault import refuse_bad_name
 
 VALUE_BYTES_MAX = 1 << 20
 
@@ -17,7 +18,7 @@ VALUE_BYTES_MAX = 1 << 20
 def init(key: str | None) -> Answer:
     """Make an empty vault."""
     settings = load_settings()
-    vault = create_vault(settings, new_key(key or settings.vault.unlock))
+    vault = create_vault(settings, new_key(_where(key, settings)))
     facts = {"vault": str(vault.path), "key": vault.kind}
     lines = [f"A vault is at {vault.path}; its key comes from a {vault.kind}.", ""]
     return Answer(facts, [*lines, "Next: evenkeel secrets set NAME"])
@@ -25,6 +26,7 @@ def init(key: str | None) -> Answer:
 
 def keep(name: str) -> Answer:
     """Keep what was typed or came in by stdin."""
+    refuse_bad_name(name)  # before anybody has typed anything
     vault = open_vault(load_settings())
     there = name in vault
     vault.set(name, _value(name))
@@ -55,8 +57,9 @@ def forget(name: str) -> Answer:
 def rotate(key: str | None, *, reencrypt: bool) -> Answer:
     """Put everything under a new key."""
     settings = load_settings()
+    where = _where(key, settings)
     vault = open_vault(settings)
-    vault.rotate(new_key(key or settings.vault.unlock), reencrypt=reencrypt)
+    vault.rotate(new_key(where), reencrypt=reencrypt)
     facts = {"vault": str(vault.path), "key": vault.kind, "secrets": len(vault.names())}
     lines = pairs([("vault", vault.path), ("key", vault.kind), ("secrets", len(vault.names()))])
     return Answer(facts, ["All under a new key.", *lines])
@@ -76,6 +79,14 @@ def take_in(file: str, *, replace: bool) -> Answer:
     lines = [*(f"  {name}" for name in found), "", f"{len(found)} kept in {vault.path}."]
     advice = [] if file == "-" else [f"Now remove {file}: it still holds them in clear."]
     return Answer({"vault": str(vault.path), "names": list(found)}, [*lines, *advice])
+
+
+def _where(key: str | None, settings: Settings) -> str:
+    """Return where a new key comes from, held to the law of the setting that says it else."""
+    law, fits = LAWS["vault.unlock"]
+    if key is not None and not fits(key):
+        raise UsageError(f"--key must be {law}, was {key!r}")
+    return key or settings.vault.unlock
 
 
 def _value(name: str) -> Secret:

@@ -50,6 +50,15 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a secret may be called. Keys that the vault makes for others begin with `@`."""
 
 
+def refuse_bad_name(name: str) -> None:
+    """Raise `VaultError` unless a secret may be called so."""
+    if not NAME.fullmatch(name):
+        raise VaultError(
+            "a secret's name is up to 64 letters, digits, dots, - and _, "
+            f"the first a letter or digit; was {name!r}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class VaultEvent:
     """What somebody did with the vault. `name` is empty where it concerns the whole of it.
@@ -194,11 +203,7 @@ class Vault(KeptInPlace):
     def update(self, secrets: Mapping[str, Secret]) -> None:
         """Keep several secrets, all of them or none."""
         for name in secrets:
-            if not NAME.fullmatch(name):
-                raise VaultError(
-                    "a secret's name is up to 64 letters, digits, dots, - and _, "
-                    f"the first a letter or digit; was {name!r}"
-                )
+            refuse_bad_name(name)
         with self._changing("write", *secrets) as records:
             for name, secret in secrets.items():
                 records[name] = self._sealed(name, secret.reveal().encode())

@@ -13,6 +13,11 @@ ROOT = Path(__file__).parents[3]
 ROTATIONS = int(os.environ.get("EVENKEEL_SOAK_ROTATIONS", "20"))
 COMMANDS = int(os.environ.get("EVENKEEL_SOAK_COMMANDS", "0"))
 
+NAMES = {
+    "rotations": "changes of the vault's key that were shot",
+    "commands": "`evenkeel secrets rotate` that were shot",
+}
+
 
 def test_a_rotation_that_is_shot_leaves_every_secret_readable(tmp_path, record_property):
     command = [sys.executable, "-m", "tests.ops.vault.soak"]
@@ -31,4 +36,4 @@ def test_a_rotation_that_is_shot_leaves_every_secret_readable(tmp_path, record_p
         assert old + new == times
         if times:
             shown = f"{times}; every secret there, {old} under the old key, {new} under the new"
-            record_property(f"{what} of `secrets rotate` shot", shown)
+            record_property(NAMES[what], shown)

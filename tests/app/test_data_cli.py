@@ -1,11 +1,16 @@
 """`evenkeel data`: files go in, bars come out, and a backtest trades on them."""
 
+import gzip
 import json
 import zipfile
 
+import numpy as np
 import pytest
 
 from evenkeel.app.cli import main
+from evenkeel.app.data import import_files
+from evenkeel.market.catalog import Catalog
+from evenkeel.market.intake import Terms
 
 DAYS = [f"2024-01-{day:02},{10 + day},{11 + day},{9 + day},{10 + day},100" for day in range(2, 20)]
 HEADER = "date,open,high,low,close,volume"
@@ -98,6 +103,24 @@ def test_a_folder_and_a_zip_file_hold_the_same(here, capsys):
     assert (found["added"], zipped["added"]) == (36, 36)
     shelves = ask(capsys, "data", "list")["shelves"]
     assert [set(each["held"]) for each in shelves] == [{"NAN.XXXX", "TRUE.XXXX"}] * 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_import_tells_how_many_bytes_of_how_many_have_been_read(here, packed):
+    """Also within a file: one of some gigabytes takes minutes."""
+    rows = [f"{np.datetime64('1990-01-01') + day},1,1,1,1,{day}" for day in range(3_500)]
+    path = here / ("acme.csv.gz" if packed else "acme.csv")
+    text = "\n".join([HEADER, *rows, ""]).encode()
+    path.write_bytes(gzip.compress(text) if packed else text)
+    told = []
+    import_files(
+        Catalog(here / "catalog"), [path], Terms(), now=0, told=lambda *far: told.append(far)
+    )
+    done, totals = zip(*told, strict=True)
+    assert set(totals) == {path.stat().st_size}
+    assert list(done) == sorted(done)
+    assert done[-1] == totals[0]
+    assert packed or len(set(done)) > 2
 
 
 def test_lines_that_are_no_rows_are_set_aside_and_told(here, capsys):

@@ -217,7 +217,7 @@ def test_a_dividend_above_the_price_is_refused(split_in_two):
     (bars,) = split_in_two.bars(["AAPL.XNAS"])
     wrong = CashDividend("AAPL.XNAS", ns("2024-01-05T05:00"), Decimal(100))
     with pytest.raises(DataError, match="is not less than the close of 51"):
-        adjusted(bars, [wrong], "split-dividend", as_of=2**62)
+        adjusted(bars, bars.closed_at, [wrong], "split-dividend", as_of=2**62)
 
 
 def test_the_way_back_from_a_split_adjusted_source():

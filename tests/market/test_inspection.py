@@ -167,3 +167,28 @@ def test_listed_splits_explain_what_jumps(shelf):
     told = [Listed(day, "ACME.XXXX", "split", "3:1", "us", 1)]
     assert {each.finding.code for each in inspect(shelf, told).found} < codes | {"x"}
     assert "split-missing" not in {each.finding.code for each in inspect(shelf, told).found}
+
+
+def test_a_session_that_is_missing_of_late_keeps_an_instrument_from_being_traded(shelf):
+    """2024-03-06, a Wednesday. A month later it is history; until then somebody may accept it."""
+    fill(shelf, calm(60), "ACME.XNYS")
+    rows = shelf.everything()
+    weekdays = (rows.ts // DAY + 3) % 7 < 5
+    holidays = np.isin(rows.ts // DAY - 19_723, (0, 14, 49))  # New Year, King, Washington
+    sessions = rows.take(weekdays & ~holidays & (rows.ts // DAY != 19_723 + 57))
+    mended = Shelf(shelf.folder / "sessions", "1d", DAY)
+    mended.add(sessions)
+    last = START + 59 * DAY
+    now = last + DAY
+    (error,) = inspect(mended, [], now=now).errors
+    assert (error.finding.code, error.finding.count, error.stamps) == ("gap-recent", 1, ())
+    assert list(untradable(mended)) == ["ACME.XNYS"]
+    assert len(mended.columns("ACME.XNYS")["ts"]) == len(sessions)  # no bar is held back
+    said = {"by": "ann", "reason": "a halt", "record": lambda _: None}
+    with pytest.raises(UsageError, match="about no single bars"):
+        decide(mended, error.id, now=now, factor=2.0, **said)
+    decide(mended, error.id, now=now, **said)
+    assert inspect(mended, [], now=now).errors == []
+    assert untradable(mended) == {}
+    (old,) = inspect(mended, [], now=last + 40 * DAY).found
+    assert (old.finding.code, old.finding.severity) == ("gap", "warning")

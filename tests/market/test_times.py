@@ -164,9 +164,9 @@ def test_a_day_that_is_no_session_closes_at_the_next_midnight(write):
     assert (found.code, found.count, text([found.first_at])) == (
         "closed-day",
         1,
-        ["2015-04-04T00:00:00"],
+        ["2015-04-03T00:00:00"],
     )
-    assert found.first_at in bars.session_closes
+    assert bars.closed_at[1] in bars.session_closes
 
 
 def test_a_day_before_every_calendar_is_no_session(write):

@@ -67,7 +67,8 @@ def import_files(
     now: int,
     told: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Imported:
-    """Add every file of `paths` to the catalog and judge what came; `told` hears how far it is.
+    """Add every file of `paths` to the catalog and judge what came; `told` hears how many
+    bytes have been read of how many.
 
     `adjustment` says what the files' prices have been divided by; "auto" takes a file with a column
     of stock splits for split-adjusted, for that is how Yahoo writes. Raises `DataError` naming the
@@ -78,7 +79,7 @@ def import_files(
     imported, waiting, done = Imported(), list[tuple[str, "Seen"]](), 0
     tickers = catalog.tickers()
     for path in files:
-        for intake in taken_in(path, terms):
+        for intake in taken_in(path, terms, _further(told, done, total)):
             imported.files += 1
             _remark(catalog, imported, intake)
             if intake.rows is None:
@@ -88,17 +89,20 @@ def import_files(
             imported.actions += list_actions(catalog.actions_file, _actions(intake, rows, how))
             waiting.append((intake.interval, tickers.assigned(rows)))
         done += path.stat().st_size
+        told(done, total)
         if sum(len(rows) for _, rows in waiting) >= BITE:
             _bite(catalog, dataset, waiting, imported)
-            told(done, total)
     _bite(catalog, dataset, waiting, imported)
-    told(total, total)
     for interval in sorted(imported.intervals):
         shelf = catalog.shelf(interval, dataset)
         names = sorted(imported.instruments)
         inspection = inspect(shelf, actions_of(catalog.actions_file, names), names=names, now=now)
         imported.found += inspection.found
     return imported
+
+
+def _further(told: Callable[[int, int], None], done: int, total: int) -> Callable[[int], None]:
+    return lambda read: told(done + read, total)
 
 
 def _bite(

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 VIEWS = ("as-traded", "split", "split-dividend")
 
 
-def adjusted(bars: Bars, actions: Sequence[CorporateAction], view: str, *, as_of: int) -> Bars:
+def adjusted(
+    bars: Bars, began: Times, actions: Sequence[CorporateAction], view: str, *, as_of: int
+) -> Bars:
     """Return bars as somebody saw them at `as_of` (UTC nanoseconds), on the scale of that day.
 
-    Actions of other instruments and after `as_of` change nothing. Raises `UsageError` for a view
+    `began` is when each of them did, which is what findings about them name. Actions of other instruments and after `as_of` change nothing. Raises `UsageError` for a view
     that has no name, `DataError` for a dividend that is not less than the price before it.
     """
     if view not in VIEWS:
@@ -53,7 +55,7 @@ def adjusted(bars: Bars, actions: Sequence[CorporateAction], view: str, *, as_of
         volume=_final(bars.volume * volumes),
     )
     others = [each for each in bars.findings if each.code != "spike"]
-    return replace(seen, findings=(*others, *jumps(seen)))
+    return replace(seen, findings=(*others, *jumps(seen, began)))
 
 
 def _factors(

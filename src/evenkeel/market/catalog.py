@@ -25,7 +25,7 @@ from evenkeel.domain.instrument import Instrument, instrument_id
 from evenkeel.market.adjust import adjusted
 from evenkeel.market.arrow_cache import ArrowCache
 from evenkeel.market.columns import DAY, Table
-from evenkeel.market.history import SECOND, bound, history, instant
+from evenkeel.market.history import SECOND, bound, closing_times, history, instant
 from evenkeel.market.intake import interval_length, interval_name
 from evenkeel.market.resample import resampled
 from evenkeel.market.shelf import EVER, Shelf
@@ -34,7 +34,7 @@ from evenkeel.market.tickers import TickerMap, read_tickers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evenkeel.domain.bar import AnyArray, Bars
+    from evenkeel.domain.bar import AnyArray, Bars, Times
     from evenkeel.domain.events import CorporateAction
     from evenkeel.market.history import Bound
 
@@ -167,12 +167,12 @@ class Catalog:
             meant = replace(wanted, id=tickers.meaning(wanted.id, first, last))
             shelf = self._shelf_of(meant.id, interval, dataset)
             length = interval_length(interval) if interval else 0
-            bars = _bars(
+            bars, began = _bars(
                 shelf, meant, dataset, start, end, first, last, self._cache, length, known_at
             )
             if view != "as-traded":
                 moment = int(bars.closed_at[-1]) if as_of is None else as_of
-                bars = adjusted(bars, self.actions([meant]), view, as_of=moment)
+                bars = adjusted(bars, began, self.actions([meant]), view, as_of=moment)
             found.append(bars)
         return found
 
@@ -214,7 +214,8 @@ def _bars(
     cache: ArrowCache,
     wanted: int,
     known_at: int | None,
-) -> Bars:
+) -> tuple[Bars, Times]:
+    """Return an instrument's bars, and when they began."""
     low = EVER[0] if start is None else (first - 1) * DAY
     high = EVER[1] if end is None else (last + 2) * DAY
     if known_at is None:
@@ -238,6 +239,9 @@ def _bars(
         stamp="start",
         length=min(length, DAY),
     )
+    closed = closing_times(columns["ts"], min(length, DAY), instrument.mic)
+    before = int(np.searchsorted(closed, bars.closed_at[0]))
+    began = columns["ts"][before : before + len(bars)]
     quarantined = shelf.held_back(instrument.id)
     quarantined = quarantined[(quarantined >= low) & (quarantined < high)]
     source = f"{SCHEME}{shelf.folder.parents[2].resolve()}#{dataset}/{interval_name(length)}"
@@ -245,11 +249,11 @@ def _bars(
         source = f"{source}@{_iso(known_at)}"
     bars = replace(bars, source=source)
     if not len(quarantined):
-        return bars
+        return bars, began
     message = f"{len(quarantined)} bars in quarantine are left out"
     first_at = int(quarantined[0])
     found = Finding(instrument.id, "quarantined", len(quarantined), first_at, message)
-    return replace(bars, findings=(found, *bars.findings))
+    return replace(bars, findings=(found, *bars.findings)), began
 
 
 def _iso(moment: int) -> str:

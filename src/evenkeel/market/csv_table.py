@@ -64,16 +64,23 @@ class _Columns:
     coded: list[int] = field(default_factory=list)
 
 
-def read_csv(path: Path, *, extras: bool = False, rejected: list[Rejected] | None = None) -> Table:
+def read_csv(
+    path: Path,
+    *,
+    extras: bool = False,
+    rejected: list[Rejected] | None = None,
+    told: Callable[[int], None] = lambda _: None,
+) -> Table:
     """Return the table of a .csv or .csv.gz file; `DataError` naming file, line and cell.
 
-    Given a list for what is `rejected`, bad rows go there and the rest is read.
+    Given a list for what is `rejected`, bad rows go there and the rest is read; `told` then hears
+    now and then how many bytes of the file have been.
     """
     try:
         with _open(path) as file:
             if rejected is None:
                 return _read(file, path, extras=extras)
-            return _read_leniently(file, path, rejected, extras=extras)
+            return _read_leniently(file, path, rejected, told, extras=extras)
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 text; save it as UTF-8") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -101,7 +108,9 @@ def _read(file: TextIO, path: Path, *, extras: bool) -> Table:
         raise _refusal(error, path, layout, header, columns.time) from None
 
 
-def _read_leniently(file: TextIO, path: Path, rejected: list[Rejected], *, extras: bool) -> Table:
+def _read_leniently(
+    file: TextIO, path: Path, rejected: list[Rejected], told: Callable[[int], None], *, extras: bool
+) -> Table:
     reader = _reader(file)
     header = _header(reader, path)
     chunks = _chunks(reader)
@@ -113,6 +122,7 @@ def _read_leniently(file: TextIO, path: Path, rejected: list[Rejected], *, extra
     for rows in chain([first], chunks):
         _take_what_can_be(columns, rows, layout, len(header), row, refused)
         row += len(rows)
+        told(getattr(file.buffer, "fileobj", file.buffer).tell())  # of the packed file, if it is
     if law:
         rejected.append(Rejected(1, "", law))
     if refused:

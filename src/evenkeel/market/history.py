@@ -31,7 +31,10 @@ DAYS_AHEAD = 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """When bars began and closed, the sessions around them, and what is odd about their days."""
+    """When bars began and closed, the sessions around them, and what is odd about their days.
+
+    `missing` is when absent sessions would have begun, as their bars would say.
+    """
 
     began: Times
     closed_at: Times
@@ -107,11 +110,11 @@ def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
         absent = ~np.isin(around.dates, began // DAY)
         absent &= (around.dates > first) & (around.dates * DAY < began[-1])
         closes = np.unique(np.concatenate((around.closes, closed[odd])))
-        return Timeline(began, closed, closes[closes >= closed[0]], odd, around.closes[absent])
+        return Timeline(began, closed, closes[closes >= closed[0]], odd, around.dates[absent] * DAY)
     inside = (around.closes > closed[0]) & (around.closes < closed[-1])
     sessions_seen = np.searchsorted(around.closes, closed)
     absent = inside & ~np.isin(np.arange(len(around.closes)), sessions_seen)
-    return Timeline(began, closed, around.closes, normal, around.closes[absent])
+    return Timeline(began, closed, around.closes, normal, around.opens[absent])
 
 
 def _daily_closes(days: Times, mic: str) -> tuple[Times, Flags]:
@@ -217,7 +220,7 @@ def _bars(columns: Rows, line: Timeline, instrument: Instrument) -> Bars:
         volume_known=volume is not None,
         periods_per_year=_periods_per_year(line.closed_at, instrument.mic),
     )
-    return replace(bars, findings=suspicious(bars, line.closed_days, line.missing))
+    return replace(bars, findings=suspicious(bars, line.began, line.closed_days, line.missing))
 
 
 def _periods_per_year(closed: Times, mic: str) -> int:

@@ -79,7 +79,7 @@ class Inspection:
 
     @property
     def errors(self) -> list[Found]:
-        """Open errors: what keeps bars in quarantine."""
+        """Open errors: what keeps bars in quarantine, or an instrument from being traded."""
         return [each for each in self.found if each.open and each.finding.severity == ERROR]
 
     def scores(self) -> dict[str, float]:
@@ -148,11 +148,15 @@ def _decided(judged: Judged, decisions: Sequence[Decision]) -> Found:
         if (each.instrument, each.code) == (finding.instrument, finding.code)
         and each.choice == "accept"
     ]
-    last = finding.first_at if finding.last_at is None else finding.last_at
+    last = _last(finding)
     left = tuple(at for at in judged.stamps if not any(d.first_at <= at <= d.last_at for d in mine))
     covered = any(d.first_at <= finding.first_at and last <= d.last_at for d in mine)
     still = bool(left) if judged.stamps else not covered
     return Found(name, finding, left, still)
+
+
+def _last(finding: Finding) -> int:
+    return finding.first_at if finding.last_at is None else finding.last_at
 
 
 def finding_id(finding: Finding) -> str:
@@ -217,7 +221,7 @@ def decide(
         finding.instrument,
         finding.code,
         finding.first_at,
-        finding.first_at if finding.last_at is None else finding.last_at,
+        _last(finding),
         "accept" if factor is None else "repair",
         by,
         now,
@@ -266,7 +270,7 @@ def untradable(shelf: Shelf) -> dict[str, str]:
         if not each.open or each.finding.severity == WARNING or name not in ends:
             continue
         since = ends[name].last - RECENT * max(shelf.length, DAY)
-        if any(at >= since for at in each.stamps):
+        if max(each.stamps or (_last(each.finding),)) >= since:
             found[name] = f"{each.finding.code} ({each.id})"
     return found
 

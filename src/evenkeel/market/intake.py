@@ -26,7 +26,7 @@ from evenkeel.market.history import bar_interval
 from evenkeel.market.seen import Seen, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from evenkeel.domain.bar import Column, Flags, Times
 
@@ -106,12 +106,17 @@ def _is_read(path: Path) -> bool:
     return path.name.casefold().endswith(SUFFIXES)
 
 
-def taken_in(path: Path, terms: Terms) -> Iterator[Intake]:
-    """Yield what a file holds; of a zip file each of its members that is of a kind that is read."""
+def taken_in(
+    path: Path, terms: Terms, told: Callable[[int], None] = lambda _: None
+) -> Iterator[Intake]:
+    """Yield what a file holds; of a zip file each of its members that is of a kind that is read.
+
+    While a CSV file is read, `told` hears how many bytes of it have been.
+    """
     if path.name.casefold().endswith(".zip"):
         yield from _members(path, terms)
     else:
-        yield _intake(path, terms)
+        yield _intake(path, terms, told)
 
 
 def _members(path: Path, terms: Terms) -> Iterator[Intake]:
@@ -141,11 +146,11 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> I
         yield file
 
 
-def _intake(path: Path, terms: Terms) -> Intake:
+def _intake(path: Path, terms: Terms, told: Callable[[int], None] = lambda _: None) -> Intake:
     digest = _digest(path)
     rejected: list[Rejected] = []
     try:
-        table = _table(path, rejected)
+        table = _table(path, rejected, told)
     except EmptyFileError as error:
         notes = {"empty-batch": str(error)}
         return Intake(path.name, digest, None, "", rejected=tuple(rejected), notes=notes)
@@ -159,12 +164,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _table(path: Path, rejected: list[Rejected]) -> Table:
+def _table(path: Path, rejected: list[Rejected], told: Callable[[int], None]) -> Table:
     if path.name.casefold().endswith(".parquet"):
         from evenkeel.market.frames import read_parquet
 
         return read_parquet(path, extras=True)
-    return read_csv(path, extras=True, rejected=rejected)
+    return read_csv(path, extras=True, rejected=rejected, told=told)
 
 
 # ---- from a table to rows ----

@@ -97,17 +97,17 @@ def moment(at: int) -> str:
 # ---- findings ----
 
 
-def suspicious(bars: Bars, closed_days: Flags, missing: Times) -> tuple[Finding, ...]:
+def suspicious(bars: Bars, began: Times, closed_days: Flags, missing: Times) -> tuple[Finding, ...]:
     """Return what is suspicious in lawful bars, most telling first.
 
-    `closed_days` marks bars of days on which their exchange was closed; `missing` are the closes
-    of sessions between the first and the last bar for which there is none.
+    `began` is when each bar did, `closed_days` marks bars of days on which their exchange was
+    closed, and `missing` is when sessions between the first and the last bar began that have none.
     """
     top, bottom = bars.high, bars.low
     outside = np.zeros(len(bars), np.bool_)
     for column in (bars.open, bars.close):
         outside |= (column > top) | (column < bottom)
-    at = bars.closed_at
+    at = began
     known = bars.volume_known
     everywhere = np.ones(len(bars), np.bool_)
     checks = (
@@ -125,9 +125,9 @@ def suspicious(bars: Bars, closed_days: Flags, missing: Times) -> tuple[Finding,
     )
 
 
-def jumps(bars: Bars) -> list[Finding]:
+def jumps(bars: Bars, began: Times) -> list[Finding]:
     """Return the finding about bars that jump, none when none does: prices on another scale may not."""
-    times = bars.closed_at[1:][_spikes(bars.close)]
+    times = began[1:][_spikes(bars.close)]
     return [_finding(bars.instrument.id, "spike", times, JUMPED)] if times.size else []
 
 

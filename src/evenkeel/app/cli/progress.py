@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from evenkeel.ops.clock import SYSTEM_CLOCK
@@ -19,6 +20,9 @@ QUIET = 2.0
 OFTEN = 0.2
 """Seconds between two looks at the same line."""
 
+TICK = 1.0
+"""Seconds after which the line moves by itself: whoever looks sees that it is not dead."""
+
 
 class Progress:
     """`with Progress("import") as told: told(done, total)`: one line, rewritten, gone at the end."""
@@ -32,9 +36,14 @@ class Progress:
         self._began = self._seconds()
         self._shown = -OFTEN
         self._width = 0
+        self._far = 0.0, 0.0
+        self._drawing, self._over = threading.Lock(), threading.Event()
+        self._ticking = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Self:
         """Return what is to be told how far it is."""
+        if self._stream.isatty():
+            self._ticking.start()
         return self
 
     def __exit__(
@@ -44,12 +53,26 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         """Leave an empty line behind, whatever happened."""
+        self._over.set()
+        if self._ticking.is_alive():
+            self._ticking.join()
         if self._width:
             self._stream.write(f"\r{' ' * self._width}\r")
             self._stream.flush()
 
     def __call__(self, done: float, total: float) -> None:
         """Show how far it is, and how long the rest will take at this pace."""
+        with self._drawing:
+            self._far = done, total
+            self._draw()
+
+    def _tick(self) -> None:
+        while not self._over.wait(TICK):
+            with self._drawing:
+                self._draw()
+
+    def _draw(self) -> None:
+        done, total = self._far
         spent = self._seconds() - self._began
         if spent < QUIET or spent - self._shown < OFTEN or not self._stream.isatty():
             return

@@ -1,7 +1,7 @@
 """The rules by name: what each is about, how grave it is, which version of it spoke.
 
 An error is a bar that must not be traded on: it goes into quarantine until somebody has looked. A
-warning is kept and told. Numbers are those of the list of 34 defects in docs/data_quality.md.
+warning is kept and told. Numbers are those of the list of 34 defects in docs/market_data.md.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ _TABLE = (
     Rule(8, "conflicting", ERROR),
     Rule(9, "unsorted", WARNING),
     Rule(10, "gap", WARNING),
+    Rule(10, "gap-recent", ERROR),
     Rule(11, "missing-bars", WARNING),
     Rule(12, "half-day", WARNING),
     Rule(13, "truncated", WARNING),
@@ -134,7 +135,8 @@ def judged(sheet: Sheet, hits: Hits) -> Iterator[Judged]:
             last_at=int(stamps[-1]),
             version=rule.version,
         )
-        yield Judged(finding, tuple(stamps.tolist()) if rule.severity == ERROR else ())
+        about_bars = rule.severity == ERROR and hits.counts is None  # else bars are missing
+        yield Judged(finding, tuple(stamps.tolist()) if about_bars else ())
 
 
 def _extreme(values: Column) -> float | None:

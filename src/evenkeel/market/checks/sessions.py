@@ -24,6 +24,9 @@ HOUR = 3_600_000_000_000
 SHIFTS = [half * HOUR // 2 for half in range(-28, 29)]
 """Time zones that bars may have been written in by mistake: half hours up to 14 hours away."""
 
+RECENT = 30 * DAY
+"""A session that is missing for longer than this is history; of late it is data that did not come."""
+
 WHOLE_BATCH = 0.9
 """The share of the usual number of instruments below which a session is only part of one."""
 
@@ -87,8 +90,15 @@ def _daily(sheet: Sheet, rows: Times, around: Sessions) -> Iterator[Hits]:
     same = sheet.codes[good[1:]] == sheet.codes[good[:-1]]
     missing = (np.diff(place) - 1) * same
     late = np.flatnonzero(missing > 0) + 1
+    yield from _gaps(sheet, good[late], missing[late - 1])
+
+
+def _gaps(sheet: Sheet, after: Times, missing: Times) -> Iterator[Hits]:
+    """Yield the bars before which sessions are missing, those of late as an error."""
+    late = sheet.ts[after] >= sheet.now - RECENT
     words = "missing: sessions without a bar"
-    yield _hits("gap", good[late], missing[late - 1], words, missing[late - 1])
+    for rule, rows in (("gap", ~late), ("gap-recent", late)):
+        yield _hits(rule, after[rows], missing[rows], words, missing[rows])
 
 
 # ---- within a session ----
@@ -198,8 +208,7 @@ def _by_session(sheet: Sheet, rows: Times, place: AnyArray, around: Sessions) ->
     yield from _holes(rows[edges], counts, around, which, length, cut)
     absent = np.diff(which) - 1
     after = np.flatnonzero(absent > 0) + 1
-    words = "missing: sessions without a bar"
-    yield _hits("gap", rows[edges[after]], absent[after - 1], words, absent[after - 1])
+    yield from _gaps(sheet, rows[edges[after]], absent[after - 1])
 
 
 def _daylight(rows: Times, late: Times, length: int) -> Iterator[Hits]:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from tests.domain.history import history
 
+from evenkeel.domain.events import RunStarted
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import Split
 from evenkeel.domain.money import EXACT
@@ -22,7 +23,8 @@ A, B, C = "A.XNYS", "B.XNYS", "C.XNYS"
 def account_of(*histories):
     tape = Tape(histories)
     instruments = {name: bars.instrument for name, bars in tape.bars.items()}
-    return Account(D(1_000), "USD", instruments, tape)
+    started = RunStarted(0, "test", {}, {}, {}, D(1_000), "USD", "zero", "none", {})
+    return Account(started, instruments, tape)
 
 
 def approve(account, number, name, side, quantity):

@@ -82,6 +82,43 @@ def test_commission_and_costs_are_told_in_the_accounts_money():
     assert result.gross_metrics["total_return"] * 10_000 == pytest.approx(20 - 10 + 0, abs=0.51)
 
 
+def test_changing_money_costs_what_its_tariff_says():
+    """100 EUR at 1.10 bought for 110 and 3 bp; 100 EUR at 1.20 sold for 120 less 3 bp."""
+    result = run(
+        scripted({0: lambda s: s.buy(10), 2: lambda s: s.sell(10)}),
+        abroad(10, 10, 10, 10),
+        fx_costs="bps:3",
+    )
+    bought, sold = of(CurrencyConverted, result)
+    assert (bought.sold, bought.bought, bought.cost) == (D("110.033"), 100, D("0.033"))
+    assert (sold.sold, sold.bought, sold.cost) == (100, D("119.964"), D("0.036"))
+    assert result.ended.equity == D(10_010) - D("0.069")
+    assert result.costs()["commission"] == pytest.approx(0.069)
+    assert result.gross_metrics["total_return"] == pytest.approx(0.001)
+    assert result.started.settings["fx-costs"] == "bps:3"
+
+
+def test_nobody_pays_two_dollars_to_be_rid_of_one():
+    """A dividend of 0.90 EUR stays in euros; the next one, at 1.20, is worth changing with it."""
+    pay = [CashDividend(X, at * HOUR, D("0.09"), "EUR") for at in (3, 4)]
+    result = run(BUY, abroad(10, 10, 10, 10, 10), actions=tuple(pay), fx_costs="per-order:2")
+    _, change = of(CurrencyConverted, result)
+    assert (change.sold, change.bought, change.cost) == (D("1.8"), D("0.16"), 2)
+
+
+@pytest.mark.parametrize(
+    ("wished", "said"),
+    [
+        ({"fx_costs": "ibkr-fixed"}, "fx costs can be zero, bps:3 or per-order:2"),
+        ({"fx_costs": "bps:3", "fx": {}}, "are for runs with rates"),
+    ],
+)
+def test_costs_of_changing_that_make_no_sense_are_refused(wished, said):
+    home = bars(10, 10)
+    with pytest.raises(UsageError, match=said):
+        request(BUY(), [home], **{"fx": {"EUR": "1.1"}, **wished})
+
+
 def test_limits_and_sizes_are_in_the_accounts_money():
     """Half of 10,000 dollars at 10 EUR and 1.10 are 454 shares, not 500."""
     result = run(

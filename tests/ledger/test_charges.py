@@ -64,6 +64,15 @@ def test_one_currency_for_another_leaves_each_of_them_in_balance():
         assert sum(amount for (_, of), amount in book.balances().items() if of == currency) == 0
 
 
+def test_what_changing_cost_is_a_commission():
+    book = book_of(replace(INTO_EUR, sold=D("1085.55"), cost=D("0.25")), cash=2000)
+    assert (book.cash, book.commissions) == (D("914.45"), D("0.25"))
+    assert book.balances()["conversion", "USD"] == D("1085.30")
+    for cost in ("-0.01", "Infinity"):
+        with pytest.raises(OutsideError, match="must be positive"):
+            book.post(replace(INTO_EUR, cost=D(cost)))
+
+
 def test_who_is_short_or_in_debt_borrows():
     assert not book_of(fill(10, 100), cash=1000).borrows
     assert book_of(fill(10, 100), cash=999).borrows

@@ -52,6 +52,7 @@ def backtest(
     borrow: str | None = None,
     margin: str | None = None,
     fx: Mapping[str, object] | None = None,
+    fx_costs: str | None = None,
     currency: str = "USD",
     engine: str = ENGINES[0],
 ) -> Result:
@@ -65,7 +66,8 @@ def backtest(
     `execution/slippage` have more. `interest` and `borrow` are percent a year on money owed and on
     shares sold short, `margin` is `"reg-t"` or `"none"`; with a tariff of Interactive Brokers they
     are 6, 0.5 and reg-t unless given, with any other none. `fx` says what a unit of another
-    currency is worth, by currency: a number, or prices as in `bars`. Without `limits` the run uses
+    currency is worth, by currency: a number, or prices as in `bars`; `fx_costs` is what changing
+    money costs (`"bps:3"`, `"per-order:2"`; nothing unless given). Without `limits` the run uses
     `Limits.permissive_for_research()` and its report says so. What lies outside `start` to `end`
     (inclusive) is not read. `actions` are splits and dividends. `jump=False` visits every bar and
     gives the same journal. Raises `UsageError` and its kin for anything that cannot be run.
@@ -90,6 +92,7 @@ def backtest(
         borrow=borrow,
         margin=margin,
         fx=fx,
+        fx_costs=fx_costs,
     )
     return execute(wanted, jump=jump)
 

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.domain.events import CorporateAction, RunStarted
-from evenkeel.domain.fx import SETTING, FxRates
+from evenkeel.domain.fx import FX_COSTS, SETTING, FxRates
 from evenkeel.domain.instrument import facts_of
 from evenkeel.domain.money import exact, text
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.core import Core
 from evenkeel.engine.lender import Lender
-from evenkeel.execution.costs import IbkrFixed, IbkrTiered, parse_costs
+from evenkeel.execution.costs import (
+    BasisPoints,
+    IbkrFixed,
+    IbkrTiered,
+    PerOrder,
+    Zero,
+    parse_costs,
+)
 from evenkeel.execution.financing import NONE, Terms, parse_terms
 from evenkeel.execution.simulated import SimulatedBroker
 from evenkeel.execution.slippage import check_bars, parse_slippage
@@ -62,6 +69,7 @@ class Request:
     actions: Sequence[CorporateAction] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     fx: Mapping[str, str] = field(default_factory=dict)
+    fx_costs: CostModel = field(default_factory=Zero)
     since: int | None = None
     digests: Mapping[str, str] | None = None
 
@@ -95,6 +103,7 @@ class Request:
                 ),
                 **self.terms.as_settings(),
                 **{f"{SETTING}{currency}": rates for currency, rates in self.fx.items()},
+                **({} if self.fx_costs == Zero() else {FX_COSTS: self.fx_costs.name}),
             },
         )
 
@@ -132,6 +141,7 @@ def request(
     borrow: str | None = None,
     margin: str | None = None,
     fx: Mapping[str, str] | None = None,
+    fx_costs: str | None = None,
     actions: Sequence[CorporateAction] = (),
     data: Mapping[str, Any] | None = None,
 ) -> Request:
@@ -166,7 +176,22 @@ def request(
         actions=actions,
         data=data or {},
         fx=dict(fx or {}),
+        fx_costs=_fx_costs(fx_costs, rates=fx or {}),
     )
+
+
+def _fx_costs(written: str | None, *, rates: Mapping[str, str]) -> CostModel:
+    """Return the tariff for changing money; it knows of no shares, no days and no markets."""
+    if written is None:
+        return Zero()
+    tariff = parse_costs(written)
+    if not isinstance(tariff, Zero | BasisPoints | PerOrder):
+        raise UsageError(f"fx costs can be zero, bps:3 or per-order:2, not {written!r}")
+    if not rates:
+        raise UsageError(
+            f"fx costs {written!r} are for runs with rates; give one with --fx EUR=1.08"
+        )
+    return tariff
 
 
 def _check(costs: CostModel, slippage: AnySlippage, bars: Bars) -> None:

@@ -135,7 +135,9 @@ class BorrowFeeCharged(Struct, frozen=True, gc=False):
 class CurrencyConverted(Struct, frozen=True, gc=False):
     """`sold` of one currency became `bought` of another; both are positive.
 
-    `rate` is how much of the account's base currency one unit of the other was worth.
+    `rate` is how much of the account's base currency one unit of the other was worth. `cost` is what
+    the broker kept for it, in the base currency: it is part of what was sold, or missing in what was
+    bought.
     """
 
     at: int
@@ -144,6 +146,7 @@ class CurrencyConverted(Struct, frozen=True, gc=False):
     bought: Decimal
     bought_currency: str
     rate: Decimal
+    cost: Decimal = ZERO
 
 
 class MarginCalled(Struct, frozen=True, gc=False):

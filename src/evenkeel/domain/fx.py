@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SETTING = "fx:"
 """How the rates of a currency are named in `RunStarted.settings`: `fx:EUR`."""
 
+FX_COSTS = "fx-costs"
+"""How the tariff for changing money is named in `RunStarted.settings`."""
+
 ALWAYS = -(2**63)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from evenkeel.domain.events import CurrencyConverted
+from evenkeel.domain.fx import FX_COSTS, FxRates
 from evenkeel.domain.instrument_events import (
     CashDividend,
     CashInLieu,
@@ -25,13 +26,14 @@ from evenkeel.domain.portfolio import Reading
 from evenkeel.engine.exposures import Exposures
 from evenkeel.engine.in_base import InBase
 from evenkeel.engine.orders import Orders
+from evenkeel.execution.costs import parse_costs
 from evenkeel.ledger.book import Book
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-    from evenkeel.domain.fx import FxRates
+    from evenkeel.domain.events import RunStarted
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order
     from evenkeel.domain.portfolio import Exposure, Glance
@@ -41,21 +43,15 @@ if TYPE_CHECKING:
 class Account:
     """One account: the `Portfolio` of domain/portfolio.py, made of book, orders and tape."""
 
-    def __init__(
-        self,
-        cash: Decimal,
-        currency: str,
-        instruments: dict[str, Instrument],
-        tape: Tape,
-        rates: FxRates | None = None,
-    ) -> None:
-        """Open with cash and nothing else; `rates` are for what is in another currency."""
+    def __init__(self, started: RunStarted, instruments: dict[str, Instrument], tape: Tape) -> None:
+        """Open with the cash that a run starts with, and nothing else."""
         self.tape = tape
-        self.book = Book(cash, currency, dict(instruments))
-        if rates is not None:
-            instruments = InBase(instruments, currency, rates, tape)
+        self.book = Book(started.cash, started.currency, dict(instruments))
+        self.rates = FxRates.from_settings(started.settings)
+        if self.rates is not None:
+            instruments = InBase(instruments, started.currency, self.rates, tape)
+        self._changing = parse_costs(started.settings.get(FX_COSTS, "zero"))
         self.instruments = instruments
-        self.rates = rates
         self.orders = Orders(instruments)
         self.halted: str | None = None
         self._exposures = Exposures(self)
@@ -96,10 +92,15 @@ class Account:
             if rate is None:
                 continue
             worth = EXACT.multiply(abs(amount), rate)
+            cost = self._changing.commission(quantity=abs(amount), notional=worth)
             if amount > ZERO:
-                yield CurrencyConverted(now, amount, currency, worth, base, rate)
+                cost = min(cost, worth)  # nobody pays to be rid of a few cents
+                if cost < worth:
+                    left = EXACT.subtract(worth, cost)
+                    yield CurrencyConverted(now, amount, currency, left, base, rate, cost)
             else:
-                yield CurrencyConverted(now, worth, base, -amount, currency, rate)
+                paid = EXACT.add(worth, cost)
+                yield CurrencyConverted(now, paid, base, -amount, currency, rate, cost)
 
     def price_at(self, instrument_id: str) -> int | None:
         line = self.tape.lines.get(instrument_id)

@@ -36,7 +36,6 @@ from evenkeel.domain.events import (
     RunStarted,
 )
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.fx import FxRates
 from evenkeel.domain.instrument_events import (
     CashDividend,
     CashInLieu,
@@ -57,6 +56,7 @@ from evenkeel.engine.lender import VENUE, closings
 from evenkeel.engine.order_reports import OrderReports
 from evenkeel.engine.seats import Seats
 from evenkeel.execution.financing import parse_margin
+from evenkeel.risk.gate import Gate
 from evenkeel.strategy.base import Ask
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ class Core:
         self.tape = tape
         self._started = started
         instruments = {name: bars.instrument for name, bars in tape.bars.items()}
-        rates = FxRates.from_settings(started.settings)
-        self.account = Account(started.cash, started.currency, instruments, tape, rates)
+        self.account = Account(started, instruments, tape)
         self._margin = parse_margin(started.settings.get("margin", "none"))
         self._outbox = Outbox()
         self.seats = Seats(strategy, tape)
         self._reports = OrderReports(self.account.orders, self.seats)
+        gate = Gate(limits)
         self._desks = [
-            StrategyDesk(self.account, limits, self._outbox, number)
+            StrategyDesk(self.account, gate, self._outbox, number)
             for number in range(len(self.seats.seats))
         ]
         self._wake = self.seats.waking()

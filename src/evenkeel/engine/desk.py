@@ -12,12 +12,11 @@ from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side,
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
 from evenkeel.engine.working import CANCEL
-from evenkeel.risk.gate import Gate
 from evenkeel.strategy.base import OrderUpdate, Position
 
 if TYPE_CHECKING:
     from evenkeel.engine.account import Account
-    from evenkeel.risk.limits import Limits
+    from evenkeel.risk.gate import Gate
     from evenkeel.strategy.base import Ask
 
 _MARKET = OrderType.MARKET
@@ -43,10 +42,10 @@ class Outbox:
 class StrategyDesk:
     """The `Desk` of one strategy: every order it places passes the gate here."""
 
-    def __init__(self, account: Account, limits: Limits, outbox: Outbox, owner: int) -> None:
+    def __init__(self, account: Account, gate: Gate, outbox: Outbox, owner: int) -> None:
         """Serve the strategy with number `owner`."""
         self._account = account
-        self._gate = Gate(limits)
+        self._gate = gate
         self._outbox = outbox
         self._owner = owner
 

@@ -34,7 +34,6 @@ from evenkeel.domain.events import (
     RunStarted,
 )
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.fx import FxRates
 from evenkeel.domain.instrument_events import (
     CashDividend,
     CashInLieu,
@@ -116,8 +115,7 @@ class _Replay:
         self._tape = Tape(bars.values())
         self._limits = Limits.from_text(started.limits)
         instruments = {name: history.instrument for name, history in bars.items()}
-        rates = FxRates.from_settings(started.settings)
-        self.account = Account(started.cash, started.currency, instruments, self._tape, rates)
+        self.account = Account(started, instruments, self._tape)
 
     def review(self, order: Order, *, refused: bool) -> Approved | Refused:
         """Ask the gate again; `JournalError` when it answers otherwise than it did."""

@@ -3,7 +3,7 @@
     cash             what the account holds, in each currency (negative: owed)
     position:<id>    what is held cost, without commission (short: negative)
     realized:<id>    profit of what was closed, before commission
-    commission       what venues were paid
+    commission       what venues were paid, for trades and for changing money
     fees             what authorities, exchanges and clearing houses took of fills
     interest         what was paid on money owed
     borrow:<id>      what was paid for shares that were sold short
@@ -44,7 +44,7 @@ from evenkeel.domain.instrument_events import (
     TradingHalted,
     TradingResumed,
 )
-from evenkeel.domain.money import EXACT, ZERO, text
+from evenkeel.domain.money import EXACT, INFINITY, ZERO, text
 from evenkeel.domain.order import Side
 from evenkeel.ledger import corporate_actions
 from evenkeel.ledger.holding import Account, Holding, Leg
@@ -281,8 +281,11 @@ class Book:
 
     def _conversion(self, change: CurrencyConverted) -> tuple[Leg, ...]:
         """Take one currency for another; what each gained or lost stands in `conversion`."""
-        if not (change.sold > ZERO and change.bought > ZERO):
-            raise OutsideError(f"{change}: what was sold and bought must be positive")
+        cost = change.cost
+        if not (change.sold > ZERO and change.bought > ZERO and ZERO <= cost < INFINITY):
+            raise OutsideError(
+                f"{change}: what was sold and bought must be positive, cost nothing less"
+            )
         legs: list[Leg] = []
         for amount, currency in (
             (change.sold.copy_negate(), change.sold_currency),
@@ -290,6 +293,9 @@ class Book:
         ):
             legs.append((self._account("cash", currency), amount))
             legs.append((self._account("conversion", currency), amount.copy_negate()))
+        if cost:
+            legs.append((self._account("conversion", self.currency), cost.copy_negate()))
+            legs.append((self._account("commission", self.currency), cost))
         return self._enter(tuple(legs))
 
     def _enter(self, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:

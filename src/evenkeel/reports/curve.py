@@ -189,6 +189,7 @@ def _steps(
             case CurrencyConverted():
                 sold = move.sold_currency == own.currency
                 money.change(-move.sold if sold else move.bought, move.at)
+                costs.change(move.cost, move.at)
             case Split() | StockDividend():
                 quantity = held[move.instrument]
                 quantity.become(share(quantity.value, move.new, move.old), move.at + 1)

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from evenkeel.domain.errors import JournalError, OutsideError
-from evenkeel.domain.events import BorrowFeeCharged, InterestCharged, RunEnded, RunStarted
+from evenkeel.domain.events import (
+    BorrowFeeCharged,
+    CurrencyConverted,
+    InterestCharged,
+    RunEnded,
+    RunStarted,
+)
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.fx import FxRates
 from evenkeel.domain.verdict import Refused
@@ -240,7 +246,8 @@ class Result:
         return {
             "commission": math.fsum(
                 float(fill.commission * self._rate(fill)) for fill in self._fills
-            ),
+            )
+            + self._charged_for_changing(),
             "slippage": math.fsum(float(fill.slippage * self._rate(fill)) for fill in self._fills),
             "fees": math.fsum(float(fill.fees * self._rate(fill)) for fill in self._fills),
         }
@@ -251,6 +258,10 @@ class Result:
             "interest": self._charged(InterestCharged),
             "borrow": self._charged(BorrowFeeCharged),
         }
+
+    def _charged_for_changing(self) -> float:
+        changes = (move for move in self.moves if isinstance(move, CurrencyConverted))
+        return math.fsum(float(change.cost) for change in changes)
 
     def _charged(self, kind: type[InterestCharged | BorrowFeeCharged]) -> float:
         return math.fsum(float(move.amount) for move in self.moves if isinstance(move, kind))

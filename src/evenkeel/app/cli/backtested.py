@@ -36,6 +36,7 @@ class Asked:
     borrow: str | None
     margin: str | None
     fx: list[str]
+    fx_costs: str | None
     limits: str | None
     actions: str | None
     stamp: str
@@ -73,6 +74,7 @@ def _answer(asked: Asked) -> Answer:
         borrow=settings.backtest.borrow,
         margin=settings.backtest.margin,
         fx=rates(asked.fx),
+        fx_costs=asked.fx_costs,
         volume_share=settings.backtest.volume_share,
         touch=settings.backtest.touch,
         limits=_limits(asked.limits),

@@ -159,6 +159,10 @@ def backtest(
         list[str] | None,
         typer.Option("--fx", metavar="CUR=RATE", help="A currency's worth: EUR=1.08, or a file."),
     ] = None,
+    fx_costs: Annotated[
+        str | None,
+        typer.Option("--fx-costs", metavar="COSTS", help="Of changing money: bps:3, per-order:2."),
+    ] = None,
     limits: Annotated[
         str | None, typer.Option("--limits", metavar="FILE", help="A complete limit card (TOML).")
     ] = None,
@@ -219,6 +223,7 @@ def backtest(
         borrow=borrow,
         margin=margin,
         fx=fx or [],
+        fx_costs=fx_costs,
         limits=limits,
         actions=actions,
         stamp=stamp,

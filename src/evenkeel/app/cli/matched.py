@@ -9,7 +9,7 @@ from evenkeel.app.cli.shown import Answer, beside_the_answer, pairs, table
 from evenkeel.app.parity import between, kept, parity
 from evenkeel.app.runs import find, load
 from evenkeel.domain.errors import UsageError
-from evenkeel.domain.fx import SETTING
+from evenkeel.domain.fx import FX_COSTS, SETTING
 from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import text
 from evenkeel.ops.settings import load_settings
@@ -164,6 +164,7 @@ def request_again(result: Result) -> Request:
         volume_share=started.settings["volume_share"],
         touch=started.settings["touch"],
         **{key: started.settings.get(key, "none") for key in ("interest", "borrow", "margin")},
+        fx_costs=started.settings.get(FX_COSTS),
         fx={
             key.removeprefix(SETTING): rates
             for key, rates in started.settings.items()

@@ -429,13 +429,15 @@ HEAVY = {
     "jinja2",
     "pandas",
     "pyarrow",
+    "pydantic",
     "rich",
     "sqlalchemy",
+    "typing_extensions",
 }
 
 
 def test_a_plain_backtest_imports_nothing_heavy(here):
-    """(typer brings pydantic; rich is for a terminal.)"""
+    """(rich is for a terminal.)"""
     script = (
         "import sys; from evenkeel.app.cli import main; "
         f"main(['backtest', {CROSS!r}, '--data', 'WAVE.csv']); "

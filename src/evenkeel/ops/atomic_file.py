@@ -29,6 +29,17 @@ def replace_file(path: Path, pieces: Iterable[bytes], *, mode: int = 0o666) -> N
     _sync_folder(path.parent)
 
 
+def forget_drafts(path: Path) -> None:
+    """Remove what writers of `path` left beside it when they crashed; for who holds its lock.
+
+    Without the lock it could be the draft of somebody who is still writing.
+    """
+    for each in path.parent.iterdir():
+        before, _, process = each.name.rpartition(".")
+        if before == f".{path.name}" and process.isdigit() and int(process) != os.getpid():
+            each.unlink(missing_ok=True)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep other processes out that ask for the same file, by a lock file beside it.

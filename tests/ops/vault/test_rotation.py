@@ -42,6 +42,18 @@ def test_after_a_rotation_only_the_new_key_opens(vault, path, reencrypt):
     assert contents(path, NEW) == {**SECRETS, "d": "later"}
 
 
+def test_what_a_crash_left_behind_does_not_outlive_the_next_change(vault, path):
+    """A draft is a whole vault, and opens with the key that it was written under."""
+    draft = path.with_name(f".{path.name}.99999999")
+    draft.write_bytes(path.read_bytes())
+    others = [path.with_name(name) for name in (f".{path.name}.lock", f".{path.name}x.1", "note")]
+    for other in others[1:]:
+        other.write_bytes(b"somebody else's")
+    vault.rotate(key(NEW))
+    assert not draft.exists()
+    assert all(other.exists() for other in others)
+
+
 def records(path):
     fields = json.loads(path.read_bytes().splitlines()[1])["records"]
     return {name: (each["key"], each["value"]) for name, each in fields.items()}

@@ -110,7 +110,7 @@ def restore(
 
 @db_app.command("rebuild")
 def rebuild(*, database: Url = None, as_json: AsJson = False) -> int:
-    """Empty the tables of orders, fills and positions and make them again of the journals.
+    """Make every table again that follows from the journals: orders, positions, alerts and more.
 
     Exit code 1 when they held something that the journals do not say.
 

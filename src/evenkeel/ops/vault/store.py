@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.domain.errors import OutsideError, VaultError
-from evenkeel.ops.atomic_file import replace_file
+from evenkeel.ops.atomic_file import forget_drafts, replace_file
 from evenkeel.ops.vault.envelope import FORMAT, Envelope
 
 if TYPE_CHECKING:
@@ -74,10 +74,15 @@ def read(path: Path) -> Stored:
 
 
 def write(path: Path, keep: Keep, key: bytes) -> None:
-    """Replace the file, whole and durable, or leave what was there; `OutsideError` if not."""
+    """Replace the file, whole and durable, or leave what was there; `OutsideError` if not.
+
+    For who holds its lock. What crashed writers left beside it goes first: it would still open
+    with the key of its time.
+    """
     body = FORMAT + b"\n" + _line(keep) + b"\n"
     sums = hashlib.sha256(body).hexdigest().encode() + b" " + _code(body, key) + b"\n"
     try:
+        forget_drafts(path)
         replace_file(path, [body, sums], mode=0o600)
     except OSError as error:
         raise OutsideError(

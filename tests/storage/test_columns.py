@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import StatementError
+from tests.ops.vault.kept import create, key, unlock
 from tests.storage.filled import NUMBER, Mask
 
 from evenkeel.domain.errors import ConfigError, OutsideError, VaultError
@@ -143,6 +144,18 @@ def test_the_key_is_lent_for_a_block_and_no_longer(engine):
             assert number_of(engine, "other") == "DU-2"
         assert number_of(engine) == NUMBER
     with pytest.raises(ConfigError, match="unlock the vault"):
+        number_of(engine)
+
+
+def test_the_vaults_own_cipher_opens_what_it_sealed_before_its_keys_were_changed(engine, tmp_path):
+    path, later = tmp_path / "vault", key("another passphrase")
+    with unlocked(create(path).cipher("accounts")):
+        add(engine, "paper", "DU-1")
+    unlock(path).rotate(later, reencrypt=True)
+    with unlocked(unlock(path, source=later).cipher("accounts")):
+        add(engine, "real", "U-2")
+        assert [number_of(engine, name) for name in ("paper", "real")] == ["DU-1", "U-2"]
+    with unlocked(create(tmp_path / "other").cipher("accounts")), pytest.raises(VaultError):
         number_of(engine)
 
 

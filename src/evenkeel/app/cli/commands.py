@@ -1,8 +1,10 @@
-"""Every command by its name, arguments and help. What each does stands in a module of its own."""
+"""Every command by its name, arguments and help. What each does stands in a module of its own.
+
+No module of commands postpones its annotations: typer reads them all at every start, and would
+compile each twice from its text.
+"""
 
 # ruff: noqa: D301  a line of \b alone tells click to leave the lines below it as they stand
-
-from __future__ import annotations
 
 from typing import Annotated
 

@@ -2,8 +2,6 @@
 
 # ruff: noqa: D301  a line of \b alone tells click to leave the lines below it as they stand
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,6 +1,7 @@
 """`evenkeel audit` and `evenkeel db`: journals are kept, vouched for, handed on and made again."""
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -36,16 +37,20 @@ every_records = 20
 """
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """A folder with a vault that opens at little cost, where checkpoints are signed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(key_source.__kwdefaults__, "costs", CHEAP)
-    monkeypatch.setattr(vault, "_asked", lambda *prompts: None)
+def move_in(folder, patch):
+    """Work in a folder with a vault that opens at little cost, where checkpoints are signed."""
+    patch.chdir(folder)
+    patch.setitem(key_source.__kwdefaults__, "costs", CHEAP)
+    patch.setattr(vault, "_asked", lambda *prompts: None)
     Path("pass").write_text("correct horse battery")
     Path("pass").chmod(0o600)
     Path("evenkeel.toml").write_text(SETTINGS)
-    Path("kept").mkdir()
+    Path("kept").mkdir(exist_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    move_in(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -61,14 +66,25 @@ def ask(capsys):
     return run
 
 
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A folder with a run on paper that was watched as it went, and the run's id."""
+    folder = tmp_path_factory.mktemp("watched")
+    with pytest.MonkeyPatch.context() as patch:
+        move_in(folder, patch)
+        assert main(["secrets", "init"]) == 0
+        assert main(["audit", "key"]) == 0
+        wanted = request(SmaCross(fast=2, slow=5), [bars(*CLOSES)], limits=card())
+        made = paper(wanted, URL, checkpoints=checkpoints_of(load_settings()))
+    return folder, made.manifest["run_id"]
+
+
 @pytest.fixture
-def run_id(ask):
-    """A run on paper, watched as it went."""
-    ask("secrets", "init")
-    ask("audit", "key")
-    wanted = request(SmaCross(fast=2, slow=5), [bars(*CLOSES)], limits=card())
-    made = paper(wanted, URL, checkpoints=checkpoints_of(load_settings()))
-    return made.manifest["run_id"]
+def run_id(watched, tmp_path):
+    """The run, in a folder of one's own."""
+    folder, run = watched
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return run
 
 
 def on_database(statement, *given, rules=("record_changed",)):

@@ -1,6 +1,8 @@
 """What every test shares: Hypothesis tells the same story each time, real data is found once."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,21 @@ def postgres_database(tmp_path, database_templates):
     """The URL of a schema with its tables."""
     with database("postgresql", tmp_path, database_templates) as url:
         yield url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A tracer doubles what a test costs; what plays known lines over and over goes without it."""
+    tracer = sys.gettrace()
+    if item.get_closest_marker("uncounted"):
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
+
+
+def pytest_collection_finish():
+    """What was imported stays: no sweep of a test's garbage goes through it again."""
+    gc.collect()
+    gc.freeze()

@@ -20,6 +20,8 @@ from evenkeel.domain.fill import Fill
 from evenkeel.domain.money import ZERO
 from evenkeel.journal.log import MemoryJournal
 
+pytestmark = pytest.mark.uncounted
+
 PROGRAMS = int(os.environ.get("EVENKEEL_DIFFERENTIAL", "100")) // 4
 CHUNK = 25
 

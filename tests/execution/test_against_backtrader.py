@@ -10,6 +10,8 @@ from decimal import Decimal
 import pytest
 from tests.execution.bench import MINUTE, advance, approved, bars_of, fills, order, venue
 
+pytestmark = pytest.mark.uncounted
+
 START = datetime(2000, 1, 1)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.bench import ID, MINUTE, approved, bars_of, fills, order, venue
@@ -13,6 +14,8 @@ from evenkeel.domain.order import TimeInForce
 from evenkeel.domain.tape import NEVER
 from evenkeel.execution.costs import IbkrFixed
 from evenkeel.execution.slippage import BasisPointsSlippage
+
+pytestmark = pytest.mark.uncounted
 
 PAIR = "PAIR.XXXX"
 

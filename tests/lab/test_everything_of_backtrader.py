@@ -100,6 +100,7 @@ class Reading(bt.Strategy):
             self.read[name].append([line[0] for line in indicator.lines])
 
 
+@pytest.mark.uncounted
 def test_every_indicator_has_the_values_that_it_has_under_backtrader(apple):
     """Those that can be made of one feed: all but a dozen bases and functions."""
 

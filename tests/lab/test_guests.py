@@ -65,6 +65,7 @@ def test_a_guest_on_minutes_is_told_the_same_in_exchange_time(real_bars, build):
     assert ours == theirs
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize(
     "build",
     [*samples.DAILY, *samples.BY_OTHER_RULES, samples.five_minutes_beside_one],
@@ -167,6 +168,7 @@ def test_a_trail_runs_in_both_hostings_and_follows_our_rule_here(real_bars, buil
             assert float(fill.price) <= max(stop, first) + 1e-9
 
 
+@pytest.mark.uncounted
 def test_every_sample_has_a_whole_journal_under_a_card_and_a_report(real_bars, tmp_path):
     """Through a gate that limits, into a journal that verifies, onto a page."""
     histories = real_bars("aapl-daily")

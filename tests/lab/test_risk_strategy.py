@@ -204,6 +204,7 @@ def test_a_target_counts_orders_on_their_way_and_goes_through_zero(apple):
     assert strategy.risked == pytest.approx(0.01 * float(result.equity.iloc[5]) / 2)
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("limits", [{}, {"drawdown_max": 0.2}, {"loss_day_max": 0.06}])
 def test_it_trades_alike_under_backtrader_alone_and_on_paper(apple, limits):
     """A `bt.Strategy` through and through; and one journal in all three ways."""

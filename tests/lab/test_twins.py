@@ -19,6 +19,8 @@ from evenkeel.domain.order import Side
 from evenkeel.lab.backtrader import host
 from evenkeel.reports.differences import Data, differences
 
+pytestmark = pytest.mark.uncounted
+
 NAMES = ("aapl-daily", "msft-daily", "nvda-daily", "orcl-daily")
 
 

@@ -264,6 +264,7 @@ def test_processes_share_what_one_has_fetched(shared, clock):
 # ---- a day of three strategies ----
 
 
+@pytest.mark.uncounted
 def test_a_day_of_100_symbols_and_three_strategies_hits_nine_times_in_ten(clock, tmp_path):
     """Counted by the log of the stand-in: every request of any kind."""
     names = [f"S{number:03}" for number in range(100)]

@@ -27,6 +27,8 @@ from evenkeel.strategy.examples.momentum_rotation import MomentumRotation
 from evenkeel.strategy.examples.rsi_reversion import RsiReversion
 from evenkeel.strategy.examples.sma_cross import SmaCross
 
+pytestmark = pytest.mark.uncounted
+
 FULL = os.environ.get("EVENKEEL_FULL_PARITY") == "1"
 BARS_MAX = 600 if FULL else 240
 SETS_EACH = 20 if FULL else 2

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.market import HOUR, X, Y, card, play
@@ -23,6 +24,8 @@ from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Side
 from evenkeel.journal.chain import links
 from evenkeel.ledger.book import Book
+
+pytestmark = pytest.mark.uncounted
 
 CASH = Decimal(100_000)
 BARS = 30

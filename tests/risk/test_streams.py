@@ -5,6 +5,7 @@ from collections import Counter
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -15,6 +16,8 @@ from evenkeel.domain.order import Side
 from evenkeel.domain.verdict import Approved, Reason
 from evenkeel.risk import gate
 from evenkeel.risk.limits import Limits
+
+pytestmark = pytest.mark.uncounted
 
 LIMITS = Limits(
     order_quantity_max=70,

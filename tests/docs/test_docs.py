@@ -85,6 +85,7 @@ def test_the_strategy_of_the_readme_trades_and_reports(folder, capsys):
     assert "</html>" in (folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.uncounted
 def test_every_step_of_the_tutorial_works_in_its_order(folder):
     """Commands end with 0; but the strategy that cheats is found out, as the page promises."""
     steps, cheats = 0, False

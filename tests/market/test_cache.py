@@ -261,6 +261,34 @@ def test_processes_share_what_one_has_fetched(shared, clock):
     assert source.asked == 1
 
 
+def test_whose_time_is_over_is_asked_about_along_with_the_next(clock):
+    """In one request; whom the others' answer leaves out is asked about alone, to hear why."""
+
+    class Many(Slow):
+        def quotes(self, instruments):
+            together.append([each.id for each in instruments])
+            return {each.id: Slow.quote(self, each) for each in instruments if each != GONE}
+
+        def quote(self, instrument):
+            raise ProviderError("slow", Failure.UNKNOWN, f"no {instrument.id}")
+
+    b, c, GONE = (Instrument(f"{name}.XNAS") for name in ("B", "C", "GONE"))  # noqa: N806
+    source, together = Many(clock), []
+    cached = Cached(source, MemoryCache(clock), clock)
+    for each in (ACME, b, c):
+        assert cached.quote(each).value.price == 100.0
+    assert together == [["ACME.XNAS"], ["B.XNAS"], ["C.XNAS"]]
+    clock.advance(60)
+    source.price = 101.0
+    assert [cached.quote(each).value.price for each in (b, ACME, c)] == [101.0] * 3
+    assert together[3:] == [["B.XNAS", "ACME.XNAS", "C.XNAS"]]
+    clock.advance(301)
+    assert cached.quote(c).value.price == 101.0
+    assert together[4:] == [["C.XNAS"]], "nobody has wanted the others for long"
+    with pytest.raises(ProviderError, match=r"no GONE\.XNAS"):
+        cached.quote(GONE)
+
+
 # ---- a day of three strategies ----
 
 

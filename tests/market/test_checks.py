@@ -598,6 +598,7 @@ def test_the_bar_that_mixes_apples_two_scales_is_found(shared_data):
     assert errors_of(found) == {"AAPL.XNYS": [ns("2014-06-09T08:00")]}
 
 
+@pytest.mark.uncounted
 def test_what_the_readme_counts_in_a_year_of_every_share(shared_data):
     intake = taken(shared_data / "daily" / "us_eod_all_2015-03_2015-12.parquet", market="XNYS")
     found = judge(sheet(intake.rows, DAY, now=NOW))

@@ -131,6 +131,7 @@ def test_what_is_known_makes_no_new_state(shelf):
     assert shelf.manifest() == before
 
 
+@pytest.mark.uncounted
 def test_days_in_any_order_are_one_shelf_however_it_is_stored(tmp_path):
     looks = [
         daily(["A.XNYS", "B.XNYS"], [day, day + 1], 10.0 + day % 3, at=day) for day in range(14)
@@ -267,6 +268,7 @@ def calls_of(tmp_path, monkeypatch):
     return len(disk.calls)
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("undo_renames", [False, True])
 def test_a_power_cut_at_any_call_leaves_the_old_state_or_the_new(
     tmp_path, monkeypatch, undo_renames
@@ -400,6 +402,7 @@ def batches(shared_data):
     ]
 
 
+@pytest.mark.uncounted
 def test_real_batches_in_any_order_hold_each_session_once(batches, shared_data, tmp_path):
     """All 27, as they came and shuffled with some of them twice: nothing is lost or there twice."""
     told = set()  # what a plain reader finds in the files

@@ -104,6 +104,7 @@ def test_long_streams_stay_in_limits_and_end_in_the_truth(seed):
             assert reading.worst_long >= high, number
 
 
+@pytest.mark.uncounted
 @given(STREAMS, st.integers(0, 10_000))
 def test_the_true_book_never_reaches_beyond_a_limit(stream, seed):
     """Brackets, replacements, stops and shorts, against what the venue really holds and works."""
@@ -147,6 +148,7 @@ def worst_of(records: Sequence[Record]) -> dict[str, list[Decimal]]:
     return worst
 
 
+@pytest.mark.uncounted
 @given(STREAMS, st.integers(0, 10_000))
 def test_at_no_record_do_held_and_in_flight_exceed_a_limit(stream, seed):
     """Counted again from nothing at every record of the journal, and as the engine counts at last."""

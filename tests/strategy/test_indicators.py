@@ -163,6 +163,7 @@ ON_SERIES = {name: getattr(ek, name) for name in PLAIN} | {
 }
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("name", ON_SERIES)
 @given(values=holes, n=st.integers(2, 12), data=st.data())
 def test_a_longer_history_changes_no_earlier_value_to_the_last_bit(name, values, n, data):

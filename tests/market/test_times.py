@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenkeel.market.columns import BadCellError
 from evenkeel.market.csv_files import read_bars
 from evenkeel.market.times import times
 
@@ -114,6 +115,11 @@ def test_a_date_and_a_time_make_one(write):
 )
 def test_iso_times_mean_what_the_standard_library_says(moments, precision):
     written = [at.isoformat(timespec=precision) + zone for at, zone in moments]
+    zones = {zone for _, zone in moments}
+    if "" in zones and zones - {"", "Z"}:  # what has no zone is UTC only where nothing else is said
+        with pytest.raises(BadCellError, match="no zone"):
+            times(written, "time")
+        return
     wall, stamps = times(written, "time")
     for at, local, instant in zip(written, wall, stamps, strict=True):
         said = datetime.fromisoformat(at)

@@ -19,8 +19,20 @@ if TYPE_CHECKING:
 PRICES = ("open", "high", "low", "close")
 VOLUMES = ("volume", "tick_volume", "vol", "tickvol")
 DATES = ("date", "day")
-TIMES = ("datetime", "timestamp", "ts", "date_time", "time")
-SYMBOLS = ("symbol", "ticker")
+TIMES = (
+    "datetime",
+    "timestamp",
+    "ts",
+    "date_time",
+    "gmt_time",
+    "utc_time",
+    "open_time",
+    "time",
+    "__index_level_0__",
+)
+SYMBOLS = ("symbol", "ticker", "instrument", "name")
+OTHER_NAMES = {"close/last": "close", "close*": "close", "adj_close**": "adj_close"}
+"""What Nasdaq's and Yahoo's pages write above their columns."""
 
 EXTRAS = {
     "adj_close": ("adj_close", "adjclose", "adjusted_close"),
@@ -67,6 +79,10 @@ class Table:
     extras: Mapping[str, Column] = field(default_factory=dict)
 
 
+class EmptyFileError(DataError):
+    """A file in which there is nothing, or a header and no row that could be read."""
+
+
 class BadCellError(ValueError):
     """One cell cannot be read; `row` counts data rows from 0. The reader knows file and line."""
 
@@ -83,6 +99,7 @@ class BadCellError(ValueError):
 def recognise(header: Sequence[str], label: str, *, extras: bool = False) -> Layout:
     """Return where the needed columns are; `DataError` naming those that are missing."""
     names = [name.strip().strip("<>").casefold().replace(" ", "_") for name in header]
+    names = [OTHER_NAMES.get(name, name) for name in names]
     if names and not names[0]:
         names[0] = "" if _time_columns(names) else "timestamp"  # pandas leaves an index unnamed
     time = _time_columns(names)
@@ -101,10 +118,15 @@ def recognise(header: Sequence[str], label: str, *, extras: bool = False) -> Lay
     return Layout(
         time,
         (first, second, third, fourth),
-        _first(names, VOLUMES),
+        _volume(names),
         _first(names, SYMBOLS),
         tuple((name, at) for name, at in more if at is not None),
     )
+
+
+def symbols(names: tuple[str, ...], codes: Times) -> tuple[tuple[str, ...], Times | None]:
+    """Return a symbol column as a table keeps it; nothing where it is the name of one company."""
+    return ((), None) if len(names) == 1 and " " in names[0].strip() else (names, codes)
 
 
 def _time_columns(names: Sequence[str]) -> tuple[int, ...]:
@@ -115,6 +137,13 @@ def _time_columns(names: Sequence[str]) -> tuple[int, ...]:
         if found is not None:
             return (found,)
     return ()
+
+
+def _volume(names: Sequence[str]) -> int | None:
+    """Return where the volume stands; else the first of several, such as `Volume_(BTC)`."""
+    found = _first(names, VOLUMES)
+    several = (at for at, name in enumerate(names) if re.match(r"volume[_( ]", name))
+    return next(several, None) if found is None else found
 
 
 def _first(names: Sequence[str], wanted: Sequence[str]) -> int | None:
@@ -148,7 +177,7 @@ def _number(text: str, row: int, column: str) -> float:
         law += "; write numbers with a point and without thousands separators"
     try:
         if "_" not in text:
-            return float(text)
+            return float(re.sub(r"^\s*[$€£¥]", "", text))
     except ValueError:
         pass
     raise BadCellError(row, column, text, law)

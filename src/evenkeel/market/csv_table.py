@@ -5,6 +5,7 @@ Read strictly, the first bad cell refuses the file. Read leniently, bad rows are
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import re
@@ -20,10 +21,12 @@ from evenkeel.market.columns import (
     DATES,
     PRICES,
     BadCellError,
+    EmptyFileError,
     Layout,
     Table,
     numbers,
     recognise,
+    symbols,
     volumes,
 )
 from evenkeel.market.quality import and_more
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Column
 
+PREAMBLE = 20
+"""Lines among which the header is: an address, remarks and titles may stand before it."""
+
 CHUNK = 1_000
 """Rows held as text at once: few, so that they stay close to the processor."""
 
@@ -47,10 +53,6 @@ class Rejected:
     line: int
     text: str
     law: str
-
-
-class EmptyFileError(DataError):
-    """A file in which there is nothing, or a header and no row that could be read."""
 
 
 @dataclass(slots=True)
@@ -90,14 +92,17 @@ def read_csv(
 
 
 def _open(path: Path) -> TextIO:
-    if path.suffix.casefold() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+    packed = path.suffix.casefold() == ".gz"
+    with gzip.open(path) if packed else path.open("rb") as file:
+        wide = file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    encoding = "utf-16" if wide else "utf-8-sig"
+    if packed:
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
 
 
 def _read(file: TextIO, path: Path, *, extras: bool) -> Table:
-    reader = _reader(file)
-    header = _header(reader, path)
+    reader, header, _ = _begun(file, path)
     layout = recognise(header, path.name, extras=extras)
     columns = _columns(header, layout)
     try:
@@ -111,8 +116,7 @@ def _read(file: TextIO, path: Path, *, extras: bool) -> Table:
 def _read_leniently(
     file: TextIO, path: Path, rejected: list[Rejected], told: Callable[[int], None], *, extras: bool
 ) -> Table:
-    reader = _reader(file)
-    header = _header(reader, path)
+    reader, header, _ = _begun(file, path)
     chunks = _chunks(reader)
     first = next(chunks, [])
     header, law = _named_after(header, first)
@@ -127,6 +131,10 @@ def _read_leniently(
         rejected.append(Rejected(1, "", law))
     if refused:
         rejected.extend(_rejected(path, refused))
+    if refused and not columns.count:
+        raise EmptyFileError(
+            f"{path.name} has {row} rows and none could be read; the first: {refused[min(refused)]}"
+        )
     kept = np.delete(np.arange(row), list(refused))
     try:
         return _table(columns, layout, path, lambda row: int(kept[row]))
@@ -134,11 +142,46 @@ def _read_leniently(
         raise DataError(f"{path.name}: {error.column} {error.law}") from None
 
 
-def _header(reader: Reader, path: Path) -> list[str]:
-    header = next(filter(None, reader), None)
-    if not header:
+def _begun(file: TextIO, path: Path) -> tuple[Reader, list[str], int]:
+    """Return a reader behind the header, the header, and how many lines stand before it.
+
+    The header is the first line that names what is needed; where none does, the first of all.
+    """
+    lines = list(islice(file, PREAMBLE))
+    if not "".join(lines).strip():
         raise EmptyFileError(f"{path.name} is empty; it needs a header line and at least 2 rows")
-    return header
+    at = next((at for at, line in enumerate(lines) if _is_header(line)), None)
+    if at is None and (header := _side_by_side(lines, path)):
+        return csv.reader(chain(lines[3:], file)), header, 2
+    if at is None:
+        at = next(at for at, line in enumerate(lines) if line.strip())
+    reader = csv.reader(chain(lines[at:], file), delimiter=_delimiter(lines[at]))
+    return reader, next(reader), at
+
+
+def _is_header(line: str) -> bool:
+    try:
+        recognise(next(csv.reader([line], delimiter=_delimiter(line)), []), "")
+    except (DataError, csv.Error):
+        return False
+    return True
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t|", key=line.count)  # the first of them when there is none
+
+
+def _side_by_side(lines: list[str], path: Path) -> list[str]:
+    """Return the names that yfinance writes into three lines: prices, tickers, and the date's."""
+    rows = list(csv.reader(lines[:3]))
+    if [row[0] for row in rows if row][:2] != ["Price", "Ticker"] or len(rows) < 3:
+        return []
+    if len(set(rows[1][1:])) > 1:
+        raise DataError(
+            f"{path.name} has several tickers side by side; write one below the other, with a "
+            "column symbol"
+        )
+    return [rows[2][0], *rows[0][1:]]
 
 
 def _columns(header: list[str], layout: Layout) -> _Columns:
@@ -155,14 +198,15 @@ def _table(columns: _Columns, layout: Layout, path: Path, row_of: Callable[[int]
         raise EmptyFileError(f"{path.name} has a header and no rows; at least 2 are needed")
     wall, stamps = columns.time.finish()
     joined = {name: _joined(columns.numbers.pop(name)) for name in list(columns.numbers)}
+    names, codes = symbols(tuple(columns.codes), np.array(columns.coded, np.int64))
     return Table(
         path.name,
         wall,
         stamps,
         {name: joined[name] for name in PRICES},
         joined.get("volume"),
-        tuple(columns.codes),
-        np.array(columns.coded, np.int64) if layout.symbol is not None else None,
+        names,
+        None if layout.symbol is None else codes,
         lambda row: f"line {_line(path, row_of(row))}",
         {name: joined[name] for name, _ in layout.extras},
     )
@@ -219,12 +263,6 @@ def _joined(parts: list[Column]) -> Column:
     return whole
 
 
-def _reader(file: TextIO) -> Reader:
-    first = file.readline()
-    delimiter = max(",;\t|", key=first.count)  # the first of them when there is none
-    return csv.reader(chain([first], file), delimiter=delimiter)
-
-
 def _take(columns: _Columns, rows: list[list[str]], layout: Layout, width: int) -> None:
     """Add the rows; `BadCellError` counts them from the first row of the file."""
     if not rows:
@@ -269,11 +307,10 @@ def _take(columns: _Columns, rows: list[list[str]], layout: Layout, width: int) 
 def _numbered(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield each data row with the line that it ends on; the header is line 1."""
     with _open(path) as file:
-        reader = _reader(file)
-        next(filter(None, reader))
+        reader, _, before = _begun(file, path)
         for row in reader:
             if row:
-                yield reader.line_num, row
+                yield before + reader.line_num, row
 
 
 def _line(path: Path, row: int) -> int:

@@ -16,10 +16,12 @@ from evenkeel.market.columns import (
     PRICES,
     TIMES,
     BadCellError,
+    EmptyFileError,
     Layout,
     Table,
     numbers,
     recognise,
+    symbols,
     volumes,
 )
 from evenkeel.market.times import LARGEST, epoch_ns, times
@@ -101,7 +103,7 @@ def _table(source: _Source, names: list[str], layout: Layout, label: str) -> Tab
     except BadCellError as error:
         where = f"{_place(error.row)}: {error.column}"
         raise DataError(f"{label}, {where} {error.law}") from None
-    known, codes = ((), None) if layout.symbol is None else source.coded(layout.symbol)
+    known, codes = ((), None) if layout.symbol is None else symbols(*source.coded(layout.symbol))
     return Table(label, wall, stamps, prices, volume, known, codes, _place, extras)
 
 
@@ -112,7 +114,7 @@ def _place(row: int) -> str:
 def _moments(source: _Source, names: list[str], layout: Layout, label: str) -> tuple[Times, Times]:
     name = " ".join(names[at] for at in layout.time)
     if not len(source):
-        raise DataError(f"{label} has no rows; at least 2 are needed")
+        raise EmptyFileError(f"{label} has no rows; at least 2 are needed")
     if len(layout.time) == 1:
         return source.moments(layout.time[0], name)
     days, clocks = (source.texts(at) for at in layout.time)

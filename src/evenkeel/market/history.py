@@ -91,6 +91,8 @@ def bar_interval(stamps: Times, who: str) -> int:
     """Return the most common time between rows, the smallest of several; nanoseconds."""
     steps = np.diff(stamps)
     steps = steps[steps > 0]
+    if not steps.size and len(stamps) > 1 and stamps[0] > stamps[-1]:
+        raise DataError(f"{who}: the newest row is first; sort the rows by time, oldest first")
     if not steps.size:
         raise DataError(f"{who}: fewer than 2 rows follow each other in time; 2 are needed")
     lengths, counts = np.unique(steps, return_counts=True)

@@ -20,8 +20,8 @@ import numpy as np
 
 from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.instrument import NO_MARKET, instrument_id
-from evenkeel.market.columns import DAY, Table
-from evenkeel.market.csv_table import EmptyFileError, Rejected, read_csv
+from evenkeel.market.columns import DAY, EmptyFileError, Table
+from evenkeel.market.csv_table import Rejected, read_csv
 from evenkeel.market.history import bar_interval
 from evenkeel.market.seen import Seen, seen
 
@@ -103,7 +103,8 @@ def files_in(paths: Sequence[str | Path]) -> Iterator[Path]:
 
 
 def _is_read(path: Path) -> bool:
-    return path.name.casefold().endswith(SUFFIXES)
+    """Tell whether a file is of a kind that is read; what Macs put beside files (`._A.csv`) is not."""
+    return path.name.casefold().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def taken_in(

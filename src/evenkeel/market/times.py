@@ -51,6 +51,7 @@ class TimeColumn:
         self.name = name
         self.count = 0
         self._sample = ""
+        self._zones: set[str] = set()
         self._pieces: list[tuple[Times, Times]] = []
         self._counts: list[Times] = []  # since 1970, in a unit that only their size tells
         self._undecided: list[str] = []  # 1/2/2024: the whole column says what is the month
@@ -95,7 +96,7 @@ class TimeColumn:
     def _read(self, texts: Sequence[str]) -> None:
         sample, name = self._sample, self.name
         if _ISO.fullmatch(sample):
-            self._pieces.append(_iso(texts, name))
+            self._pieces.append(_iso(texts, name, self._zones))
         elif _COMPACT.fullmatch(sample) and "1800" < sample[:4] < "2200" and len(sample) != 10:
             self._pieces.append(_iso_from(texts, name, _COMPACT, _from_compact))
         elif _EPOCH.fullmatch(sample):
@@ -117,13 +118,31 @@ def _unreadable(text: str) -> str:
 # ---- ISO 8601 ----
 
 
-def _iso(texts: Sequence[str], column: str) -> tuple[Times, Times]:
+def _iso(texts: Sequence[str], column: str, before: set[str]) -> tuple[Times, Times]:
+    """Read cells; `before` are the zones of those that came earlier, and then of these too.
+
+    Beside offsets a time without a zone may be anything: then it is not taken for UTC.
+    """
     bodies, zones = _alike(texts) or _apart(texts, column)
+    if "" in (all_ := before.union(zones)) and any(map(_offset, all_)):
+        _refuse_mixture(texts, column, zones, set(before))
     wall = _moments(bodies, column)
+    before.update(zones)
     east = {zone: _offset(zone) for zone in set(zones)}
     if not any(east.values()):
         return wall, wall
     return wall, wall - np.array([east[zone] for zone in zones], np.int64)
+
+
+def _refuse_mixture(
+    texts: Sequence[str], column: str, zones: Sequence[str], known: set[str]
+) -> None:
+    """Raise `BadCellError` at the first cell that makes a mixture of the zones before it."""
+    for row, zone in enumerate(zones):
+        known.add(zone)
+        if "" in known and any(map(_offset, known)):
+            law = "an offset, but others have no zone" if zone else "no zone, but others an offset"
+            raise BadCellError(row, column, texts[row], f"has {law}: {texts[row]!r}")
 
 
 def _alike(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]] | None:
@@ -204,7 +223,7 @@ def _iso_from(
             raise BadCellError(row, column, text, _unreadable(text))
         written.append(as_iso(found))
     try:
-        return _iso(written, column)
+        return _iso(written, column, set())
     except BadCellError as error:  # in the words of the file, not in ours
         text = texts[error.row]
         law = error.law.replace(repr(written[error.row]), repr(text))

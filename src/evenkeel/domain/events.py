@@ -249,9 +249,11 @@ Record: TypeAlias = RunStarted | Event | Approved | Refused | CancelRequested | 
 Alarm: TypeAlias = Halted | MarginCalled | LiquidationForced | OrderUncertain
 """What somebody should look at at once."""
 
+_ALARMS = get_args(Alarm)
+
 
 def is_alarming(record: object) -> bool:
     """Return whether a record is an `Alarm`, or a refusal because the data is in doubt."""
     if isinstance(record, Refused):
         return record.reason in DATA_IN_DOUBT
-    return isinstance(record, get_args(Alarm))
+    return isinstance(record, _ALARMS)

@@ -13,7 +13,6 @@ from sqlalchemy.types import TypeDecorator
 
 from evenkeel.domain.errors import ConfigError
 from evenkeel.domain.money import text
-from evenkeel.ops.vault.envelope import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +106,8 @@ class Encrypted(TypeDecorator[Sealed]):
         return None if value is None else Sealed(bytes(value))
 
     def _bound_to(self, row: str) -> bytes:
+        from evenkeel.ops.vault.envelope import joined  # brings cryptography in
+
         return joined(self.place.encode(), row.encode())
 
     def _cipher(self) -> Cipher:

@@ -25,14 +25,18 @@ def upgrade_answer(database: str | None, to: str | None, backups: str) -> Answer
     """Bring the database to a version, with a backup first where there is something to lose."""
     url = _url(database)
     check_writable(backups)
+    wanted = to or migrate.NEWEST
     with work.opened(url) as engine:
-        before, after, path = work.change_version(engine, to or migrate.NEWEST, Path(backups))
+        if migrate.current(engine) == migrate.NEWEST and wanted in migrate.VERSIONS[:-1]:
+            # On the way down it is written first: an older version takes no record of ours.
+            _note_version(url, migrate.NEWEST, wanted)
+        before, after, path = work.change_version(engine, wanted, Path(backups))
         records = 0
         if after == migrate.NEWEST:
             with Progress("runs") as told:
                 records = sum(work.catch_up(engine, told=told).values())
     if after == migrate.NEWEST != before:
-        act(url, "db upgrade", before={"version": before or ""}, after={"version": after})
+        _note_version(url, before or "", after)
     body = {
         "database": without_password(url),
         "before": before,
@@ -44,6 +48,10 @@ def upgrade_answer(database: str | None, to: str | None, backups: str) -> Answer
     done = "was there already" if before == after else f"was {was}, is now at version {after}"
     lines = [f"The database {without_password(url)} {done}."]
     return Answer(body, [*lines, *pairs([("backup", shown(path) if path else "")])])
+
+
+def _note_version(url: str, before: str, after: str) -> None:
+    act(url, "db upgrade", before={"version": before}, after={"version": after})
 
 
 def check_answer(database: str | None) -> Answer:

@@ -16,7 +16,6 @@ from evenkeel.domain.tape import Tape
 from evenkeel.engine.core import Core
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
-from evenkeel.execution.simulated import SimulatedBroker
 from evenkeel.journal.log import MemoryJournal
 from evenkeel.risk.limits import Limits
 
@@ -82,12 +81,16 @@ def play(
 ) -> tuple[list[Record], Core, Any]:
     """Run a strategy; with a `script`, the venue says what that tells it to say."""
     wanted = request(
-        strategy(), list(histories), cash=cash, costs=costs, slippage="none", limits=limits, **terms
+        strategy(),
+        list(histories),
+        cash=cash,
+        costs=costs,
+        limits=limits,
+        **{"slippage": "none", **terms},
     )
     tape = Tape(histories)
     core = wanted.core(tape)
     venue: Any = wanted.venue(tape) if script is None else ScriptedBroker(tape, script)
-    assert isinstance(venue, SimulatedBroker | ScriptedBroker)
     journal = MemoryJournal()
     lender = wanted.lender(core)
     ahead = (venue,) if lender is None else (venue, lender)

@@ -12,8 +12,9 @@ from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.domain.tape import Tape
 from evenkeel.domain.verdict import Approved
 from evenkeel.execution.costs import Zero
+from evenkeel.execution.latency import at_distance
 from evenkeel.execution.simulated import SimulatedBroker
-from evenkeel.execution.slippage import NoSlippage
+from evenkeel.execution.slippage import NoSlippage, late
 
 MINUTE = 60_000_000_000
 ID = "TEST.XXXX"
@@ -56,7 +57,8 @@ def approved(what):
 def venue(*histories, **options):
     """A broker without costs and slippage unless told, standing before the first bar."""
     options = {"costs": Zero(), "slippage": NoSlippage(), **options}
-    return SimulatedBroker(Tape(histories), **options)
+    broker = SimulatedBroker(Tape(histories), **options)
+    return at_distance(broker, late(options["slippage"]))
 
 
 def advance(broker, minute):

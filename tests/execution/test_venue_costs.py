@@ -5,8 +5,20 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from tests.execution.bench import MINUTE, advance, approved, bars_of, fills, order, play, venue
+from tests.execution.bench import (
+    ID,
+    MINUTE,
+    advance,
+    approved,
+    bars_of,
+    fills,
+    kinds,
+    order,
+    play,
+    venue,
+)
 
+from evenkeel.domain.events import Split
 from evenkeel.execution.costs import IbkrFixed, IbkrTiered
 from evenkeel.execution.slippage import parse_slippage
 
@@ -121,6 +133,49 @@ def test_a_late_order_waits_for_a_tape_that_grows():
         if said := fills(advance(broker, count)):
             break
     assert [fill.at for fill in said] == [4 * MINUTE]
+
+
+def test_a_late_cancel_comes_after_the_bar_that_fills():
+    history = bars_of([FLAT, FLAT, (100, 101, 90, 100), FLAT, FLAT])
+    told = {2: [lambda b: b.cancel(1)]}
+    near = play(venue(history), [order(1, "BUY", 1, "LIMIT", limit="95")], script=told)
+    assert kinds(near) == [("OrderAccepted", 1), ("OrderCanceled", 1)]
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    far = play(broker, [order(1, "BUY", 1, "LIMIT", limit="95")], script=told)
+    assert kinds(far) == [("OrderAccepted", 1), ("Fill", 1), ("CancelRejected", 1)]
+    assert [event.at // MINUTE for event in far] == [2, 3, 3]
+
+
+def test_a_replaced_order_works_until_its_replacement_arrives():
+    history = bars_of([FLAT, FLAT, (100, 101, 90, 100), FLAT, FLAT])
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    dearer = order(2, "BUY", 1, "LIMIT", limit="80", replaces=1)
+    said = play(
+        broker,
+        [order(1, "BUY", 1, "LIMIT", limit="95")],
+        script={2: [lambda b: b.submit(approved(dearer))]},
+    )
+    assert kinds(said) == [("OrderAccepted", 1), ("Fill", 1), ("OrderRejected", 2)]
+
+
+def test_an_order_under_way_is_split_like_one_that_has_arrived():
+    history = bars_of([FLAT, FLAT, (50, 51, 49, 50), (50, 51, 44, 50)])
+    broker = venue(history, slippage=parse_slippage("latency:2"))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 10, "LIMIT", limit="90")))
+    said = advance(broker, 2)
+    broker.tape.advance(3 * MINUTE)
+    broker.corporate_action(Split(ID, 2 * MINUTE, D(2), D(1)))
+    said += broker.events() + advance(broker, 4)
+    assert [(fill.quantity, fill.price) for fill in fills(said)] == [(20, 45)]
+
+
+def test_what_nobody_sent_or_trades_is_refused_without_delay():
+    broker = venue(bars_of([FLAT] * 3), slippage=parse_slippage("latency:1"))
+    advance(broker, 1)
+    broker.cancel(9)
+    broker.submit(approved(order(1, "BUY", 1, instrument="NONE.XXXX")))
+    assert kinds(broker.events()) == [("CancelRejected", 9), ("OrderRejected", 1)]
 
 
 @pytest.mark.parametrize(("parent", "bar"), [(1, 3), (2, 3)])

@@ -66,7 +66,7 @@ ACTIONS = st.lists(
 ).map(tuple)
 
 
-def run(stream, seed, actions, *, jump):
+def run(stream, seed, actions, *, jump, slippage="none"):
     return play(
         wishes(stream),
         walk(X, seed),
@@ -74,14 +74,17 @@ def run(stream, seed, actions, *, jump):
         limits=card(),
         actions=actions,
         costs="ibkr-fixed",
+        slippage=slippage,
         jump=jump,
     )[0]
 
 
-@given(STREAMS, st.integers(0, 10_000), ACTIONS)
-def test_jumping_and_stepping_write_the_same_journal(stream, seed, actions):
+@given(STREAMS, st.integers(0, 10_000), ACTIONS, st.sampled_from(["none", "none", "latency:2"]))
+def test_jumping_and_stepping_write_the_same_journal(stream, seed, actions, slippage):
     """Every kind of order, splits and dividends, two timelines: time may jump over silence."""
-    jumped, stepped = (run(stream, seed, actions, jump=jump) for jump in (True, False))
+    jumped, stepped = (
+        run(stream, seed, actions, jump=jump, slippage=slippage) for jump in (True, False)
+    )
     assert [each.line for each in links(jumped)] == [each.line for each in links(stepped)]
 
 

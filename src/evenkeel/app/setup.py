@@ -23,8 +23,9 @@ from evenkeel.execution.costs import (
     parse_costs,
 )
 from evenkeel.execution.financing import NONE, Terms, parse_terms
+from evenkeel.execution.latency import FarVenue, at_distance
 from evenkeel.execution.simulated import SimulatedBroker
-from evenkeel.execution.slippage import check_bars, parse_slippage
+from evenkeel.execution.slippage import check_bars, late, parse_slippage
 from evenkeel.risk.limits import Limits
 from evenkeel.strategy.base import Trader
 
@@ -111,15 +112,16 @@ class Request:
         """Return a core that runs this request on a tape (which may still be growing)."""
         return Core(self.started(), self.strategy, tape, self.limits)
 
-    def venue(self, tape: Tape) -> SimulatedBroker:
+    def venue(self, tape: Tape) -> SimulatedBroker | FarVenue:
         """Return the simulated broker that this request trades with."""
-        return SimulatedBroker(
+        venue = SimulatedBroker(
             tape,
             costs=self.costs,
             slippage=self.slippage,
             volume_share=self.volume_share,
             touch=self.touch,
         )
+        return at_distance(venue, late(self.slippage))
 
     def lender(self, core: Core) -> Lender | None:
         """Return who charges for what this request's account owes; None where nothing is charged."""

@@ -69,7 +69,7 @@ from evenkeel.execution.offers import (
 from evenkeel.execution.order_book import OrderBook
 from evenkeel.execution.restate import rename, restate_prices, restate_quantity
 from evenkeel.execution.resting import Resting
-from evenkeel.execution.slippage import AnySlippage, late
+from evenkeel.execution.slippage import AnySlippage
 
 if TYPE_CHECKING:
     from evenkeel.domain.fill import Fill
@@ -102,7 +102,6 @@ class SimulatedBroker:
             raise UsageError(f"touch {touch!r} is not known; there are 'at' and 'through'")
         self.tape, self.through = tape, touch == "through"
         self._filler = Filler(costs, slippage, volume_share)
-        self._late = late(slippage)
         self._book = OrderBook()
         self._open = self._book.open
         self._agenda = Agenda(tape, self._book)
@@ -200,7 +199,7 @@ class SimulatedBroker:
         that is not so: submit it.
         """
         order = approved.order
-        if self._open or self._plain or self._said or self._late or not order.is_plain:
+        if self._open or self._plain or self._said or not order.is_plain:
             return None
         line = self.tape.lines.get(order.instrument)
         if line is None or order.instrument in self._gone or order.instrument in self._halted:
@@ -233,7 +232,7 @@ class SimulatedBroker:
     def _set_aside(self, order: Order, line: Line) -> bool:
         """Hold a plain order for its next bar; False where there is none in sight for it."""
         times, following = line.cursor.times, line.cursor.index + 1
-        if self._late or following >= len(times):
+        if following >= len(times):
             return False
         at = times[following]
         if not self._plain:
@@ -273,11 +272,8 @@ class SimulatedBroker:
         self._book.add(working)
         if working.order.expires_at is not None:
             self._agenda.await_end(working, working.order.expires_at)
-        following = working.line.cursor.index + 1
-        if self._late:
-            working.first = following + self._late
         if working.parent is None:
-            self._agenda.watch(working, max(working.first, following))
+            self._agenda.watch(working, working.line.cursor.index + 1)
 
     def _remove(self, working: Resting, filled: Decimal | None) -> None:
         """Take an order off the book; `filled` is None when that was all of it."""
@@ -298,7 +294,7 @@ class SimulatedBroker:
             else:
                 child.parent = None
                 child.remaining = min(child.remaining, bought)
-                self._agenda.watch(child, max(child.first, self._agenda.bars_until(child, at)))
+                self._agenda.watch(child, self._agenda.bars_until(child, at))
 
     # ---- time --------------------------------------------------------------------------------
 
@@ -458,13 +454,11 @@ class SimulatedBroker:
         for child in self._book.release(parent):
             child.parent = None
             if child.instrument != parent.instrument or parent.on_close:
-                self._agenda.watch(child, max(child.first, self._agenda.bars_until(child, at)))
-            elif (
-                child.on_close
-                or child.first > index
-                or (at_open and child.type is not _MARKET and not child.once)
+                self._agenda.watch(child, self._agenda.bars_until(child, at))
+            elif child.on_close or (
+                at_open and child.type is not _MARKET and not child.once
             ):  # the close comes after whatever filled in it
-                self._agenda.watch(child, max(child.first, index))
+                self._agenda.watch(child, index)
             else:
                 child.woken_in, child.woken_at_price = index, price
                 child.woken_for_sure = (

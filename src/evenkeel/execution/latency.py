@@ -1,0 +1,103 @@
+"""A venue that is some bars away: whatever is asked of it reaches it late.
+
+What is sent when a bar closes arrives when the n-th bar of its instrument after that one does, when
+the venue has carried out what that bar brings. Until then the venue knows nothing of it: an order is
+not accepted, an order that is to be canceled or replaced works on and may fill.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from evenkeel.domain.instrument_events import Split, StockDividend, SymbolChanged
+from evenkeel.domain.tape import NEVER
+from evenkeel.domain.verdict import Approved
+
+if TYPE_CHECKING:
+    from evenkeel.domain.events import VenueEvent
+    from evenkeel.domain.instrument_events import InstrumentEvent
+    from evenkeel.domain.tape import Line
+    from evenkeel.execution.simulated import SimulatedBroker
+
+
+class _Request(NamedTuple):
+    """An order, or the number of one to cancel, that arrives with bar `bar` of its instrument."""
+
+    line: Line
+    bar: int
+    asked: Approved | int
+
+    @property
+    def arrives_at(self) -> int:
+        """When it arrives, `NEVER` while that bar is not there."""
+        times = self.line.cursor.times
+        return times[self.bar] if self.bar < len(times) else NEVER
+
+
+class FarVenue:
+    """A simulated venue, and what is under way to it."""
+
+    def __init__(self, venue: SimulatedBroker, bars_away: int) -> None:
+        """Stand `bars_away` bars away from a venue."""
+        self.tape = venue.tape
+        self._venue = venue
+        self._bars_away = bars_away
+        self._under_way: list[_Request] = []
+        self._lines: dict[int, Line] = {}  # by the number of the order that was sent
+
+    # ---- the port ----------------------------------------------------------------------------
+
+    def submit(self, approved: Approved) -> None:
+        line = self.tape.lines.get(approved.order.instrument)
+        if line is None:
+            self._venue.submit(approved)
+            return
+        self._lines[approved.order.id] = line
+        self._send(line, approved)
+
+    def cancel(self, order_id: int) -> None:
+        if order_id in self._lines:
+            self._send(self._lines[order_id], order_id)
+        else:
+            self._venue.cancel(order_id)
+
+    def corporate_action(self, action: InstrumentEvent) -> None:
+        if isinstance(action, Split | StockDividend | SymbolChanged):
+            # It was written in the old shares or by the old name: let the venue restate it.
+            self._deliver([each for each in self._under_way if _is_of(each, action.instrument)])
+        self._venue.corporate_action(action)
+
+    def events(self) -> list[VenueEvent]:
+        said = self._venue.events()
+        here = [each for each in self._under_way if each.line.cursor.index >= each.bar]
+        if here:
+            self._deliver(sorted(here, key=lambda each: each.arrives_at))
+            said += self._venue.events()
+        return said
+
+    def next_event_at(self) -> int:
+        """As `SimulatedBroker.next_event_at`; an arrival is an event."""
+        arrivals = (each.arrives_at for each in self._under_way)
+        return min(self._venue.next_event_at(), *arrivals, NEVER)
+
+    # ---- the way -----------------------------------------------------------------------------
+
+    def _send(self, line: Line, asked: Approved | int) -> None:
+        self._under_way.append(_Request(line, line.cursor.index + self._bars_away, asked))
+
+    def _deliver(self, requests: list[_Request]) -> None:
+        for request in requests:
+            self._under_way.remove(request)
+            if isinstance(request.asked, Approved):
+                self._venue.submit(request.asked)
+            else:
+                self._venue.cancel(request.asked)
+
+
+def _is_of(request: _Request, instrument: str) -> bool:
+    return request.line.bars.instrument.id == instrument
+
+
+def at_distance(venue: SimulatedBroker, bars_away: int) -> SimulatedBroker | FarVenue:
+    """Return a venue as it looks from `bars_away` bars away."""
+    return FarVenue(venue, bars_away) if bars_away else venue

@@ -34,6 +34,7 @@ def write(path, lines, header=HEADER):
 
 
 def test_a_file_goes_in_and_a_backtest_trades_on_it(here, capsys):
+    (here / "evenkeel.toml").write_text('[paths]\ncatalog = "bars"\n')
     path = write(here / "acme.csv", DAYS)
     found = ask(capsys, "data", "import", path, "--instrument", "ACME.XXXX")
     assert (found["files"], found["added"], found["restated"]) == (1, 18, 0)
@@ -41,13 +42,16 @@ def test_a_file_goes_in_and_a_backtest_trades_on_it(here, capsys):
     assert (again["added"], again["known"]) == (0, 18)
     (shelf,) = ask(capsys, "data", "list")["shelves"]
     assert (shelf["dataset"], shelf["interval"], shelf["held"]) == ("main", "1d", {"ACME.XXXX": 18})
-    sma = ("backtest", "evenkeel.strategy.examples.sma_cross:SmaCross", "--set", "fast=2")
-    options = (*sma, "--set", "slow=5", "--instrument", "ACME.XXXX")
+    sma = ("backtest", "evenkeel.strategy.examples.sma_cross:SmaCross", "--set", "slow=5")
+    options = (*sma, "--instrument", "ACME.XXXX")
+    swept = ask(capsys, "optimize", *options[1:], "--data", "catalog:", "--grid", "fast=2")
+    options += ("--set", "fast=2")
     kept = ask(capsys, *options, "--data", "catalog:")
     read = ask(capsys, *options, "--data", path)
     assert kept["metrics"] == read["metrics"]
+    assert swept["best"]["figures"]["total_return"] == read["metrics"]["total_return"]
     run = json.loads((here / "runs" / kept["run_id"] / "manifest.json").read_text())
-    assert run["data"]["sources"] == [f"catalog:{here / 'catalog'}#main/1d"]
+    assert run["data"]["sources"] == [f"catalog:{here / 'bars'}#main/1d"]
     shown = ask(capsys, "data", "show", "ACME.XXXX")
     assert run["tape"] == {"ACME.XXXX": shown["sha256"]}  # the data's identity
     parity = ask(capsys, "parity", kept["run_id"])

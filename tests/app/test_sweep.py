@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from tests.app.test_runs import CSV
@@ -117,6 +118,32 @@ def test_optimize_prints_the_best_and_counts_them_all(file, capsys):
     assert body["count"] == len(body["trials"]) == 8
     returns = [trial["figures"]["total_return"] for trial in body["trials"]]
     assert body["best"]["figures"]["total_return"] == max(returns)
+
+
+def test_a_trial_pays_what_a_backtest_pays(file, capsys):
+    """Loans too, as the settings say: the shares that were sold short cost half of them a year."""
+    Path("short.py").write_text(
+        "import evenkeel as ek\n"
+        "class Short(ek.Strategy):\n"
+        "    share: float = ek.param(0.5, gt=0, le=1)\n"
+        "    def on_bar(self):\n"
+        "        if not self.position.quantity:\n"
+        "            self.target_weight(-self.share)\n"
+    )
+
+    def both():
+        assert main(["backtest", "short.py:Short", "--data", "wave.csv", "--json"]) == 0
+        run = json.loads(capsys.readouterr().out)
+        words = ("--data", "wave.csv", "--grid", "share=0.5", "--json")
+        assert main(["optimize", "short.py:Short", *words]) == 0
+        (trial,) = json.loads(capsys.readouterr().out)["trials"]
+        return run["metrics"]["total_return"], trial["figures"]["total_return"]
+
+    free, free_trial = both()
+    Path("evenkeel.toml").write_text('[backtest]\nborrow = "50"\n')
+    paid, paid_trial = both()
+    assert (free_trial, paid_trial) == (free, paid)
+    assert paid < free
 
 
 def test_optimize_says_what_could_not_run(file, capsys):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from evenkeel.app.cli.backtested import parameters
+from evenkeel.app.cli.backtested import parameters, placed
 from evenkeel.app.cli.shown import Answer, beside_the_answer, table
 from evenkeel.app.strategies import load_strategy
 from evenkeel.app.sweep import Sweep, sweep
@@ -64,7 +64,7 @@ def _answer(asked: Asked) -> Answer:
     grid = parameters(asked.grid, option="--grid", such_as="fast=5:50:5")
     found = sweep(
         load_strategy(asked.strategy, parameters(asked.parameters), engine=asked.engine),
-        asked.data,
+        placed(asked.data, settings),
         {name: values(name, text) for name, text in grid.items()},
         processes=asked.processes,
         progress=_Progress() if sys.stderr.isatty() else None,
@@ -75,6 +75,9 @@ def _answer(asked: Asked) -> Answer:
         currency=settings.account.currency,
         costs=settings.backtest.costs,
         slippage=settings.backtest.slippage,
+        interest=settings.backtest.interest,
+        borrow=settings.backtest.borrow,
+        margin=settings.backtest.margin,
         volume_share=settings.backtest.volume_share,
         touch=settings.backtest.touch,
     )

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.options import AsJson
 from evenkeel.app.cli.shown import show
 
 audit_app = typer.Typer(help="Trust the journals.", rich_markup_mode=None)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 RunOf = Annotated[str | None, typer.Option("--run", metavar="RUN", help="Which run of a database.")]
 
 

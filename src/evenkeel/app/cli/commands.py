@@ -14,6 +14,20 @@ from evenkeel.app.cli.audit_commands import audit_app
 from evenkeel.app.cli.data_commands import data_app
 from evenkeel.app.cli.database_commands import db_app
 from evenkeel.app.cli.lab_commands import lab_app
+from evenkeel.app.cli.options import (
+    Actions,
+    AsJson,
+    Cash,
+    Costs,
+    Data,
+    Engine,
+    FirstDay,
+    Instruments,
+    LastDay,
+    Slippage,
+    Stamp,
+    StrategyPath,
+)
 from evenkeel.app.cli.secret_commands import secrets_app
 from evenkeel.app.cli.shown import INTERRUPTED, show
 from evenkeel.domain.errors import UsageError
@@ -35,12 +49,6 @@ app.add_typer(secrets_app, name="secrets")
 app.add_typer(data_app, name="data")
 app.add_typer(db_app, name="db")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-COSTS_HELP = "zero, bps:N, per-share:N, per-order:N, ibkr-tiered or ibkr-fixed (default)."
-SLIPPAGE_HELP = (
-    "none, bps:N, ticks:N, half-spread:N, corwin-schultz, roll, volume-share:N, sqrt:N, "
-    "almgren-chriss, random:N, latency:N; several joined by + (default: bps:1)."
-)
 Run = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="An id, its beginning, or a folder; else the newest."),
@@ -112,39 +120,19 @@ def demo(
 
 @app.command()
 def backtest(
-    strategy: Annotated[
-        str, typer.Argument(metavar="STRATEGY", help="path.py:Class or package.module:Class.")
-    ],
+    strategy: StrategyPath,
     *,
-    data: Annotated[
-        str,
-        typer.Option("--data", metavar="PATH[,PATH…]", help="CSV, Parquet, or catalog: ."),
-    ],
-    instrument: Annotated[
-        str | None,
-        typer.Option("--instrument", metavar="ID[,ID…]", help="Such as AAPL.XNAS, one per file."),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--end", metavar="DATE", help="Last day, inclusive.")
-    ] = None,
+    data: Data,
+    instrument: Instruments = None,
+    start: FirstDay = None,
+    end: LastDay = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter; may be repeated."),
     ] = None,
-    cash: Annotated[
-        str | None, typer.Option("--cash", metavar="AMOUNT", help="To begin with; else 100000.")
-    ] = None,
-    costs: Annotated[
-        str | None,
-        typer.Option("--costs", metavar="MODEL", help=COSTS_HELP),
-    ] = None,
-    slippage: Annotated[
-        str | None,
-        typer.Option("--slippage", metavar="MODEL", help=SLIPPAGE_HELP),
-    ] = None,
+    cash: Cash = None,
+    costs: Costs = None,
+    slippage: Slippage = None,
     interest: Annotated[
         str | None,
         typer.Option("--interest", metavar="RATES", help="Percent a year on money owed, or none."),
@@ -168,18 +156,8 @@ def backtest(
     limits: Annotated[
         str | None, typer.Option("--limits", metavar="FILE", help="A complete limit card (TOML).")
     ] = None,
-    actions: Annotated[
-        str | None,
-        typer.Option(
-            "--actions", metavar="FILE", help="Splits, dividends, mergers, delistings … (CSV)."
-        ),
-    ] = None,
-    stamp: Annotated[
-        str,
-        typer.Option(
-            "--stamp", metavar="start|end", help="Intraday times are each bar's start or its end."
-        ),
-    ] = "start",
+    actions: Actions = None,
+    stamp: Stamp = "start",
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="DIR", help="Write report.html and the tables (CSV) here."),
@@ -187,14 +165,7 @@ def backtest(
     jump: Annotated[
         bool, typer.Option("--jump/--no-jump", help="Skip bars on which nothing can happen.")
     ] = True,
-    engine: Annotated[
-        str,
-        typer.Option(
-            "--engine",
-            metavar="evenkeel|backtrader",
-            help="Whose strategy it is; gate, venue and ledger are always ours.",
-        ),
-    ] = "evenkeel",
+    engine: Engine = "evenkeel",
     as_json: AsJson = False,
 ) -> int:
     """Run a strategy over the past and keep the run's journal.
@@ -246,12 +217,7 @@ def paper(
             "--replay", metavar="[PATH]", help="Bars or a recorded day; without PATH the bot's own."
         ),
     ] = None,
-    actions: Annotated[
-        str | None,
-        typer.Option(
-            "--actions", metavar="FILE", help="Splits, dividends, mergers, delistings … (CSV)."
-        ),
-    ] = None,
+    actions: Actions = None,
     until: Annotated[
         str | None,
         typer.Option("--until", metavar="TIME", help="End with the last bar that closes by then."),

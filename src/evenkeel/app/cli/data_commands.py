@@ -6,14 +6,17 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.options import AsJson, FirstDay, LastDay, Stamp
 from evenkeel.app.cli.shown import show
 
 data_app = typer.Typer(help="Market data: fill, check and keep the catalog.", rich_markup_mode=None)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Dataset = Annotated[str, typer.Option("--dataset", metavar="NAME", help="The data set; else main.")]
 Interval = Annotated[
     str, typer.Option("--interval", metavar="1m|1h|1d|…", help="How long a bar lasts; else any.")
+]
+View = Annotated[
+    str, typer.Option("--view", metavar="VIEW", help="as-traded, split or split-dividend.")
 ]
 AsOf = Annotated[
     str | None,
@@ -94,9 +97,7 @@ def data_import(
         str,
         typer.Option("--adjustment", metavar="WORD", help="as-traded, split, or auto (default)."),
     ] = "auto",
-    stamp: Annotated[
-        str, typer.Option("--stamp", metavar="start|end", help="Times are a bar's start or end.")
-    ] = "start",
+    stamp: Stamp = "start",
     as_json: AsJson = False,
 ) -> int:
     """Take files into the catalog; what is no row is set aside and told, never lost.
@@ -141,16 +142,9 @@ def data_show(
     *,
     interval: Interval = "",
     dataset: Dataset = "main",
-    start: Annotated[
-        str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--end", metavar="DATE", help="Last day, inclusive.")
-    ] = None,
-    view: Annotated[
-        str,
-        typer.Option("--view", metavar="VIEW", help="as-traded, split or split-dividend."),
-    ] = "as-traded",
+    start: FirstDay = None,
+    end: LastDay = None,
+    view: View = "as-traded",
     as_of: AsOf = None,
     known_at: KnownAt = None,
     as_json: AsJson = False,
@@ -329,15 +323,9 @@ def data_export(
     ],
     interval: Interval = "",
     dataset: Dataset = "main",
-    start: Annotated[
-        str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--end", metavar="DATE", help="Last day, inclusive.")
-    ] = None,
-    view: Annotated[
-        str, typer.Option("--view", metavar="VIEW", help="as-traded, split or split-dividend.")
-    ] = "as-traded",
+    start: FirstDay = None,
+    end: LastDay = None,
+    view: View = "as-traded",
     as_of: AsOf = None,
     known_at: KnownAt = None,
     as_json: AsJson = False,

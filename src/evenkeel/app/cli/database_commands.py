@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.options import AsJson
 from evenkeel.app.cli.shown import show
 
 db_app = typer.Typer(help="Look after the database of journals.", rich_markup_mode=None)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Url = Annotated[
     str | None,
     typer.Option("--database", metavar="URL", help="Another than paths.database."),

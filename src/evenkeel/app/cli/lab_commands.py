@@ -6,6 +6,17 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.options import (
+    Cash,
+    Costs,
+    Data,
+    Engine,
+    FirstDay,
+    Instruments,
+    LastDay,
+    Slippage,
+    StrategyPath,
+)
 from evenkeel.app.cli.shown import show
 
 lab_app = typer.Typer(rich_markup_mode=None)
@@ -13,14 +24,9 @@ lab_app = typer.Typer(rich_markup_mode=None)
 
 @lab_app.command()
 def optimize(
-    strategy: Annotated[
-        str, typer.Argument(metavar="STRATEGY", help="path.py:Class or package.module:Class.")
-    ],
+    strategy: StrategyPath,
     *,
-    data: Annotated[
-        str,
-        typer.Option("--data", metavar="PATH[,PATH…]", help="CSV or Parquet with OHLCV columns."),
-    ],
+    data: Data,
     grid: Annotated[
         list[str],
         typer.Option(
@@ -29,33 +35,16 @@ def optimize(
             help="fast=5:50:5 (first, last, step) or fast=5,10,20; may be repeated.",
         ),
     ],
-    instrument: Annotated[
-        str | None,
-        typer.Option("--instrument", metavar="ID[,ID…]", help="Such as AAPL.XNAS, one per file."),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--end", metavar="DATE", help="Last day, inclusive.")
-    ] = None,
+    instrument: Instruments = None,
+    start: FirstDay = None,
+    end: LastDay = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter that stays the same."),
     ] = None,
-    cash: Annotated[
-        str | None, typer.Option("--cash", metavar="AMOUNT", help="To begin with; else 100000.")
-    ] = None,
-    costs: Annotated[
-        str | None,
-        typer.Option(
-            "--costs", metavar="MODEL", help="zero, bps:N, ibkr-tiered or ibkr-fixed (default)."
-        ),
-    ] = None,
-    slippage: Annotated[
-        str | None,
-        typer.Option("--slippage", metavar="MODEL", help="none or bps:N (default: bps:1)."),
-    ] = None,
+    cash: Cash = None,
+    costs: Costs = None,
+    slippage: Slippage = None,
     by: Annotated[
         str, typer.Option("--by", metavar="FIGURE", help="What makes one trial better.")
     ] = "sharpe",
@@ -64,10 +53,7 @@ def optimize(
         int | None,
         typer.Option("--processes", metavar="N", help="Share the work; else as many as pay."),
     ] = None,
-    engine: Annotated[
-        str,
-        typer.Option("--engine", metavar="evenkeel|backtrader", help="Whose strategy it is."),
-    ] = "evenkeel",
+    engine: Engine = "evenkeel",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object with every trial.")
     ] = False,

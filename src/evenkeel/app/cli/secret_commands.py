@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
+from evenkeel.app.cli.options import AsJson
 from evenkeel.app.cli.shown import show
 
 secrets_app = typer.Typer(
     help="Keep keys and passwords in the vault, encrypted.", rich_markup_mode=None
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Such as alpha_vantage.key.")]
 KeyFrom = Annotated[
     str | None,

@@ -377,6 +377,12 @@ def test_a_backup_makes_a_database_again(ask, run_id):
     assert "not empty" in ask("db", "restore", "kept/all.gz", code=2)["error"]
 
 
+def test_no_database_is_made_for_what_is_no_backup(ask):
+    for file in ("evenkeel.toml", "nowhere.gz"):
+        assert ask("db", "restore", file, "--database", "sqlite:///again.db", code=2)["error"]
+    assert not Path("again.db").exists()
+
+
 def test_a_backup_of_a_journal_that_is_not_sound_says_so(ask, run_id):
     on_database("UPDATE journal_records SET at = 7 WHERE sequence = 9 AND run_id = ?", run_id)
     ask("db", "backup", "all.gz")

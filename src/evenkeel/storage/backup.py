@@ -67,7 +67,7 @@ def restore(engine: Engine, path: Path) -> dict[str, int]:
     The database is then at the version that the backup was taken at. `ConfigError` unless it is
     empty before, `UsageError` when the file is no whole backup: nothing is changed then.
     """
-    deque(_checked(path), maxlen=0)  # all of it, before anything is believed
+    check(path)
     with trouble_told(engine), engine.begin() as connection:
         take_write_lock(connection)
         if version_of(connection) is not None:
@@ -76,6 +76,11 @@ def restore(engine: Engine, path: Path) -> dict[str, int]:
                 "paths.database to it when you have looked at it"
             )
         return _filled(connection, _checked(path))
+
+
+def check(path: Path) -> None:
+    """Read all of a backup before anything in it is believed; `UsageError` when it is not whole."""
+    deque(_checked(path), maxlen=0)
 
 
 # ---- out ---------------------------------------------------------------------------------------

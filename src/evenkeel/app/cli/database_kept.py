@@ -16,8 +16,7 @@ from evenkeel.journal.verify import runs_in, verify_database
 from evenkeel.journal.verify_sources import path_of
 from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import load_settings
-from evenkeel.storage import migrate, projections
-from evenkeel.storage.backup import restore
+from evenkeel.storage import backup, migrate, projections
 from evenkeel.storage.grants import grant, statements
 
 
@@ -102,8 +101,9 @@ def backup_answer(database: str | None, file: str | None) -> Answer:
 def restore_answer(database: str | None, file: str) -> Answer:
     """Make an empty database of a backup, bring it up to date and verify what is in it."""
     url = _url(database)
+    backup.check(Path(file))  # before a new database is made for it
     with work.opened(url) as engine:
-        counts = restore(engine, Path(file))
+        counts = backup.restore(engine, Path(file))
         migrate.change(engine)
         with Progress("runs") as told:
             work.catch_up(engine, told=told)

@@ -131,7 +131,7 @@ def shoot_commands(folder, times):
     lasts, now = time.monotonic() - began, 1
     for _ in range(times):
         running = command(folder, now, "secrets", "rotate", "--key", f"file:{1 - now}")
-        time.sleep(dice.random() * lasts)
+        time.sleep(dice.random() * lasts * 1.2)  # the last of them reach its end
         running.kill()
         running.wait()
         now = found.judge(path, now, COSTS)

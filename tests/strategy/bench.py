@@ -7,7 +7,7 @@ import numpy as np
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.domain.tape import Cursor
-from evenkeel.strategy.base import Ask, Position
+from evenkeel.strategy.desk import Ask, Position
 from evenkeel.strategy.series import BarSeries, Frame, Series
 
 DAY = 86_400_000_000_000

@@ -12,7 +12,8 @@ import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import OrderType, Side, TimeInForce
-from evenkeel.strategy.base import Position, wake_times
+from evenkeel.strategy.base import wake_times
+from evenkeel.strategy.desk import Position
 from evenkeel.strategy.series import Series
 
 EURO = Instrument("FESX.XEUR", multiplier=Decimal(10))

@@ -57,7 +57,7 @@ from evenkeel.engine.order_reports import OrderReports
 from evenkeel.engine.seats import Seats
 from evenkeel.execution.financing import parse_margin
 from evenkeel.risk.gate import Gate
-from evenkeel.strategy.base import Ask
+from evenkeel.strategy.desk import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

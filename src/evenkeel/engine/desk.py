@@ -12,12 +12,12 @@ from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side,
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
 from evenkeel.engine.working import CANCEL
-from evenkeel.strategy.base import OrderUpdate, Position
+from evenkeel.strategy.desk import OrderUpdate, Position
 
 if TYPE_CHECKING:
     from evenkeel.engine.account import Account
     from evenkeel.risk.gate import Gate
-    from evenkeel.strategy.base import Ask
+    from evenkeel.strategy.desk import Ask
 
 _MARKET = OrderType.MARKET
 _AT_MARKET = (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)

@@ -15,7 +15,7 @@ from evenkeel.domain.events import (
 from evenkeel.domain.money import ZERO
 from evenkeel.domain.order import OrderStatus
 from evenkeel.engine.working import CANCEL
-from evenkeel.strategy.base import OrderUpdate
+from evenkeel.strategy.desk import OrderUpdate
 
 if TYPE_CHECKING:
     from decimal import Decimal

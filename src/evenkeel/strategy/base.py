@@ -15,16 +15,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from math import isnan
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from msgspec import Struct
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.order import OrderType, Side, TimeInForce
+from evenkeel.strategy.desk import Ask, Desk, OrderUpdate, Position
 from evenkeel.strategy.params import values_for
 from evenkeel.strategy.series import BarSeries, Series
 from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
@@ -34,119 +33,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import AnyArray, Times
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
-    from evenkeel.domain.order import Order, OrderStatus
-
-
-class OrderUpdate(Struct, frozen=True, gc=False):
-    """What `on_order` is told: the order, its new state, what it has filled, and why."""
-
-    order: Order
-    status: OrderStatus
-    filled: float
-    reason: str
-
-
-class Position:
-    """What is held of one instrument: true in an `if` when it is not flat. Money as floats."""
-
-    __slots__ = ("average_price", "market_value", "quantity", "unrealized_pnl")
-
-    def __init__(
-        self, quantity: float, average_price: float, market_value: float, unrealized_pnl: float
-    ) -> None:
-        """Hold a signed quantity; `average_price` is NaN when flat."""
-        self.quantity = quantity
-        self.average_price = average_price
-        self.market_value = market_value
-        self.unrealized_pnl = unrealized_pnl
-
-    def __bool__(self) -> bool:
-        """Whether anything is held, long or short."""
-        return self.quantity != 0
-
-
-class Ask(Struct, frozen=True, gc=False):
-    """What a strategy asks the desk for, before it is put on the grid and given a number."""
-
-    instrument: str
-    side: Side
-    quantity: Decimal
-    type: OrderType
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    trail_amount: Decimal | None = None
-    trail_percent: Decimal | None = None
-    tif: TimeInForce = TimeInForce.GTC
-    expires_at: int | None = None
-    replaces: int | None = None
-    parent: int | None = None
-    oca_group: int | None = None
-    reason: str = ""
-    sizing: str = ""
-
-
-class Desk(Protocol):
-    """Where a strategy's wishes go and its facts come from; the engine sits behind it."""
-
-    @property
-    def now(self) -> int:
-        """The moment, in UTC nanoseconds."""
-        ...
-
-    @property
-    def next_order(self) -> int:
-        """The number that the next order will get."""
-        ...
-
-    def place(self, strategy: str, ask: Ask) -> int | None:
-        """Put an order through the gate; its number, or None when its quantity rounds to zero."""
-        ...
-
-    def market(
-        self, strategy: str, instrument: str, side: Side, quantity: Decimal, sizing: str
-    ) -> int | None:
-        """As `place`, for a market order without conditions."""
-        ...
-
-    def cancel(self, strategy: str, order_id: int, reason: str) -> None:
-        """Ask for an order to be taken off the market."""
-        ...
-
-    def working(self, strategy: str, instrument: str) -> list[Order]:
-        """Return this strategy's orders in an instrument that are not done."""
-        ...
-
-    def held(self, instrument: str) -> Decimal:
-        """Return the signed quantity held."""
-        ...
-
-    def coming(self, strategy: str, instrument: str) -> Decimal:
-        """Return the signed quantity that market orders on their way will still bring."""
-        ...
-
-    def position(self, instrument: str) -> Position:
-        """Return what is held of an instrument."""
-        ...
-
-    def price(self, instrument: str) -> Decimal | None:
-        """Return the last close."""
-        ...
-
-    def multiplier(self, instrument: str) -> Decimal:
-        """Return what one unit is worth per unit of price, in the base currency."""
-        ...
-
-    def cash(self) -> Decimal:
-        """Return cash in the base currency."""
-        ...
-
-    def equity(self) -> Decimal | None:
-        """Return equity, None when something held has no price."""
-        ...
-
-    def note(self, strategy: str, text: str) -> None:
-        """Write a line into the journal."""
-        ...
+    from evenkeel.domain.order import Order
 
 
 class Trader:

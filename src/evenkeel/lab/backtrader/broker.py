@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from evenkeel.domain.order import Order
-    from evenkeel.strategy.base import OrderUpdate
+    from evenkeel.strategy.desk import OrderUpdate
 
 FUND_START = 100.0
 """What Backtrader lets one share of a fund be worth at first."""

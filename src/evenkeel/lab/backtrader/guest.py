@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from evenkeel.domain.fill import Fill
-    from evenkeel.strategy.base import OrderUpdate
+    from evenkeel.strategy.desk import OrderUpdate
 
 ANALYSIS_MAX = 4_000
 """How many characters of an analyzer's result go into the journal."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -13,6 +14,7 @@ from tests.contracts.provider_world import ACME, NOW, ns
 from tests.fakes.alpha_vantage_server import BURST, KEY, PREMIUM, QUOTA, WRONG, alpha_vantage
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Asked, Loopback, Reply
+from tests.fakes.tunnel import certificate
 
 from evenkeel.domain.instrument import Instrument
 from evenkeel.market.alpha_vantage import AlphaVantage, classify
@@ -311,3 +313,35 @@ def test_the_days_of_a_year_are_numbered_as_numpy_does():
     from evenkeel.market.alpha_vantage import _day
 
     assert _day("2024-02-29") == np.datetime64(date(2024, 2, 29), "ns").astype(int)
+
+
+def test_a_limit_per_minute_is_waited_out_for_a_minute(make, server):
+    """What it said until 2023; it names no other time."""
+    server.answer = lambda _: Reply(
+        {"Note": "Our standard API call frequency is 5 calls per minute."}
+    )
+    error = failure(make(tries=1))
+    assert (error.kind, error.retry_after) == (Failure.RATE_LIMITED, 60.0)
+
+
+def test_minutes_without_a_market_begin_when_it_says(make, server):
+    row = {
+        f"{at}. {name}": "1"
+        for at, name in enumerate(("open", "high", "low", "close", "volume"), 1)
+    }
+    body = {
+        "Meta Data": {"6. Time Zone": "US/Eastern"},
+        "Time Series (1min)": {"2024-01-30 16:00:00": row},
+    }
+    server.answer = lambda _: Reply(body)
+    found = make().bars(Instrument("ACME.XXXX"), "1m", *JANUARY).value
+    assert found.table.stamps.tolist() == [ns("2024-01-30T21:00")]
+
+
+def test_over_tls_too(make, clock, tmp_path, monkeypatch):
+    trusted, context = certificate(tmp_path, "localhost")
+    known = ssl.create_default_context(cafile=str(trusted))
+    monkeypatch.setattr("evenkeel.market.alpha_vantage._trusted", lambda: known)
+    with Loopback(alpha_vantage, tls=context) as server:
+        provider = make(base_url=f"https://localhost:{server.port}")
+        assert len(provider.bars(ACME, "1d", *JANUARY).value) == 19

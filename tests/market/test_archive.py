@@ -8,6 +8,7 @@ import pytest
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.market.archive import archive, read_index, restore
 from evenkeel.market.catalog import Catalog
+from evenkeel.market.inspection import DECISIONS
 from evenkeel.market.listed import Listed, list_actions, read_listed
 from evenkeel.market.seen import seen
 
@@ -124,3 +125,20 @@ def test_an_archive_is_a_new_file_of_something(catalog, file, tmp_path):
         archive(catalog, file)
     with pytest.raises(UsageError, match="holds nothing yet"):
         archive(Catalog(tmp_path / "none"), tmp_path / "n.zip")
+
+
+def test_a_member_that_was_exchanged_is_refused(file, tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad, zipfile.ZipFile(file) as good:
+        for name in good.namelist():
+            content = good.read(name)
+            bad.writestr(name, content if name == "archive.json" else content + b" ")
+    with pytest.raises(OutsideError, match="is not what was archived"):
+        restore(Catalog(tmp_path / "other"), tmp_path / "bad.zip")
+
+
+def test_what_people_decided_comes_back_too(catalog, tmp_path):
+    (catalog.shelf("1d").folder / DECISIONS).write_bytes(b"[]")
+    archive(catalog, tmp_path / "b.zip")
+    other = Catalog(tmp_path / "other")
+    restore(other, tmp_path / "b.zip")
+    assert (other.shelf("1d").folder / DECISIONS).read_bytes() == b"[]"

@@ -441,3 +441,9 @@ def test_a_redis_that_is_away_is_not_asked_each_time(clock):
     cache.get("a")
     assert len(asked) == 2
     cache.close()
+
+
+def test_only_answers_are_written_as_such():
+    origin = Origin(source="acme", fetched_at=0, currency="USD")
+    with pytest.raises(TypeError, match="no provider answers with a str"):
+        encode(Answer("prices", origin))

@@ -5,15 +5,18 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from tests.fakes.clock import FakeClock
 
 from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument
 from evenkeel.market.adjust import adjusted, as_traded
 from evenkeel.market.catalog import Catalog, place_of
+from evenkeel.market.catalog_provider import CatalogProvider
 from evenkeel.market.csv_files import read_bars
 from evenkeel.market.intake import Terms, files_in, taken_in
 from evenkeel.market.listed import Listed, list_actions, listed_in, read_listed
+from evenkeel.market.provider import ProviderError
 from evenkeel.market.tickers import TickerMap, Use, read_tickers, tickers_as_csv
 
 DAY = 86_400_000_000_000
@@ -339,3 +342,37 @@ def test_fb_of_2002_and_of_2015_are_kept_apart(catalog, shared_data):
     )
     with pytest.raises(DataError, match="several instruments"):
         catalog.bars([FB], start="2002-01-01", end="2015-12-31")
+
+
+# ---- as a provider ----
+
+
+def test_a_catalog_that_is_asked_before_its_first_close_knows_no_price(catalog, daily):
+    take(catalog, daily, instrument="AAPL.XNAS")
+    early = CatalogProvider(catalog, clock=FakeClock(ns("2024-01-02T12:00")))
+    with pytest.raises(ProviderError, match=r"no bar of AAPL.XNAS has closed yet"):
+        early.quote(Instrument("AAPL.XNAS"))
+
+
+def test_a_list_of_actions_that_cannot_be_read_is_a_failure(catalog):
+    catalog.folder.mkdir()
+    catalog.actions_file.write_text("date,symbol\n")
+    provider = CatalogProvider(catalog, clock=FakeClock())
+    with pytest.raises(ProviderError, match="unreadable"):
+        provider.actions(Instrument("AAPL.XNAS"), 0, 1)
+
+
+def test_bounds_may_be_moments(catalog, daily):
+    take(catalog, daily, instrument="AAPL.XNAS")
+    (bars,) = catalog.bars(["AAPL.XNAS"], start="2024-01-03T00:00Z", end="2024-01-04T21:00+00:00")
+    assert len(bars) == 2
+
+
+def test_what_is_as_traded_is_left_alone(split_in_two):
+    (bars,) = split_in_two.bars(["AAPL.XNAS"])
+    assert adjusted(bars, bars.closed_at, [], "as-traded", as_of=0) is bars
+
+
+def test_rows_without_a_ticker_that_was_used_again_are_left_alone(catalog, daily):
+    (intake,) = taken_in(daily, Terms(instrument="AAPL.XNAS"))
+    assert TickerMap({}).assigned(intake.rows) is intake.rows

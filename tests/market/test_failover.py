@@ -10,6 +10,7 @@ from tests.contracts.provider_world import ACME, DONE, NOBODY, NOW, ns
 from tests.fakes.alpha_vantage_server import KEY, alpha_vantage
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Loopback, Reply
+from tests.fakes.minute_market import MinuteMarket
 from tests.fakes.yahoo_server import yahoo
 from tests.fakes.yahoo_session import fresh_yfinance, session_to
 
@@ -240,3 +241,15 @@ def test_the_real_sources_agree_where_nothing_was_split(chain):
         joined(yahoos, others)
     assert len(yahoos) == len(others) == len(DONE)
     assert replace(others, table=yahoos.table).sources[0].source == "alpha_vantage"
+
+
+def test_only_so_much_is_remembered_for_the_day_when_nobody_answers(monkeypatch, clock):
+    monkeypatch.setattr("evenkeel.market.failover.REMEMBERED_MAX", 1)
+    market = MinuteMarket(clock)
+    chain = Failover([market])
+    for name in ("A.XNAS", "B.XNAS"):
+        chain.actions(Instrument(name), 0, 1)
+    market.fails = lambda _: Failure.SERVER
+    assert chain.actions(Instrument("B.XNAS"), 0, 1).origin.stale
+    with pytest.raises(ProviderError, match="nobody answers about A"):
+        chain.actions(Instrument("A.XNAS"), 0, 1)

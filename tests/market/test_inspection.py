@@ -5,6 +5,7 @@ import pytest
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.market.inspection import (
+    _action,
     decide,
     finding_id,
     inspect,
@@ -192,3 +193,13 @@ def test_a_session_that_is_missing_of_late_keeps_an_instrument_from_being_traded
     assert untradable(mended) == {}
     (old,) = inspect(mended, [], now=last + 40 * DAY).found
     assert (old.finding.code, old.finding.severity) == ("gap", "warning")
+
+
+def test_a_stock_dividend_explains_a_step_as_a_split_does(shelf):
+    """5 % of 100 shares more: the price falls by a twentieth, and nobody lost anything."""
+    fill(shelf, calm(60))
+    (told,) = [_action(Listed("2024-02-01", "ACME.XXXX", "stock-dividend", "0.05", "file", 1))]
+    assert (told.kind, told.value) == ("split", 1.05)
+    others = [Listed("2024-02-01", "GONE.XXXX", "split", "2", "file", 1),
+              Listed("2030-02-01", "ACME.XXXX", "split", "2", "file", 1)]  # fmt: skip
+    assert inspect(shelf, others).errors == []

@@ -137,3 +137,26 @@ def test_files_come_in_the_order_of_their_names(write, tmp_path):
     ):
         with pytest.raises(DataError, match=said):
             list(files_in([path]))
+
+
+def test_what_would_fill_the_disk_is_not_unpacked(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("evenkeel.market.intake.SIZE_MAX", 10)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w") as archive:
+        archive.writestr("prices.csv", "x" * 11)
+    with pytest.raises(DataError, match=r"prices\.csv unpacks to more than"):
+        taken(tmp_path / "bomb.zip")
+
+
+def test_a_file_that_vanishes_is_named(tmp_path):
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere.csv")
+    with pytest.raises(DataError, match=r"gone\.csv does not exist"):
+        list(files_in([tmp_path / "gone.csv"]))
+
+
+def test_a_header_with_too_few_names_is_told(write):
+    """Fields at the end of which nobody says what they are."""
+    (intake,) = taken(write("2024-01-02,1,2,0.5,1,5,7,8", "2024-01-03,1,2,0.5,1,5,7,8"))
+    assert len(intake.rows) == 2
+    assert [each.law for each in intake.rejected] == [
+        "the header names 6 fields of 8; the last have no name"
+    ]

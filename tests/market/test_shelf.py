@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from tests.fakes.crashing_disk import CrashingDisk, PowerCutError
 
-from evenkeel.domain.errors import OutsideError
+from evenkeel.domain.errors import DataError, OutsideError
 from evenkeel.market.intake import Terms, files_in, taken_in
 from evenkeel.market.parts import PartFile
-from evenkeel.market.seen import seen
-from evenkeel.market.shelf import Shelf, safe_name
+from evenkeel.market.seen import seen, together
+from evenkeel.market.shelf import Receipt, Shelf, safe_name
 
 DAY = 86_400_000_000_000
 MINUTE = 60_000_000_000
@@ -414,11 +414,11 @@ def test_real_batches_in_any_order_hold_each_session_once(batches, shared_data, 
     shuffled = [*batches, *batches[::4]]
     random.Random(1).shuffle(shuffled)
     digests = set()
-    for name, order in (("as they came", batches), ("shuffled", shuffled)):
-        shelf = Shelf(tmp_path / name, "1d", DAY)
-        for intake in order:
-            if intake.rows is not None:
-                shelf.add(intake.rows)
+    for order, bite in ((batches, 1), (shuffled, 9)):
+        shelf = Shelf(tmp_path / f"by {bite}", "1d", DAY)
+        looks = [intake.rows for intake in order if intake.rows is not None]
+        for start in range(0, len(looks), bite):  # an import adds many files at once
+            shelf.add(together(looks[start : start + bite]))
         digests.add(shelf.digest())
         held = shelf.everything()
         days = held.ts.astype("M8[ns]").astype("M8[D]").astype(str)
@@ -437,3 +437,32 @@ def test_an_empty_batch_and_one_of_three_crawls_are_told_of(batches):
     (line,) = told["20150406"].rejected
     assert (line.line, line.text[:12]) == (12089, "symbol,date,")
     assert len(told["20150406"].rows) == 36_260  # three crawls: 36,261 lines, one of them a header
+
+
+def test_nothing_is_added_and_nothing_written(shelf):
+    assert shelf.add(daily(["A.XNYS"], [])) == Receipt(0, 0, 0)
+    assert not (shelf.folder / "manifest.json").exists()
+
+
+def test_a_shelf_that_is_rewritten_all_the_time_is_not_read_for_ever(shelf, monkeypatch):
+    shelf.add(daily(["A.XNYS"], [1]))
+    writer, days = Shelf(shelf.folder, "1d", DAY), iter(range(2, 100))
+
+    def opening(*_):
+        writer.add(daily(["A.XNYS"], [next(days)]))
+        raise FileNotFoundError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "_of", opening)
+        with pytest.raises(DataError, match="is being rewritten all the time"):
+            shelf.columns("A.XNYS")
+
+
+def test_a_column_that_nobody_told_is_unknown_and_a_time_without_bars_is_empty(shelf):
+    shelf.add(daily([f"S{at}.XNYS" for at in range(12)], [1, 2]))
+    assert np.isnan(shelf.columns("S5.XNYS", columns=("adj_close",))["adj_close"]).all()
+    many = minutes("A.XNYS", 5)
+    other = Shelf(shelf.folder / "other", "1m", MINUTE)
+    other.add(many)
+    middle = int(many.ts[1]) + 1
+    assert len(other.columns("A.XNYS", start=middle, stop=middle + 1)["ts"]) == 0

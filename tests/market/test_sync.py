@@ -1,5 +1,6 @@
 """A sync asks for what is missing and no more, keeps what was traded, and survives what fails."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -13,8 +14,11 @@ from tests.fakes.yahoo_session import fresh_yfinance
 
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument
+from evenkeel.market.actions import due
+from evenkeel.market.adjust import split_steps
 from evenkeel.market.catalog import Catalog
-from evenkeel.market.provider import Adjustment, Failure
+from evenkeel.market.joining import picked
+from evenkeel.market.provider import Adjustment, Failure, ProviderError
 from evenkeel.market.sync import BITE, last_completed, read_state, sync
 
 DAY = 86_400_000_000_000
@@ -227,3 +231,47 @@ def test_whoever_tells_it_the_catalog_keeps_what_was_traded(name, tmp_path):
     ]
     assert [each.new for each in told if isinstance(each, Split)] == [world.SPLIT]
     assert "1 session" in found.lacks[world.ACME.id]
+
+
+@pytest.mark.parametrize("adjustment", [Adjustment.AS_TRADED, Adjustment.SPLIT])
+def test_a_source_that_never_tells_of_splits(catalog, clock, adjustment):
+    """Its prices are kept where they are as traded; where it divides nobody knows by what."""
+    source = Source(clock, adjustment=adjustment)
+
+    def actions(*_):
+        raise ProviderError("acorn", Failure.NOT_OFFERED, "it has none")
+
+    source.actions = actions
+    found = run(catalog, source)
+    if adjustment is Adjustment.AS_TRADED:
+        assert (found.added, found.actions, found.failures) == (60, 0, {})
+    else:
+        assert "does not say which" in found.failures[ACME.id]
+
+
+def test_actions_that_could_not_be_had_are_a_failure_and_nothing_is_kept(catalog, clock):
+    source = Source(clock)
+
+    def actions(*_):
+        raise ProviderError("acorn", Failure.SERVER, "no luck")
+
+    source.actions = actions
+    assert "no luck" in run(catalog, source).failures[ACME.id]
+    assert not catalog.shelf("1d").has(ACME.id)
+
+
+def test_an_instrument_of_which_there_is_nothing_is_asked_for_once(catalog, clock):
+    source = Source(clock)
+    source.bars = lambda *asked: nothing(Source.bars(source, *asked))
+    assert (run(catalog, source).added, run(catalog, source).current) == (0, 1)
+
+
+def nothing(answer):
+    return replace(answer, value=picked(answer.value, np.empty(0, np.int64)))
+
+
+def test_minutes_of_a_split_day_are_taken_back_from_where_it_trades(catalog, clock):
+    """Sydney opens at 23:00 UTC of the day before: these bars are on the new scale already."""
+    split = Split("BHP.XASX", due(date(2024, 2, 13), "XASX"), Decimal(2))
+    assert split_steps([split], "XASX", daily=False) == [(ns("2024-02-12T13:00"), 2.0)]
+    assert split_steps([split], "XASX", daily=True) == [(ns("2024-02-13"), 2.0)]

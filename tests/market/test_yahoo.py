@@ -321,3 +321,18 @@ def test_a_failure_of_many_quotes_is_classified(make, server, reply, kind):
     assert caught.value.kind is kind
     server.answer = yahoo
     assert list(make().quotes([ACME])) == [ACME.id]
+
+
+def test_a_quote_without_a_price_is_unreadable_and_one_among_many_is_left_out(make, server):
+    def answer(asked):
+        if asked.path == "/v7/finance/quote":
+            return Reply({"quoteResponse": {"result": [{"symbol": "ACME"}]}})
+        reply = yahoo(asked)
+        if "/v8/finance/chart" in asked.path:
+            reply.body["chart"]["result"][0]["meta"].pop("regularMarketPrice", None)
+        return reply
+
+    server.answer = answer
+    with pytest.raises(ProviderError, match="has no price"):
+        make().quote(ACME)
+    assert make().quotes([ACME]) == {}

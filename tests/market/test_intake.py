@@ -126,14 +126,14 @@ def test_a_zip_file_gives_each_member_and_no_path_of_its_own(write, tmp_path):
 
 
 def test_files_come_in_the_order_of_their_names(write, tmp_path):
-    for name in ("b.csv", "a.csv", "c.txt"):
+    for name in ("b.csv", "a.csv", "c.xlsx"):
         write(*ROWS["1d"], name=name)
     assert [path.name for path in files_in([tmp_path])] == ["a.csv", "b.csv"]
     (tmp_path / "empty").mkdir()
     for path, said in (
         (tmp_path / "empty", "has no file of a kind that is read"),
         (tmp_path / "none.csv", "does not exist"),
-        (tmp_path / "c.txt", "is of no kind that is read"),
+        (tmp_path / "c.xlsx", "is of no kind that is read"),
     ):
         with pytest.raises(DataError, match=said):
             list(files_in([path]))

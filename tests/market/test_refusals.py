@@ -204,7 +204,9 @@ def test_a_directory_is_refused(tmp_path):
 
 
 def test_an_unknown_kind_is_refused(write):
-    with pytest.raises(DataError, match=r"is of no kind that is read; use .csv, .csv.gz, .parquet"):
+    with pytest.raises(
+        DataError, match=r"is of no kind that is read; use .csv, .csv.gz, .txt, .* .parquet"
+    ):
         read_bars(write(*GOOD, name="prices.xlsx"))
 
 

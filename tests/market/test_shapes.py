@@ -1,6 +1,7 @@
 """Files as vendors, terminals and spreadsheets write them: read rightly, or refused in a sentence."""
 
 import codecs
+import gzip
 import zipfile
 
 import numpy as np
@@ -210,6 +211,30 @@ def test_what_a_mac_puts_beside_a_file_is_not_read(tmp_path):
     (tmp_path / "folder" / "._A.csv").write_bytes(b"\x00")
     (tmp_path / "folder" / "A.csv").write_text(DAILY["plain"])
     assert [path.name for path in files_in([tmp_path / "folder"])] == ["A.csv"]
+
+
+@pytest.mark.parametrize("name", ["aapl.us.txt", "AAPL.TXT", "aapl.tsv", "aapl.txt.gz"])
+def test_text_files_are_read_whatever_they_are_called(tmp_path, name):
+    path = tmp_path / name
+    text = DAILY["tabs"].encode()
+    path.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    assert same(read_bars(path)[0]) == list(BARS)
+    (intake,) = taken_in(path, Terms(market="XNAS"))
+    assert intake.rows.names in {("AAPL.XNAS",), ("AAPL.US.XNAS",)}
+
+
+def test_a_text_that_is_no_table_is_not_taken_for_one_among_others(tmp_path):
+    """Stooq packs thousands of .txt files of prices; other archives hold a README.txt."""
+    (tmp_path / "README.txt").write_text("Prices of a desk.\nOpen to all.\n")
+    (tmp_path / "notes.txt").write_bytes(b"caf\xe9\n")
+    (tmp_path / "a.us.txt").write_text(DAILY["as a terminal"])
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("README.txt", "notes.txt", "a.us.txt"):
+            archive.write(tmp_path / name, f"data/daily/{name}")
+    assert [path.name for path in files_in([tmp_path])] == ["a.us.txt", "all.zip"]
+    assert [intake.label for intake in taken_in(tmp_path / "all.zip", Terms())] == ["a.us.txt"]
+    with pytest.raises(DataError, match=r"README\.txt has no column"):
+        list(taken_in(tmp_path / "README.txt", Terms()))  # who names it means it
 
 
 def frame():

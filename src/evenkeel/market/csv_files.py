@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from evenkeel.domain.errors import DataError, UsageError, did_you_mean
 from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
-from evenkeel.market.csv_table import read_csv
+from evenkeel.market.csv_table import KINDS, read_csv
 from evenkeel.market.history import Bound, history
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Source: TypeAlias = "One | Sequence[str | Path] | Mapping[str, One]"
     Wanted: TypeAlias = "str | Instrument | Sequence[str | Instrument] | None"
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SUFFIXES = (*KINDS, ".parquet")
 
 
 def read_bars(
@@ -44,7 +44,7 @@ def read_bars(
 ) -> list[Bars]:
     """Return the bars of one or more instruments, in the order of `source` or `instrument`.
 
-    `source` is a path to .csv, .csv.gz or .parquet (several: a list, or text with commas), a
+    `source` is a path to .csv, .txt, .tsv (or .gz of them) or .parquet (several: a list, or text with commas), a
     pandas DataFrame, a dict of these by instrument id, or `catalog:` (see `market.catalog`). Columns are found by name in any case:
     a time (or a date and a time), open, high, low, close, and volume where there is one; a symbol
     column makes several instruments. Times without a zone are UTC.
@@ -167,7 +167,7 @@ def _refuse_repeated(ids: Sequence[str]) -> None:
 
 
 def read_table(part: One) -> Table:
-    """Return a .csv, .csv.gz or .parquet file, or a DataFrame, as a table that nobody has judged.
+    """Return a file of text or Parquet, or a DataFrame, as a table that nobody has judged.
 
     Raises `DataError` when it is absent, of another kind, or cannot be read.
     """

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Column
 
+KINDS = tuple(f".{kind}{packed}" for kind in ("csv", "txt", "tsv") for packed in ("", ".gz"))
+"""How files of text end whose lines are rows."""
+
 PREAMBLE = 20
 """Lines among which the header is: an address, remarks and titles may stand before it."""
 
@@ -89,6 +92,15 @@ def read_csv(
         raise DataError(f"{path.name} is not a whole gzip file: {error}") from error
     except csv.Error as error:
         raise DataError(f"{path.name} is not CSV: {error}") from error
+
+
+def has_header(path: Path) -> bool:
+    """Tell whether the first lines of a file name what a table of bars needs."""
+    try:
+        with _open(path) as file:
+            return any(map(_is_header, islice(file, PREAMBLE)))
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error):
+        return False
 
 
 def _open(path: Path) -> TextIO:

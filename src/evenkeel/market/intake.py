@@ -21,7 +21,7 @@ import numpy as np
 from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.instrument import NO_MARKET, instrument_id
 from evenkeel.market.columns import DAY, EmptyFileError, Table
-from evenkeel.market.csv_table import Rejected, read_csv
+from evenkeel.market.csv_table import KINDS, Rejected, has_header, read_csv
 from evenkeel.market.history import bar_interval
 from evenkeel.market.seen import Seen, seen
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.bar import Column, Flags, Times
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
+SUFFIXES = (*KINDS, ".parquet", ".zip")
 SIZE_MAX = 8 * 2**30
 """Bytes that one member of a zip file may unpack to."""
 
@@ -90,7 +90,7 @@ def files_in(paths: Sequence[str | Path]) -> Iterator[Path]:
     for path in map(Path, paths):
         path = path.expanduser()  # noqa: PLW2901 - the same path, written out
         if path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.is_file() and _is_read(each))
+            found = sorted(each for each in path.rglob("*") if each.is_file() and _is_among(each))
             if not found:
                 raise DataError(f"{path} has no file of a kind that is read: {', '.join(SUFFIXES)}")
             yield from found
@@ -105,6 +105,13 @@ def files_in(paths: Sequence[str | Path]) -> Iterator[Path]:
 def _is_read(path: Path) -> bool:
     """Tell whether a file is of a kind that is read; what Macs put beside files (`._A.csv`) is not."""
     return path.name.casefold().endswith(SUFFIXES) and not path.name.startswith(".")
+
+
+def _is_among(path: Path) -> bool:
+    """Tell whether a file of many is to be read: a text may be a remark on the others."""
+    if not _is_read(path):
+        return False
+    return not re.search(r"\.txt(\.gz)?$", path.name, re.IGNORECASE) or has_header(path)
 
 
 def taken_in(
@@ -132,7 +139,8 @@ def _members(path: Path, terms: Terms) -> Iterator[Intake]:
                         f"{path.name}: {name} unpacks to more than {SIZE_MAX >> 30} GiB"
                     )
                 with _unpacked(archive, member, name) as file:
-                    yield _intake(file, terms)
+                    if _is_among(file):
+                        yield _intake(file, terms)
     except (zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path.name} is not a whole zip file: {error}") from error
 
@@ -259,7 +267,7 @@ def _instruments(table: Table, path: Path, terms: Terms) -> tuple[list[str], Tim
 
 
 def _named(path: Path, market: str) -> str:
-    stem = re.sub(r"\.(csv|csv\.gz|parquet)$", "", path.name, flags=re.IGNORECASE)
+    stem = re.sub(r"\.((csv|txt|tsv)(\.gz)?|parquet)$", "", path.name, flags=re.IGNORECASE)
     return f"{re.sub(r'[^A-Z0-9_.-]', '_', stem.upper()) or 'DATA'}.{market}"
 
 

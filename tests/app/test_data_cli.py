@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import evenkeel as ek
 from evenkeel.app.cli import main
 from evenkeel.app.data import import_files
 from evenkeel.market.catalog import Catalog
@@ -79,6 +80,41 @@ def test_actions_of_the_catalog_reach_the_backtest(here, capsys):
     )  # fmt: skip
     run = json.loads((here / "runs" / kept["run_id"] / "manifest.json").read_text())
     assert run["data"]["actions"] == str(here / "catalog" / "actions.csv")
+
+
+class Holds(ek.Strategy):
+    """Buys a hundred shares on the first day and keeps them."""
+
+    def on_bar(self):
+        if not self.position.quantity:
+            self.buy(100)
+
+
+def test_apple_is_held_over_its_split_without_a_step(here, capsys, shared_data):
+    """From 645.57 on Friday to 93.70 on Monday, seven for one: 1.6 % more, as the published
+    adjusted closes say."""
+    path = shared_data / "corporate_actions" / "wiki_2014_raw_and_adjusted.csv"
+    ask(capsys, "data", "import", str(path), "--market", "XNAS")
+    result = ek.backtest(
+        Holds(),
+        f"catalog:{here / 'catalog'}",
+        instrument="AAPL.XNAS",
+        start="2014-06-02",
+        end="2014-06-11",
+        cash=100_000,
+        costs="zero",
+        slippage="none",
+    )
+    (bought,) = result.fills.to_dict("records")
+    worth = {at.date().isoformat(): equity for at, equity in result.equity.items()}
+    paid = 100 * float(bought["price"])
+    assert worth["2014-06-06"] == pytest.approx(100_000 - paid + 100 * 645.57)
+    assert worth["2014-06-09"] == pytest.approx(100_000 - paid + 700 * 93.70)
+    position = result.positions["AAPL.XNAS"]
+    assert position.quantity == 700
+    adjusted = 88.193434867471 / 86.804445414535
+    held = worth["2014-06-09"] - (100_000 - paid)
+    assert held / (100 * 645.57) == pytest.approx(adjusted, rel=5e-5)
 
 
 def test_split_adjusted_prices_are_taken_back_to_what_was_traded(here, capsys):

@@ -30,6 +30,7 @@ from evenkeel.domain.fill import Fill
 from evenkeel.domain.order import TRANSITIONS, OrderStatus, Side
 from evenkeel.domain.tape import Tape
 from evenkeel.domain.verdict import Approved, Reason, Refused
+from evenkeel.reports.orders import REFUSED, lives
 
 S = OrderStatus
 D = Decimal
@@ -86,6 +87,7 @@ class OrderLife(RuleBasedStateMachine):
         self.known: dict[int, Known] = {}
         self.sent: list[object] = []
         self.reports: list[object] = []
+        self.records: list[object] = []
         self.fills = 0
         self.states: dict[int, OrderStatus] = {}
         # An order and those that take its place are a chain: what may fill in all is counted there.
@@ -134,6 +136,7 @@ class OrderLife(RuleBasedStateMachine):
     def send(self):
         """Put what the client decided on the line to the venue."""
         for record in self.core._outbox.take():
+            self.records.append(record)
             if isinstance(record, Refused):
                 assert record.reason is Reason.REPLACED_ORDER_NOT_WORKING
                 continue
@@ -206,7 +209,7 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: self.known)
     def nobody_knows(self, pick):
         number = self.an_order(pick)
-        self.core.process(OrderUncertain(number, AT, "silence"))
+        self.records += self.core.process(OrderUncertain(number, AT, "silence"))
         self.known[number].unknown = True
 
     # ---- the client hears ----
@@ -215,7 +218,7 @@ class OrderLife(RuleBasedStateMachine):
     @precondition(lambda self: self.reports)
     def hear(self):
         report = self.reports.pop(0)
-        self.core.process(report)
+        self.records += self.core.process(report)
         known = self.known[report.order_id]
         match report:
             case OrderAccepted():
@@ -270,6 +273,12 @@ class OrderLife(RuleBasedStateMachine):
     def every_order_is_in_the_state_of_the_model(self):
         for number, known in getattr(self, "known", {}).items():
             assert self.core.account.orders[number].status is known.status, (number, known)
+
+    @invariant()
+    def the_journal_tells_the_same_of_every_order(self):
+        for life in lives(getattr(self, "records", [])):
+            if life.status != REFUSED:
+                assert life.status == self.known[life.order.id].status.value, life
 
     @invariant()
     def every_step_is_one_that_fix_allows(self):

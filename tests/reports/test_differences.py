@@ -173,6 +173,43 @@ def test_data_of_one_instrument_explains_no_fill_of_another():
     assert by_name == {"A.XXXX": {"data"}, "B.XXXX": {"fill"}}
 
 
+def test_bars_that_differ_later_explain_nothing_before():
+    """A's bars differ, but only after all that was decided about B's."""
+    a, b = wave("A.XXXX"), wave("B.XXXX", shift=1)
+    lifted = replace(a, close=np.r_[a.close[:-1], a.close[-1] + 0.5])
+    found = explained(run(Swing(size=10), a, b), run(Swing(size=12), lifted, b))
+    assert "decision" in causes(found)
+
+
+def test_an_order_between_two_is_held_against_the_nearer():
+    """One side decided on day 30 what the other decided on days 20 and 31."""
+    made = run()
+    (order,) = [life.order for life in made.lives[:1]]
+
+    def journal(*days):
+        numbered = enumerate(days, start=1)
+        return [
+            made.started,
+            *(replace(order, id=number, created_at=day * DAY) for number, day in numbered),
+        ]
+
+    data = Data(({}, {}), ({}, {}))
+    for mine, theirs in (((30,), (20, 31)), ((20, 31), (30,))):
+        found = differences(journal(*mine), journal(*theirs), data)
+        said = {
+            tuple(told and told.order.created_at // DAY for told in (each.first, each.second))
+            for each in found
+        }
+        pairs = {(None, 20), (30, 31)}
+        assert said == (pairs if len(mine) == 1 else {pair[::-1] for pair in pairs})
+
+
+def test_a_setting_that_is_no_table_is_named_whole():
+    found = explained(run(Weighted()), run(Weighted(), cash=50_000))
+    assert causes(found)[0] == "decision"
+    assert "the runs differ in cash 100000 and 50000" in found[0].explanation
+
+
 def test_other_parameters_are_a_decision_and_named():
     found = explained(run(), run(Swing(size=12)))
     assert causes(found)[0] == "decision"
@@ -249,6 +286,20 @@ def test_a_silence_of_another_mind_is_no_restart():
     found = differences(made.records, kept, data)
     assert set(causes(found)) == {"decision"}
     assert "the runs differ in params size=10 and size=11" in found[0].explanation
+
+
+def test_a_silence_after_which_something_else_is_held_is_no_restart():
+    """It bought before it fell silent, and the other one did not."""
+    made = run()
+    low, high = flat_times(made)[3], flat_times(made)[7]
+    quiet = _between(made.records, low, high + 1)
+    number = made.moves[0].order_id
+    never_bought = [r for r in made.records if not (isinstance(r, Fill) and r.order_id == number)]
+    data = Data((made.started.tape, made.started.tape), (made.bars, made.bars))
+    found = differences(never_bought, quiet, data)
+    alone = [each for each in found if each.second is None]
+    assert len(alone) == sum(low < life.order.created_at < high for life in made.lives)
+    assert "restart" not in causes(alone)
 
 
 def test_a_late_beginning_and_a_missing_end_are_restarts():

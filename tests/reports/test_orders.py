@@ -49,6 +49,22 @@ LIVES = {
     "a fill overtaken by the cancel": ([OrderCanceled(1, T, D(10)), bought(10)], "FILLED", 10),
     "part of one, overtaken": ([OrderCanceled(1, T, D(4)), bought(4)], "CANCELED", 4),
     "nobody knows": ([OrderUncertain(1, T, "lost the line")], "UNKNOWN", 0),
+    "a cancel that is refused says nothing of an order that nobody knows of": (
+        [
+            OrderAccepted(1, T),
+            OrderUncertain(1, T, "lost the line"),
+            CancelRequested(1, T, "s"),
+            CancelRejected(1, T, "what order?"),
+        ],
+        "UNKNOWN",
+        0,
+    ),
+    "word of the order itself does": (
+        [OrderUncertain(1, T, "lost the line"), CancelRequested(1, T, "s"), bought(4)],
+        "PENDING_CANCEL",
+        4,
+    ),
+    "a refusal of what nobody asked": ([CancelRejected(1, T, "no")], "PENDING_NEW", 0),
     "a note is no news of it": ([Noted(T, "s", "hm")], "PENDING_NEW", 0),
 }
 
@@ -63,6 +79,23 @@ def test_a_replacement_works_and_the_replaced_is_off():
     old, new = order(1, quantity=10), order(2, quantity=5, replaces=1)
     found = lives([approved(old), approved(new), OrderReplaced(2, 1, T)])
     assert [life.status for life in found] == ["REPLACED", "NEW"]
+
+
+def test_a_replacement_on_its_way_is_told_of_the_old_one():
+    old, new = order(1, quantity=10), order(2, quantity=5, replaces=1)
+    found = lives([approved(old), OrderAccepted(1, T), approved(new)])
+    assert [life.status for life in found] == ["PENDING_REPLACE", "PENDING_NEW"]
+
+
+def test_what_the_replaced_order_fills_meanwhile_is_part_of_the_replacement():
+    """Five in all: three of them were the old one's, and a split makes six and ten of that."""
+    old, new = order(1, quantity=10), order(2, quantity=5, replaces=1)
+    asked = [approved(old), OrderAccepted(1, T), approved(new), bought(3)]
+    found = lives([*asked, OrderReplaced(2, 1, T, D(3)), Split(A, T, D(2), D(1))])
+    assert [(life.status, life.quantity) for life in found] == [("REPLACED", 10), ("NEW", 10)]
+    rest = fill(2, Side.BUY, 4, 5, on=1, part=2)
+    found = lives([*asked, OrderReplaced(2, 1, T, D(3)), Split(A, T, D(2), D(1)), rest])
+    assert [(life.status, life.filled) for life in found] == [("REPLACED", 3), ("FILLED", 4)]
 
 
 def test_a_rejected_replacement_leaves_the_old_one_alone():

@@ -52,11 +52,6 @@ class OrderTold:
     uncertain: bool
 
     @property
-    def filled(self) -> Decimal:
-        """What it filled."""
-        return sum((fill.quantity for fill in self.fills), ZERO)
-
-    @property
     def cost(self) -> Decimal:
         """What that cost beside its price."""
         return sum((fill.commission + fill.fees for fill in self.fills), ZERO)

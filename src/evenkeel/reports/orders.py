@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.events import Record
 
+CANCEL = 0
+"""A cancel among what was asked of the venue; a replacement is there by its number."""
+
 REFUSED = "REFUSED"
 """The status of an order that the gate did not let out: it never was on a market."""
 
@@ -50,7 +53,9 @@ class OrderLife:
 
     `quantity` is what it asked for, in units after any split that it lived through; `filled` how
     much of it was done. `why` is the reason of a refusal, rejection or cancel.
-    `refusal` is the gate's no, if that is what it said.
+    `refusal` is the gate's no, if that is what it said. `asked` is what the venue has not answered;
+    `elsewhere` is what orders that it replaces, or that replace it, have filled since it was asked
+    for: its quantity is for all of them.
     """
 
     order: Order
@@ -59,12 +64,42 @@ class OrderLife:
     filled: Decimal = ZERO
     why: str = ""
     refusal: Refused | None = None
+    asked: list[int] = field(default_factory=list)
+    elsewhere: Decimal = ZERO
+
+    @property
+    def standing(self) -> str:
+        """Its status while it lives, by what is asked of the venue and how much is filled."""
+        if CANCEL in self.asked:
+            return OrderStatus.PENDING_CANCEL.value
+        if self.asked:
+            return OrderStatus.PENDING_REPLACE.value
+        if self.filled:
+            return OrderStatus.PARTIALLY_FILLED.value
+        return OrderStatus.NEW.value
+
+    def ask(self, request: int) -> None:
+        """Note a request on its way."""
+        self.asked.append(request)
+        self._restate()
+
+    def refuse(self, request: int) -> None:
+        """Forget a request that the venue will not carry out."""
+        if request in self.asked:
+            self.asked.remove(request)
+            self._restate()
+
+    def _restate(self) -> None:
+        """Take up what is asked now. Where nobody knows, only word of the order itself helps."""
+        if OrderStatus(self.status) not in {*TERMINAL, OrderStatus.UNKNOWN}:
+            self.status = self.standing
 
 
 def lives(records: Iterable[Record | Order]) -> list[OrderLife]:
     """Return every order of the journal, in the order in which the gate saw them."""
     found: list[OrderLife] = []
     by_id: dict[int, OrderLife] = {}
+    chains: dict[int, list[OrderLife]] = {}
     fills: set[str] = set()
     lots: dict[str, Decimal] = {}
     for record in records:
@@ -79,6 +114,11 @@ def lives(records: Iterable[Record | Order]) -> list[OrderLife]:
             life = OrderLife(order, OrderStatus.PENDING_NEW.value, order.quantity)
             found.append(life)
             by_id[order.id] = life
+            if order.replaces in by_id:
+                replaced = by_id[order.replaces]
+                replaced.ask(order.id)
+                chains[order.id] = chains.setdefault(replaced.order.id, [replaced])
+                chains[order.id].append(life)
         elif isinstance(record, Refused):
             found.append(_refused(record))
         elif isinstance(record, Split | StockDividend):
@@ -86,7 +126,7 @@ def lives(records: Iterable[Record | Order]) -> list[OrderLife]:
         elif isinstance(record, Fill):
             if record.id not in fills and record.order_id in by_id:
                 fills.add(record.id)
-                _fill(by_id[record.order_id], record)
+                _fill(by_id[record.order_id], record.quantity, chains.get(record.order_id, ()))
         else:
             _event(by_id, record)
     return found
@@ -97,21 +137,27 @@ def _refused(record: Refused) -> OrderLife:
     return OrderLife(record.order, REFUSED, record.order.quantity, why=why, refusal=record)
 
 
-def _fill(life: OrderLife, fill: Fill) -> None:
-    life.filled = EXACT.add(life.filled, fill.quantity)
-    if life.filled >= life.quantity:
+def _fill(life: OrderLife, quantity: Decimal, chain: Iterable[OrderLife]) -> None:
+    life.filled = EXACT.add(life.filled, quantity)
+    for other in chain:
+        if other is not life:
+            other.elsewhere = EXACT.add(other.elsewhere, quantity)
+    if EXACT.add(life.filled, life.elsewhere) >= life.quantity:
         life.status = OrderStatus.FILLED.value
     elif OrderStatus(life.status) not in TERMINAL:
-        life.status = OrderStatus.PARTIALLY_FILLED.value
+        life.status = life.standing
 
 
 def _split(working: Iterable[OrderLife], split: Split | StockDividend, lot: Decimal) -> None:
     """Follow a split as venues do: what is left is rounded down to whole lots."""
     for life in working:
         if life.order.instrument == split.instrument and OrderStatus(life.status) not in TERMINAL:
-            left = share(life.quantity - life.filled, split.new, split.old)
+            done = EXACT.add(life.filled, life.elsewhere)
+            left = share(life.quantity - done, split.new, split.old)
             life.filled = share(life.filled, split.new, split.old)
-            life.quantity = EXACT.add(life.filled, round_down(left, lot))
+            life.elsewhere = share(life.elsewhere, split.new, split.old)
+            done = EXACT.add(life.filled, life.elsewhere)
+            life.quantity = EXACT.add(done, round_down(left, lot))
 
 
 def _event(by_id: dict[int, OrderLife], record: Record) -> None:
@@ -121,22 +167,28 @@ def _event(by_id: dict[int, OrderLife], record: Record) -> None:
         return
     if isinstance(record, OrderReplaced) and record.replaces in by_id:
         by_id[record.replaces].status = OrderStatus.REPLACED.value
+    if isinstance(record, OrderRejected) and life.order.replaces in by_id:
+        by_id[life.order.replaces].refuse(life.order.id)
     if OrderStatus(life.status) in TERMINAL:  # a word that came too late
         return
-    if isinstance(record, OrderAccepted | OrderReplaced | CancelRejected):
-        done = OrderStatus.PARTIALLY_FILLED if life.filled else OrderStatus.NEW
-        life.status = done.value
-        return
-    status = {
-        OrderRejected: OrderStatus.REJECTED,
-        OrderCanceled: OrderStatus.CANCELED,
-        OrderExpired: OrderStatus.EXPIRED,
-        OrderUncertain: OrderStatus.UNKNOWN,
-        CancelRequested: OrderStatus.PENDING_CANCEL,
-    }.get(type(record))
-    if status is not None:
-        life.status = status.value
+    if isinstance(record, CancelRequested):
+        life.ask(CANCEL)
+    elif isinstance(record, CancelRejected):
+        life.refuse(CANCEL)
+    elif isinstance(record, OrderAccepted | OrderReplaced):
+        life.status = life.standing
+    else:
+        life.status = MEANS[type(record)].value
         life.why = getattr(record, "reason", "") or life.why
+
+
+MEANS: dict[type[Record], OrderStatus] = {
+    OrderRejected: OrderStatus.REJECTED,
+    OrderCanceled: OrderStatus.CANCELED,
+    OrderExpired: OrderStatus.EXPIRED,
+    OrderUncertain: OrderStatus.UNKNOWN,
+}
+"""The status that any other word of a venue gives, whatever was asked of it."""
 
 
 def count(found: Iterable[OrderLife]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from tests.reports.story import A, D, approved, bars, day, fill, order, refused,
 
 from evenkeel.domain.bar import Finding
 from evenkeel.domain.errors import OutsideError
-from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.events import CashDividend, InterestCharged, Split
 from evenkeel.domain.order import Side
 from evenkeel.reports import charts, tearsheet
 
@@ -300,3 +300,11 @@ def test_more_fills_than_can_be_marked_are_said(monkeypatch):
 )
 def test_numbers_are_written_for_people(write, value, words):
     assert write(*value) == words
+
+
+def test_interest_is_of_the_account_and_drawn_on_no_price():
+    """A debt has no instrument."""
+    owed = InterestCharged(day(2), "USD", D(100), D(6), 1, D("0.02"))
+    made = result([approved(order(1, BUY, 10)), fill(1, BUY, 10, 10, on=1), owed], bars([10] * 4))
+    ((name, moves),) = charts.busiest(made)
+    assert (name, len(moves), len(made.moves)) == (A, 1, 2)

@@ -233,6 +233,7 @@ def test_latency_is_counted_in_bars_and_touches_no_price():
 def test_what_parts_take_adds_up():
     model = parse_slippage("bps:10+half-spread:0.02+volume-share:0.1")
     assert cost(model) == pytest.approx(0.1 + 0.02 + 0.1)
+    check_bars(model, bars())
     with pytest.raises(UsageError, match="needs volume"):
         check_bars(model, bars(volume_known=False))
     check_bars(NoSlippage(), bars(volume_known=False))

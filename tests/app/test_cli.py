@@ -370,6 +370,30 @@ def test_a_bots_limit_card_may_be_a_file_of_its_own(ask, made):
     assert body["fills"] == made["fills"]
 
 
+def test_a_bot_may_trade_in_a_currency_that_is_not_its_accounts(ask):
+    """As its backtest does, at rates of a file; and it is told which one is missing."""
+    rates = ["date,open,high,low,close,volume"]
+    rates += [f"{day},0.9,0.9,0.9,0.9,0" for day in ("2020-01-01", "2021-12-28")]
+    Path("usdeur.csv").write_text("\n".join(rates) + "\n")
+    Path("evenkeel.toml").write_text('[account]\ncurrency = "EUR"\n')
+    foreign = bot().replace('currency = "USD"', 'currency = "EUR"\nfx = { USD = "usdeur.csv" }')
+    Path("bot.toml").write_text(foreign.replace("[data]", '[data]\ncurrency = "USD"'))
+    body = json.loads(ask("paper", "bot.toml", "--replay", "--json")[1])
+    words = ("--data", "WAVE.csv", "--set", "slow=30", "--costs", "ibkr-fixed", "--json")
+    limits = "\n".join(f"{name} = {value}" for name, value in CARD.items())
+    Path("card.toml").write_text(limits)
+    words += ("--limits", "card.toml", "--fx", "USD=usdeur.csv")
+    made = json.loads(ask("backtest", CROSS, *words)[1])
+    assert body["fills"] == made["fills"] > 0
+    assert body["equity_end"] == made["equity_end"]
+    assert ask("parity", body["run_id"])[0] == 0
+    Path("bot.toml").write_text(foreign.replace("[data]", '[data]\ncurrency = "CHF"'))
+    code, _, err = ask("paper", "bot.toml", "--replay")
+    assert code == 2
+    assert "trades in CHF and the account is in EUR" in err
+    assert "(in a bot's file: account.fx)" in err
+
+
 def test_splits_happen_on_paper_too(ask):
     Path("bot.toml").write_text(bot())
     Path("actions.csv").write_text("date,symbol,kind,value\n2020-06-01,WAVE,split,2\n")

@@ -87,6 +87,26 @@ def test_a_bot_on_the_files_of_today_is_recorded_and_lived_again(ask):
     assert "--replay" in err
 
 
+def test_a_bot_on_air_may_trade_in_a_currency_that_is_not_its_accounts(ask):
+    """The rates are in the first record, so that the day can be lived again."""
+    rows = [f"{day},{price},{price + 1},{price - 1},{price},1000" for day, price in days()]
+    Path("WAVE.csv").write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
+    bot(
+        'paths = ["WAVE.csv"]\ninstruments = ["WAVE"]\nproviders = ["files"]\n'
+        'interval = "1d"\nwarm_up = 50\ncurrency = "CHF"'
+    )
+    text = Path("bot.toml").read_text()
+    Path("bot.toml").write_text(text.replace("[strategy]", "fx = { CHF = 1.25 }\n[strategy]"))
+    code, out, err = ask("paper", "bot.toml", "--until", soon(), "--json")
+    assert code == 0, err
+    made = json.loads(out)
+    started = Path(made["journal"]["path"]).read_text().splitlines()[0]
+    assert '"fx:CHF":"1.25"' in started
+    assert '"currency":"CHF"' in started
+    code, out, err = ask("paper", "bot.toml", "--replay", made["recording"], "--json")
+    assert code == 0, err
+
+
 def test_a_bot_on_alpha_vantage_takes_its_key_from_the_vault_and_its_budget_from_disk(
     ask, monkeypatch
 ):

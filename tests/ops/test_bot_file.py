@@ -90,7 +90,23 @@ def test_one_path_needs_no_list(bot, tmp_path):
     assert found.data_paths == (tmp_path / "spy.csv",)
 
 
+def test_other_currencies_may_be_named(bot, tmp_path):
+    """Numbers are taken as they are written; a file is one beside the bot's own."""
+    rates = 'currency = "USD"\nfx = { EUR = 1.0853, JPY = 0.0064, GBP = "gbpusd.csv" }'
+    found = load_bot(bot('currency = "USD"', rates))
+    assert found.fx == {"EUR": "1.0853", "JPY": "0.0064", "GBP": tmp_path / "gbpusd.csv"}
+    assert load_bot(bot('stamp = "end"', 'currency = "EUR"')).traded_in == "EUR"
+    assert load_bot(bot("costs =", 'fx_costs = "bps:3"\ncosts =')).fx_costs == "bps:3"
+    silent = load_bot(bot())
+    assert (silent.fx, silent.traded_in, silent.fx_costs) == ({}, "USD", "zero")
+
+
 REFUSED = [
+    *(
+        ('currency = "USD"', f'currency = "USD"\nfx = {wrong}', r":8: account\.fx must be a table")
+        for wrong in ("1.1", "{ EUR = 0 }", "{ EUR = true }", '{ EUR = "" }', "{ euro = 1.1 }")
+    ),
+    ('stamp = "end"', 'currency = "$"', r":21: data\.currency must be three capitals"),
     ('mode = "paper"', 'mode = "papr"', r':3: bot\.mode must be "paper" or "live", was .papr'),
     ('mode = "paper"', "mode = 5", r":3: bot\.mode must be"),
     ('name = "trend"', 'name = "../x"', r":2: bot\.name must be letters, digits"),

@@ -154,8 +154,8 @@ def request(
         if traded_in != currency and traded_in not in rates:
             raise UsageError(
                 f"{history.instrument.id} trades in {traded_in} and the account is in {currency}; "
-                f"give the rate with --fx {traded_in}=RATE (or a file of prices), or open the "
-                "account in that currency"
+                f"give the rate with --fx {traded_in}=RATE or a file of prices (in a bot's file: "
+                "account.fx), or open the account in that currency"
             )
     if touch not in {None, "at", "through"}:
         raise UsageError(f"touch must be 'at' or 'through', was {touch!r}")
@@ -189,7 +189,7 @@ def _fx_costs(written: str | None, *, rates: Mapping[str, str]) -> CostModel:
     tariff = parse_costs(written)
     if not isinstance(tariff, Zero | BasisPoints | PerOrder):
         raise UsageError(f"fx costs can be zero, bps:3 or per-order:2, not {written!r}")
-    if not rates:
+    if not rates and tariff != Zero():
         raise UsageError(
             f"fx costs {written!r} are for runs with rates; give one with --fx EUR=1.08"
         )

@@ -1,16 +1,17 @@
 """One TOML file per bot: complete, or refused with file and line.
 
     [bot]        name = "trend"   mode = "paper"
-    [account]    cash = 100000    currency = "USD"
+    [account]    cash = 100000    currency = "EUR"    fx = { USD = 0.9214, GBP = "gbpeur.csv" }
     [strategy]   path = "trend.py:Trend"   params = { fast = 10 }   engine = "evenkeel"
     [limits]     every field of a limit card, or   file = "limits.toml"
-    [data]       paths = ["spy.csv"]   instruments = ["SPY.ARCX"]   stamp = "start"
+    [data]       paths = ["spy.csv"]   instruments = ["SPY.ARCX"]   stamp = "start"   currency = "USD"
                  providers = ["yahoo", "alpha_vantage"]   interval = "1m"   warm_up = 300
     [execution]  costs = "ibkr-fixed"  slippage = "bps:1"
-                 interest = "6"        borrow = "0.5"    margin = "reg-t"
+                 interest = "6"        borrow = "0.5"    margin = "reg-t"    fx_costs = "bps:3"
 
-Relative paths start at the bot's file. Only `params`, `engine`, `stamp` and what loans cost (then: as
-the tariff has it) may be left out; `paths` where there are `providers`, and all about them where not.
+Relative paths start at the bot's file. Only `params`, `engine`, `stamp`, what loans cost (then: as the
+tariff has it) and all about other currencies may be left out (`data.currency` is the account's, then);
+`paths` where there are `providers`, and all about them where not.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 
 KNOWN: dict[str, tuple[str, ...]] = {
     "bot": ("name", "mode"),
-    "account": ("cash", "currency"),
+    "account": ("cash", "currency", "fx"),
     "strategy": ("path", "params", "engine"),
     "limits": (),  # the limit card has its own law, in the room of risk
-    "data": ("paths", "instruments", "stamp", "providers", "interval", "warm_up"),
-    "execution": ("costs", "slippage", "interest", "borrow", "margin"),
+    "data": ("paths", "instruments", "stamp", "currency", "providers", "interval", "warm_up"),
+    "execution": ("costs", "slippage", "interest", "borrow", "margin", "fx_costs"),
 }
 """The tables of a bot's file and their keys; no keys where any may stand."""
 
@@ -45,11 +46,13 @@ ENGINES = ("evenkeel", "backtrader")
 PROVIDERS = ("yahoo", "alpha_vantage", "files")
 """Who can be asked for live prices; `files` are the bot's own."""
 
+CURRENCY = "three capitals such as USD"
+
 OPTIONAL = frozenset(
     (
-        *("strategy.params", "strategy.engine", "data.stamp"),
+        *("account.fx", "strategy.params", "strategy.engine", "data.stamp", "data.currency"),
         *("data.paths", "data.providers", "data.interval", "data.warm_up"),
-        *("execution.interest", "execution.borrow", "execution.margin"),
+        *("execution.interest", "execution.borrow", "execution.margin", "execution.fx_costs"),
     )
 )
 
@@ -61,6 +64,8 @@ class BotFile:
     `strategy` is `path.py:Class` or `package.module:Class`, written for `engine`. `limits` is a limit card as text (see
     `Limits.from_text`) or the path of one. `data_paths`, `instruments` and `providers` are in the
     file's order. A run on live prices has bars of `interval` and begins with `warm_up` of them.
+    `traded_in` is the currency of the instruments; `fx` is what a unit of a currency is worth in the
+    account's own: a number as text, or a file of prices.
     """
 
     path: Path
@@ -68,6 +73,7 @@ class BotFile:
     mode: Literal["paper", "live"]
     cash: Decimal
     currency: str
+    fx: dict[str, str | Path]
     strategy: str
     params: dict[str, Any]
     engine: Literal["evenkeel", "backtrader"]
@@ -75,6 +81,7 @@ class BotFile:
     data_paths: tuple[Path, ...]
     instruments: tuple[str, ...]
     stamp: Literal["start", "end"]
+    traded_in: str
     providers: tuple[str, ...]
     interval: str
     warm_up: int
@@ -83,6 +90,7 @@ class BotFile:
     interest: str
     borrow: str
     margin: str
+    fx_costs: str
 
 
 def load_bot(path: str | Path) -> BotFile:
@@ -97,7 +105,8 @@ def load_bot(path: str | Path) -> BotFile:
         name=take("bot.name", "letters, digits, - and _", _named),
         mode=take("bot.mode", '"paper" or "live"', _one_of("paper", "live")),
         cash=take("account.cash", "a number above 0", _money),
-        currency=take("account.currency", "three capitals such as USD", _currency),
+        currency=take("account.currency", CURRENCY, _currency),
+        fx=take("account.fx", 'a table such as { EUR = 1.0853, GBP = "gbpusd.csv" }', take.fx, {}),
         strategy=take("strategy.path", "path.py:Class or package.module:Class", take.strategy),
         params=take("strategy.params", "a table of values", _table, {}),
         engine=take("strategy.engine", '"evenkeel" or "backtrader"', _one_of(*ENGINES), ENGINES[0]),
@@ -105,6 +114,7 @@ def load_bot(path: str | Path) -> BotFile:
         data_paths=take("data.paths", "a list of files", take.paths, ()),
         instruments=take("data.instruments", 'a list such as ["SPY.ARCX"]', take.instruments),
         stamp=take("data.stamp", '"start" or "end"', _one_of("start", "end"), "start"),
+        traded_in=take("data.currency", CURRENCY, _currency, file.table("account")["currency"]),
         providers=take("data.providers", f"a list of {', '.join(PROVIDERS)}", _providers, ()),
         interval=take("data.interval", "such as 1m, 1h or 1d", _text, "1d"),
         warm_up=take("data.warm_up", "a whole number from 2", _count, 300),
@@ -113,6 +123,7 @@ def load_bot(path: str | Path) -> BotFile:
         interest=take("execution.interest", "percent a year as text", _text, "tariff"),
         borrow=take("execution.borrow", "percent a year as text", _text, "tariff"),
         margin=take("execution.margin", "reg-t or none", _text, "tariff"),
+        fx_costs=take("execution.fx_costs", "zero, bps:N or per-order:N", _text, "zero"),
     )
 
 
@@ -155,6 +166,19 @@ class _Reader:
             return None
         where, _, name = value.rpartition(":")
         return f"{self.folder / where}:{name}" if where.endswith(".py") else value
+
+    def fx(self, value: object) -> dict[str, str | Path] | None:
+        if not isinstance(value, dict) or not all(map(_currency, value)):
+            return None
+        rates = {currency: self._rate(rate) for currency, rate in value.items()}
+        known = {currency: rate for currency, rate in rates.items() if rate is not None}
+        return known if len(known) == len(rates) else None
+
+    def _rate(self, value: object) -> str | Path | None:
+        if isinstance(value, str) and value:
+            return self.folder / value
+        number = _money(value)
+        return None if number is None else str(number)
 
     def limits(self) -> dict[str, str] | Path:
         card = self.file.table("limits")

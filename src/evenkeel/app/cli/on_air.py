@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evenkeel.app.backtest import rates_of
 from evenkeel.app.checkpoints import checkpoints_of
-from evenkeel.app.cli.on_paper import SUFFIX, wishes
+from evenkeel.app.cli.on_paper import SUFFIX, instruments, wishes
 from evenkeel.app.live_prices import trade_live
 from evenkeel.app.providers import providers
 from evenkeel.app.quarantine import quarantine
@@ -42,8 +43,8 @@ def trade(
 ) -> Result:
     """Trade a bot on live prices, or on the recording of such a day."""
     database = settings.paths.database
-    instruments = [Instrument(name, currency=bot.currency) for name in bot.instruments]
-    told = _told(instruments, actions)
+    wanted = instruments(bot)
+    told = _told(wanted, actions)
     if day is not None:
         lived = _changed(
             replayed(day), lambda first: replace(first, actions=(*first.actions, *told))
@@ -59,7 +60,7 @@ def trade(
     with providers(bot.providers, settings, files=_files(bot)) as source:
         poller = Poller(
             source,
-            instruments,
+            wanted,
             bot.interval,
             SYSTEM_CLOCK,
             warm_up=bot.warm_up,
@@ -120,12 +121,15 @@ def _changed(updates: Iterator[Update], change: Callable[[Update], Update]) -> I
 
 
 def _want(bot: BotFile, recording: str) -> Callable[[list[Bars], list[CorporateAction]], Request]:
+    rates = {currency: rates_of(rate) for currency, rate in bot.fx.items()}
+
     def want(bars: list[Bars], actions: list[CorporateAction]) -> Request:
         return request(
             load_strategy(bot.strategy, bot.params, engine=bot.engine),
             bars,
             actions=actions,
             data={"sources": [], "recording": recording, "instruments": list(bot.instruments)},
+            fx=rates,
             **wishes(bot),
         )
 

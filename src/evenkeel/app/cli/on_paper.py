@@ -17,6 +17,7 @@ from evenkeel.app.quarantine import apart, quarantine
 from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import ConfigError, UsageError
+from evenkeel.domain.instrument import Instrument
 from evenkeel.ops.bot_file import load_bot
 from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import load_settings
@@ -67,15 +68,21 @@ def _plan(bot: BotFile, replay: str, actions: str | None) -> Request:
     return plan(
         load_strategy(bot.strategy, bot.params, engine=bot.engine),
         _sources(bot, replay),
-        instrument=list(bot.instruments),
+        instrument=instruments(bot),
         stamp=bot.stamp,
         actions=actions if actions is not None else (),
+        fx=bot.fx,
         **wishes(bot),
     )
 
 
+def instruments(bot: BotFile) -> list[Instrument]:
+    """Return what a bot trades, in the currency that its file says."""
+    return [Instrument(name, currency=bot.traded_in) for name in bot.instruments]
+
+
 def wishes(bot: BotFile) -> dict[str, Any]:
-    """Return what a bot's file says of account, costs and limits, as `setup.request` takes it."""
+    """Return what a bot's file says of money, costs and limits, as `setup.request` takes it."""
     limits = bot.limits
     return {
         "cash": bot.cash,
@@ -85,6 +92,7 @@ def wishes(bot: BotFile) -> dict[str, Any]:
         "interest": bot.interest,
         "borrow": bot.borrow,
         "margin": bot.margin,
+        "fx_costs": bot.fx_costs,
         "limits": load_limits(limits) if isinstance(limits, Path) else Limits.from_text(limits),
     }
 

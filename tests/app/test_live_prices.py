@@ -72,6 +72,7 @@ def lines(result):
 
 
 def updates(provider, clock, count, *instruments):
+    """The histories, a minute each, and every quarter of an hour what companies did."""
     poller = Poller(provider, instruments or (A, B), "1m", clock, warm_up=60)
     return islice(poller.updates(), count)
 
@@ -96,7 +97,7 @@ def test_a_recorded_day_lived_again_gives_the_same_journal(market, clock, tmp_pa
 
 
 def test_what_came_before_is_learnt_from_and_not_traded_on(market, clock, tmp_path):
-    result = trade_live(updates(market, clock, 30, A), want(cross), f"sqlite:///{tmp_path}/p.db")
+    result = trade_live(updates(market, clock, 31, A), want(cross), f"sqlite:///{tmp_path}/p.db")
     started, *between, ended = result.records
     assert isinstance(started, RunStarted)
     assert started.at == ns("2024-01-30T15:00")
@@ -235,6 +236,28 @@ def over_night(market, clock, count, *instruments):
     return updates(market, clock, count, *(instruments or (A,)))
 
 
+def test_a_split_that_is_listed_late_is_applied_when_it_is_known(market, clock, tmp_path):
+    """Nobody says for ten minutes why the price is a half: until then nothing is done about it."""
+    listed = Split(A.id, EX, Decimal(2))
+    market.listed = [listed]
+    answers = market.actions
+
+    def late(instrument, start, end):
+        found = answers(instrument, start, end)
+        return found if clock.now > ns("2024-01-30T14:41") else replace(found, value=())
+
+    market.actions = late
+    result = trade_live(
+        over_night(market, clock, 30), want(Holder), f"sqlite:///{tmp_path / 'p.db'}"
+    )
+    assert [each for each in result.records if isinstance(each, Split)] == [listed]
+    fills = [each.quantity for each in result.records if isinstance(each, Fill)]
+    assert fills == [10]  # and none at 60 of what wanted 70
+    assert result.positions[A.id].quantity == 20
+    assert len(result.bars[A.id]) == 29  # the history has no hole
+    assert verify(tmp_path / "p.db").ok
+
+
 @pytest.mark.parametrize("adjustment", [Adjustment.AS_TRADED, Adjustment.SPLIT])
 def test_a_split_over_night_is_applied_to_lots_and_working_orders(
     adjustment, market, clock, tmp_path
@@ -364,7 +387,7 @@ def test_the_real_yfinance_polled_on_loopback_is_traded_recorded_and_lived_again
     day = tmp_path / "day.recording"
     with Loopback(answer) as server:
         provider = Yahoo(Manners("yahoo", budget, clock), clock, session=session_to(server.port))
-        live = recorded(updates(Failover([provider]), clock, 25, acme), day)
+        live = recorded(updates(Failover([provider]), clock, 26, acme), day)
         first = trade_live(live, want(cross), f"sqlite:///{tmp_path / 'first.db'}")
         provider.close()
     budget.close()

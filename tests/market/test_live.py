@@ -219,8 +219,10 @@ def asked_at(market):
 def test_actions_are_asked_for_at_the_start_with_the_first_bar_and_every_quarter_of_an_hour(
     market, clock
 ):
-    lived(islice(poller(market, clock, A).updates(), 40))
+    updates = list(islice(poller(market, clock, A).updates(), 42))
     assert asked_at(market) == [0, 0, 15, 30]
+    alone = [update for update in updates[1:] if update.actions and not update.answers]
+    assert len(alone) == 2  # no bar waits but the first of the day
 
 
 def test_actions_are_asked_for_with_the_first_bar_of_a_day(market, clock):
@@ -281,7 +283,7 @@ def test_a_history_goes_on_over_a_split_as_it_was_traded(market, clock, adjustme
 
     if listed_late:
         market.actions = late
-    histories = lived(islice(poller(market, clock, A).updates(), 40))
+    histories = lived(islice(poller(market, clock, A).updates(), 42))
     (bars,) = histories.bars()
     began = bars.closed_at - MINUTE
     true = np.array([close_of(A.id, at) for at in began.tolist()])
@@ -290,6 +292,36 @@ def test_a_history_goes_on_over_a_split_as_it_was_traded(market, clock, adjustme
     assert began[-1] == ns("2024-01-30T15:03")
     assert histories.news() == market.listed
     assert histories.news() == []
+
+
+def test_a_fall_that_is_no_split_is_traded_on_some_minutes_late(market, clock):
+    """Apple opened at half of its last close on 2000-09-29, and that was the price."""
+    clock.now = ns("2024-01-29T20:58:30")
+    market.listed = [Split(A.id, EX, Decimal(2))]
+    market.actions = lambda *_: Answer((), market._origin())
+    told, ends = [], []
+    histories = Histories(told.append)
+    for update in islice(poller(market, clock, A).updates(), 28):
+        histories.take(update)
+        ends.append(str(np.datetime64(int(histories.bars()[0].closed_at[-1]), "ns"))[11:16])
+    held = 19 + 1  # the minutes from 14:31 to 14:49, and what companies did in between
+    assert ends == [
+        "20:58",
+        "20:59",
+        "21:00",
+        *["21:00"] * held,
+        *(["14:50", "14:51", "14:52", "14:53", "14:54"]),
+    ]
+    assert "opens at 0.5" in told[0]
+    assert told[0].endswith("it waits for one until 20 minutes after the open")
+    assert histories.news() == []
+
+
+def test_a_quiet_night_and_a_market_that_never_closes_wait_for_nothing(market, clock):
+    clock.now = ns("2024-01-29T20:58:30")
+    histories = lived(islice(poller(market, clock, A).updates(), 5), told := [])
+    assert histories.bars()[0].closed_at[-1] == ns("2024-01-30T14:32")
+    assert told == []
 
 
 def test_what_a_history_has_behind_it_is_no_news_but_a_split_that_it_was_not_divided_by(

@@ -59,6 +59,12 @@ AT_ONCE = 4
 ACTIONS_SECONDS = 900
 """How long it is not asked again what companies did: a split may be listed after the day's open."""
 
+STEP = 1.4
+"""What a share opens at, times or divided by its last close, that may well be a split …"""
+
+LISTED_WITHIN = 1_200 * SECOND
+"""… for as long after the open as it may take a source to list it; less than `ASKED_BACK` minutes."""
+
 T = TypeVar("T")
 ActionsAnswer: TypeAlias = "Answer[tuple[CorporateAction, ...]]"
 
@@ -166,6 +172,8 @@ class Poller:
             self._clock.sleep((due - now) / SECOND + self._grace)
             pause = PAUSE_SECONDS
             yield self.round(due)
+            if (news := self.news(self._closing_at(due), due)) is not None:
+                yield news
 
     def histories(self) -> Update:
         """Ask for as much history as was wanted; `ProviderError` when one instrument has none."""
@@ -175,18 +183,16 @@ class Poller:
             start = now - _span(each, self._interval, self._warm_up)
             answers.append(self._provider.bars(each, self._interval, start, now + DAY))
         self._remember(answers)
-        actions, failures = self.actions(self._instruments, now)
+        found = self.with_actions(Update(0, 0, tuple(answers)), self._instruments, now)
         self._heard.clear()  # the first round may be the one in which today's are listed
-        return Update(self._clock.now_ns(), 0, tuple(answers), failures, actions)
+        return replace(found, at=self._clock.now_ns())
 
     def round(self, due: int) -> Update:
         """Ask about every instrument whose bar closed at `due`, again while one is not there.
 
         Nobody waits for those that did not have their bar in the round before either.
         """
-        wanted = [
-            each for each in self._instruments if next_close(each, self._interval, due - 1) == due
-        ]
+        wanted = self._closing_at(due)
         answers: dict[str, Answer[Fetched]] = {}
         failures: dict[str, str] = {}
         waiting = wanted
@@ -203,42 +209,54 @@ class Poller:
         self._missing = {
             name: since for name, since in self._missing.items() if name not in here
         } | {each.id: due for each in lacking}
-        update = self._update(due, answers, failures)
-        # After the bars: a split that these are divided by is among the actions then.
-        actions, failed = self.actions(wanted, due)
-        return replace(update, actions=actions, failures=(*update.failures, *failed))
+        return self.with_actions(self._update(due, answers, failures), wanted, due)
 
-    def actions(
-        self, instruments: Sequence[Instrument], due: int
-    ) -> tuple[tuple[ActionsAnswer, ...], tuple[str, ...]]:
-        """Ask what companies did since the histories began; answers, and in words what failed.
+    def with_actions(self, update: Update, instruments: Sequence[Instrument], due: int) -> Update:
+        """Return an update with what companies did, of those about whom it was not asked today.
 
-        With the first bar (of those that close at `due`) of every day, and once in a while.
+        They must be heard before their bars that close at `due` are traded on; and asked about
+        after these came: a split by which they are divided is among the answers then.
         """
-        now = self._clock.now_ns()
-        nobody = -1, 0
-        wanted = [
+        first = [
             each
             for each in instruments
-            if each.id in self._begun
-            and (
-                self._heard.get(each.id, nobody)[0] != ex_day(due, each.mic)
-                or self._heard[each.id][1] <= now
-            )
+            if self._heard.get(each.id, (-1, 0))[0] != ex_day(due, each.mic)
         ]
+        return self._asked_actions(update, first, due)
+
+    def news(self, instruments: Sequence[Instrument], due: int) -> Update | None:
+        """Ask again what companies did whose bars closed at `due`; None while it is too early.
+
+        No bar waits for this.
+        """
+        now = self._clock.now_ns()
+        again = [
+            each
+            for each in instruments
+            if each.id in self._heard and self._heard[each.id][1] <= now
+        ]
+        return self._asked_actions(Update(now, 0, ()), again, due) if again else None
+
+    def _asked_actions(self, update: Update, instruments: Sequence[Instrument], due: int) -> Update:
         end = due + interval_ns(self._interval)
         answers, failures = [], []
         for instrument, answer in _asked_at_once(
-            wanted, lambda each: self._provider.actions(each, self._begun[each.id], end)
+            [each for each in instruments if each.id in self._begun],
+            lambda each: self._provider.actions(each, self._begun[each.id], end),
         ):
             failed = _failed(answer)
             if failed:
                 failures.append(f"splits and dividends of {instrument.id}: {failed}")
             elif isinstance(answer, Answer):
                 answers.append(answer)
-            again_at = now + ACTIONS_SECONDS * SECOND
+            again_at = self._clock.now_ns() + ACTIONS_SECONDS * SECOND
             self._heard[instrument.id] = ex_day(due, instrument.mic), again_at
-        return tuple(answers), tuple(failures)
+        return replace(update, actions=tuple(answers), failures=(*update.failures, *failures))
+
+    def _closing_at(self, due: int) -> list[Instrument]:
+        return [
+            each for each in self._instruments if next_close(each, self._interval, due - 1) == due
+        ]
 
     def _late_round(self) -> Update:
         """Ask those again who did not have the bar that was due; it makes no round of its own."""
@@ -346,8 +364,10 @@ def streamed(stream: Stream, poller: Poller, clock: Clock) -> Iterator[Update]:
             yield poller.histories()
         else:
             now = clock.now_ns()
-            actions, failures = poller.actions([event.value.instrument], now)
-            yield Update(now, 0, (event,), failures, actions)
+            about = [event.value.instrument]
+            yield poller.with_actions(Update(now, 0, (event,)), about, now)
+            if (news := poller.news(about, now)) is not None:
+                yield news
 
 
 # ---- what it makes ----
@@ -389,7 +409,7 @@ class Histories:
             self._trouble(failure)
         for told in update.actions:
             self._actions.take(told)
-        grown = [self._take(answer) for answer in update.answers]
+        grown = [self._take(answer, update.at) for answer in update.answers]
         if update.due:
             self._watch(update)
         return any(grown)
@@ -414,7 +434,7 @@ class Histories:
         lengths = [interval_ns(each.interval) for each in self._known.values()]
         return update.at - STALE_ROUNDS * max(lengths)
 
-    def _take(self, answer: Answer[Fetched]) -> bool:
+    def _take(self, answer: Answer[Fetched], at: int) -> bool:
         found = answer.value
         name = found.instrument.id
         if answer.origin.stale:
@@ -424,8 +444,10 @@ class Histories:
         known = self._known.get(name)
         try:
             whole = found if known is None else self._joined(known, found)
-            if known is not None and len(whole) == len(known):
-                return False
+            if known is not None:
+                if len(whole) == len(known):
+                    return False
+                self._refuse_unexplained(known, whole, at)
             self._bars[name] = judged(whole)
         except DataError as error:
             self._trouble(str(error))
@@ -455,6 +477,27 @@ class Histories:
             except JoinRefusedError:
                 pass
         return joined(known, _at_the_end(known, found))
+
+    def _refuse_unexplained(self, known: Fetched, whole: Fetched, at: int) -> None:
+        """Raise `DataError` while a step over night may be a split that nobody has listed yet.
+
+        Afterwards it is what it looks like: a true fall is traded on, some minutes late.
+        """
+        name, mic, table = whole.instrument.id, whole.instrument.mic, whole.table
+        before, began = (int(table.wall[len(known) - back]) for back in (1, 0))
+        if mic == NO_MARKET or at - began > LISTED_WITHIN:
+            return
+        if ex_day(before, mic) == ex_day(began, mic):
+            return
+        step = float(table.prices["open"][len(known)] / table.prices["close"][len(known) - 1])
+        for split in self._actions.all:
+            if isinstance(split, Split | StockDividend) and split.instrument == name:
+                step *= float(split.new / split.old) if before < split.at <= began else 1
+        if not 1 / STEP < step < STEP:
+            raise DataError(
+                f"{name} opens at {step:.3g} of its last close and nobody has listed a split; it "
+                f"waits for one until {LISTED_WITHIN // (60 * SECOND)} minutes after the open"
+            )
 
     def _watch(self, update: Update) -> None:
         """Count who did not have the bar that was due, and say when that becomes too often."""

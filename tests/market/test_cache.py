@@ -18,6 +18,7 @@ from tests.fakes.minute_market import MinuteMarket
 from tests.fakes.yahoo_server import yahoo
 from tests.fakes.yahoo_session import fresh_yfinance, session_to
 
+from evenkeel.domain.errors import ConfigError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument
 from evenkeel.market.budget import Budget
@@ -447,3 +448,8 @@ def test_only_answers_are_written_as_such():
     origin = Origin(source="acme", fetched_at=0, currency="USD")
     with pytest.raises(TypeError, match="no provider answers with a str"):
         encode(Answer("prices", origin))
+
+
+def test_an_address_that_is_none_is_refused(clock):
+    with pytest.raises(ConfigError, match="must be an address such as redis://"):
+        RedisCache("127.0.0.1:6379", clock)

@@ -641,3 +641,13 @@ def test_a_sheet_of_two_keeps_them_apart():
     other.scale(slice(None), 3.0)
     assert judge(sheet(together([one.rows(), other.rows()]), DAY, now=NOW)) == []
     assert replace(sheet(one.rows(), DAY), now=0).now == 0
+
+
+def test_a_sheet_of_two_markets_asks_each_its_own_calendar():
+    """July 4 is a holiday in New York and a session in London."""
+    ts = np.array([ns(day) for day in ("2014-07-03", "2014-07-04", "2014-07-07")])
+    parts = [Bed(f"A.{mic}", ts, DAY).rows() for mic in ("XNYS", "XLON")]
+    found = judge(sheet(together(parts), DAY, now=NOW))
+    assert [(each.finding.code, each.finding.instrument) for each in found] == [
+        ("closed-day", "A.XNYS")
+    ]

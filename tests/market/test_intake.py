@@ -160,3 +160,13 @@ def test_a_header_with_too_few_names_is_told(write):
     assert [each.law for each in intake.rejected] == [
         "the header names 6 fields of 8; the last have no name"
     ]
+
+
+def test_a_time_that_the_header_forgot_is_found_behind_the_date(write):
+    rows = [f"2024-01-02,09:{minute:02},1,2,0.5,1,5" for minute in (30, 31, 32)]
+    (intake,) = taken(write(*rows))
+    assert intake.interval == "1m"
+    assert set(text(intake.rows.ts)) == {f"2024-01-02T09:{minute}" for minute in (30, 31, 32)}
+    assert intake.rejected[0].law.startswith(
+        "the header names 6 fields of 7; read as ['date', 'time'"
+    )

@@ -512,3 +512,42 @@ def test_the_close_ends_the_day(market, clock):
     (bars,) = histories.bars()
     assert bars.closed_at[-1] == CLOSE
     assert np.count_nonzero(bars.closed_at > OPEN) == 390
+
+
+def test_days_are_asked_for_far_enough_back(clock):
+    """Of 365 days about 252 are sessions."""
+    asked = []
+
+    class Days:
+        name = "days"
+
+        def bars(self, instrument, interval, start, end):
+            asked.append((clock.now - start) // (24 * 60 * MINUTE))
+            raise ProviderError("days", Failure.SERVER, "no")
+
+    with pytest.raises(ProviderError):
+        Poller(Days(), (A,), "1d", clock, warm_up=252).histories()
+    assert 365 <= asked[0] <= 450
+
+
+def test_a_stream_hears_again_what_companies_did(market, clock):
+    def bar():
+        clock.advance(600)
+        return market.bars(A, "1m", clock.now - 700 * 10**9, clock.now)
+
+    updates = list(streamed(Feed(bar, bar, bar), poller(market, clock, A), clock))
+    assert asked_at(market) == [0, 10, 30]
+    assert [bool(update.actions) for update in updates] == [True, True, False, False, True]
+
+
+def test_a_source_that_lists_a_split_before_it_divides_by_it_is_read_as_it_is(market, clock):
+    clock.now = ns("2024-01-29T20:57:30")
+    market.listed = [Split(A.id, EX, Decimal(4))]
+    as_traded = market._origin
+    market._origin = lambda: replace(as_traded(), adjustment=Adjustment.SPLIT)
+    histories = lived(islice(poller(market, clock, A).updates(), 8))
+    (bars,) = histories.bars()
+    before = bars.closed_at <= EX
+    assert bars.close[before].min() > 90
+    assert bars.close[~before].max() < 40
+    assert bars.closed_at[-1] == ns("2024-01-30T14:34")

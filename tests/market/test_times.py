@@ -260,3 +260,9 @@ def test_an_intraday_day_is_the_exchanges_own(write):
 def test_what_lies_outside_is_not_judged(write):
     path = write(*rows(*WEEK), "2024-01-09,0,0,0,0,0")
     assert len(closed(path, end="2024-01-08")) == 8
+
+
+def test_a_count_that_leads_beyond_every_calendar_is_refused():
+    """Ten thousand million seconds and more: the year 4000 is no market data."""
+    with pytest.raises(BadCellError, match="must be in the years 1800 to 2199"):
+        times(["64060588800", "64060588860"], "time")

@@ -179,14 +179,14 @@ def test_an_import_sets_the_odd_line_aside_and_takes_the_rest(tmp_path, shape):
 
 
 @pytest.mark.parametrize("shape", ["decimal commas", "volumes in millions", "months in letters"])
-def test_an_import_says_why_no_row_could_be_read(tmp_path, shape):
+def test_an_import_refuses_a_file_of_which_no_row_can_be_read(tmp_path, shape):
+    text, said = REFUSED[shape]
     path = tmp_path / "prices.csv"
-    path.write_text(REFUSED[shape][0])
-    (intake,) = taken_in(path, Terms())
-    assert intake.rows is None
-    (note,) = intake.notes.values()
-    assert note.startswith("prices.csv has 3 rows and none could be read; the first: ")
-    assert len(intake.rejected) == 3
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        list(taken_in(path, Terms()))
+    assert str(caught.value).startswith("prices.csv: none of its 3 rows can be read; the first: ")
+    assert said.removeprefix("line 2: ") in str(caught.value)
 
 
 def test_shares_below_each_other_are_told_apart_by_their_names(tmp_path):

@@ -80,7 +80,7 @@ class Table:
 
 
 class EmptyFileError(DataError):
-    """A file in which there is nothing, or a header and no row that could be read."""
+    """A file in which there is nothing, or a header and no row."""
 
 
 class BadCellError(ValueError):

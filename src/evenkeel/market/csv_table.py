@@ -144,8 +144,8 @@ def _read_leniently(
     if refused:
         rejected.extend(_rejected(path, refused))
     if refused and not columns.count:
-        raise EmptyFileError(
-            f"{path.name} has {row} rows and none could be read; the first: {refused[min(refused)]}"
+        raise DataError(
+            f"{path.name}: none of its {row} rows can be read; the first: {refused[min(refused)]}"
         )
     kept = np.delete(np.arange(row), list(refused))
     try:

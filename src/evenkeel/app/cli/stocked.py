@@ -138,7 +138,8 @@ def _import_lines(found: Imported) -> list[str]:
     ]
     lines = pairs(rows)
     for each in found.remarks[:REMARKS]:
-        lines += [f"  {each['file']}: {told['message']}" for told in each["findings"]]
+        said = [told["message"].removeprefix(f"{each['file']} ") for told in each["findings"]]
+        lines += [f"  {each['file']}: {message}" for message in said]
     if len(found.remarks) > REMARKS:
         lines.append(f"  … and remarks on {len(found.remarks) - REMARKS} more files")
     return [*lines, "", "Next: evenkeel data check; evenkeel data list"]

@@ -368,7 +368,7 @@ def test_kill_9_leaves_every_batch_whole(tmp_path, record_property):
     told = f"{tries}: {in_flight} in a batch, {halfway} left half-written files; every batch whole"
     record_property("writers of the catalog that were killed", told)
     assert in_flight > tries / 2, told
-    assert halfway
+    assert halfway or tries == FEW  # a tenth of the kills or more: of five it may be none
 
 
 def test_a_reader_survives_that_parts_are_replaced(tmp_path, monkeypatch):

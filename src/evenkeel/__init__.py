@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         sma,
     )
     from evenkeel.strategy.params import param
+    from evenkeel.strategy.slicing import optimal_slices
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ _ROOMS = {
         "sma",
     ),
     "evenkeel.strategy.params": ("param",),
+    "evenkeel.strategy.slicing": ("optimal_slices",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -82,6 +84,7 @@ __all__ = [
     "crossed_above",
     "crossed_below",
     "ema",
+    "optimal_slices",
     "param",
     "rolling_max",
     "rolling_min",

@@ -17,6 +17,7 @@ from evenkeel.app import operations, vault
 from evenkeel.app.checkpoints import checkpoints_of
 from evenkeel.app.cli import main
 from evenkeel.app.database import opened
+from evenkeel.app.journals import Picked
 from evenkeel.app.paper import paper
 from evenkeel.app.setup import request
 from evenkeel.journal.verify import verify_database
@@ -189,6 +190,14 @@ def test_a_key_that_cannot_be_kept_is_said(ask, run_id):
     Path("checkpoints.pub").unlink()
     Path("checkpoints.pub").mkdir()
     assert "cannot" in ask("audit", "key", code=2)["error"]
+    with Path("evenkeel.toml").open("a") as file:
+        file.write('public_keys = "nowhere/keys"\n')
+    assert "cannot write nowhere/keys" in ask("audit", "key", code=3)["error"]
+
+
+def test_a_run_file_has_no_operators_beside_it():
+    """Nor has a database in which nobody ever acted."""
+    assert Picked("run", path=Path("journal.log")).sibling("operations") is None
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])

@@ -4,14 +4,16 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.app.test_cli import CARD, CROSS
 from tests.fakes.alpha_vantage_server import KEY
 from tests.fakes.loopback import Loopback, Reply
 
-from evenkeel.app.cli import main
+from evenkeel.app.cli import asking, main
 from evenkeel.market.budget import DEFAULTS, Budget
+from evenkeel.market.cache import Standing
 from evenkeel.market.recorder import replayed
 from evenkeel.ops.clock import SYSTEM_CLOCK
 
@@ -207,6 +209,11 @@ def test_the_cache_is_shown_where_it_is(ask, monkeypatch):
     monkeypatch.setenv("EVENKEEL__PROVIDERS__REDIS", "redis://:word@127.0.0.1:1/9")
     code, out, _ = ask("data", "cache")
     assert (code, "is away" in out, "word" in out) == (1, True, False)
+    shared = Standing("redis at cache.example", entries=3, hits=2, misses=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "cache", lambda _: SimpleNamespace(standing=lambda: shared))
+        code, out, _ = ask("data", "cache")
+    assert (code, "cache.example" in out, "66.7%" in out) == (0, True, True)
     monkeypatch.setenv("EVENKEEL__PROVIDERS__REDIS", "localhost")
     code, _, err = ask("data", "cache")
     assert (code, "redis://" in err) == (2, True)

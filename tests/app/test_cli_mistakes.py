@@ -71,6 +71,8 @@ def written(name, *lines):
         (["nowhere.py:Mine", "--data", "good.csv"], "nowhere.py"),
         (["good.csv", "--data", "good.csv"], "path.py:Class"),
         (["evenkeel.nowhere:Mine", "--data", "good.csv"], "no module"),
+        ([CROSS, "--data", "good.csv", "--fx", "EUR"], "--fx EUR is not of the form EUR=1.08"),
+        ([CROSS, "--data", "good.csv", "--fx", "=1"], "--fx =1 is not of the form EUR=1.08"),
         ([CROSS.replace("SmaCross", "SmaCros"), "--data", "good.csv"], "did you mean 'SmaCross'"),
         (["evenkeel.domain.bar:Bars", "--data", "good.csv"], "not a strategy"),
         ([CROSS], "missing option '--data'"),
@@ -99,6 +101,15 @@ def written(name, *lines):
 )
 def test_a_backtest_that_cannot_be_run_says_why(refuse, words, expected):
     assert expected in refuse("backtest", *words)
+
+
+@pytest.mark.parametrize("name", ["needy.py", "needy"])
+def test_a_strategy_that_imports_what_is_not_there_says_what(refuse, monkeypatch, name):
+    written("needy.py", "import no_such_library")
+    monkeypatch.syspath_prepend(".")
+    said = refuse("backtest", f"{name}:Mine", "--data", "good.csv")
+    assert "needy" in said
+    assert "cannot be imported: No module named 'no_such_library'" in said
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from tests.app.test_cli import CROSS, ask, bot, here  # noqa: F401 - fixtures
 
 from evenkeel.app.cli.matched import _lines
 from evenkeel.app.parity import between, kept
+from evenkeel.domain.errors import UsageError
 
 WORDS = ("backtest", CROSS, "--data", "WAVE.csv", "--set", "slow=30", "--json")
 
@@ -30,6 +31,20 @@ def compared(ask, *words):  # noqa: F811
     code, out, err = ask("parity", *words, "--json")
     assert err == ""
     return code, json.loads(out)
+
+
+@pytest.mark.parametrize("database", ["sqlite:///none.db", "nowhere"])
+def test_a_name_that_is_no_run_anywhere_is_said(here, database):  # noqa: F811
+    """Neither in the folder nor in a database, which was never made or is none."""
+    with pytest.raises(UsageError, match="there is no run 'nobody' in runs"):
+        kept("nobody", "runs", database)
+
+
+def test_a_file_without_a_record_is_compared_like_any_other(here):  # noqa: F811
+    """Nobody had begun to write: there are no bars to read, and nothing differs."""
+    Path("empty").write_text("")
+    found = kept("empty", "runs", "nowhere")
+    assert (found.lines, found.bars) == ([], {})
 
 
 def test_two_equal_runs_are_equal(ask, runs):  # noqa: F811

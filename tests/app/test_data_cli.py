@@ -3,16 +3,31 @@
 import gzip
 import json
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
 import evenkeel as ek
-from evenkeel.app.cli import main
+from evenkeel.app import check_page
+from evenkeel.app.cli import main, stocked
 from evenkeel.app.data import import_files
+from evenkeel.domain.instrument_events import (
+    CashDividend,
+    CashInLieu,
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
 from evenkeel.market.catalog import Catalog
 from evenkeel.market.intake import Terms
 
+D = Decimal
 DAYS = [f"2024-01-{day:02},{10 + day},{11 + day},{9 + day},{10 + day},100" for day in range(2, 20)]
 HEADER = "date,open,high,low,close,volume"
 
@@ -227,6 +242,67 @@ def test_a_check_scores_writes_and_says_no_while_an_error_is_open(here, capsys):
     told = ask(capsys, "data", "repair", error["id"], *said)
     assert (told["choice"], told["by"]) == ("accept", "ann")
     assert ask(capsys, "data", "check")["ok"]
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        (Split("A.XXXX", 0, D(4)), "split 4:1"),
+        (CashDividend("A.XXXX", 0, D("0.22"), "USD"), "dividend 0.22 USD"),
+        (StockDividend("A.XXXX", 0, D("0.1")), "stock dividend 0.1"),
+        (SymbolChanged("A.XXXX", 0, "B.XXXX"), "now B.XXXX"),
+        (Merged("A.XXXX", 0, "B.XXXX", D("0.5"), D(3), "USD"), "merged for 0.5 B.XXXX and 3 USD"),
+        (Merged("A.XXXX", 0, cash=D(3), currency="USD"), "merged for 3 USD"),
+        (Delisted("A.XXXX", 0), "delisted"),
+        (Delisted("A.XXXX", 0, D("0.01")), "delisted at 0.01"),
+        (SpunOff("A.XXXX", 0, "C.XXXX", D("0.2"), D("0.1")), "spun off 0.2 C.XXXX"),
+        (TradingHalted("A.XXXX", 0, "news"), "halted: news"),
+        (TradingHalted("A.XXXX", 0), "halted"),
+        (TradingResumed("A.XXXX", 0), "trades again"),
+        (CashInLieu("A.XXXX", 0, D("0.5"), D(7)), "CashInLieu"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_action_is_told_in_words(action, said):
+    assert stocked._action(action) == {"date": "1970-01-01", "what": said}
+
+
+def test_a_clean_catalog_has_a_page_without_pictures(here, capsys):
+    ask(capsys, "data", "import", write(here / "acme.csv", DAYS))
+    assert main(["data", "check", "--out", "report"]) == 0
+    assert "nothing to report" in capsys.readouterr().out
+    page = (here / "report" / "check.html").read_text()
+    assert "every rule is content with every bar" in page
+    assert "<svg" not in page
+
+
+def test_a_page_shows_the_gravest_and_says_how_many_there_are(here, capsys, monkeypatch):
+    """Of two instruments the worse one; a history that is wrong throughout has one picture."""
+    monkeypatch.setattr(check_page, "ROWS", 1)
+    monkeypatch.setattr(check_page, "PICTURES", 1)
+    monkeypatch.setattr(check_page, "AROUND", 2)
+    bad = [day.replace(day.split(",")[3], "0", 1) for day in DAYS]
+    ask(capsys, "data", "import", write(here / "bad.csv", bad), "--instrument", "BAD.XXXX")
+    one = [*DAYS[:8], "2024-01-10,20,21,0,20,100", *DAYS[9:]]
+    ask(capsys, "data", "import", write(here / "acme.csv", one), "--instrument", "ACME.XXXX")
+    ask(capsys, "data", "check", "--out", "report", code=1)
+    page = (here / "report" / "check.html").read_text()
+    assert page.count("<svg") == 1
+    assert "The lowest 1 of 2." in page
+    assert "The gravest 1 of " in page
+    assert "BAD.XXXX" in page
+
+
+def test_a_price_that_was_never_above_nothing_draws_no_line():
+    drawn = check_page._drawn(np.array([0.0, np.nan]), np.array([True, False]), "error")
+    assert "<title>Closes of 2 bars, 1 marked</title>" in drawn
+    assert "polyline" not in drawn
+
+
+def test_files_with_findings_are_listed_on_the_page():
+    told = {"file": "a&b.csv", "findings": [{"code": "torn", "message": "line 3 is torn"}]}
+    page = check_page.page([], [told])
+    assert "<td>a&amp;b.csv</td><td>torn</td><td class=text>line 3 is torn</td>" in page
 
 
 def test_a_repair_mends_a_unit(here, capsys):

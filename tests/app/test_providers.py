@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.yahoo_session import fresh_yfinance
 
+from evenkeel.app import vault
 from evenkeel.app.providers import allowances, providers
 from evenkeel.domain.errors import ConfigError
 from evenkeel.domain.instrument import Instrument
@@ -81,6 +82,17 @@ def test_alpha_vantage_without_httpx_says_what_to_install(monkeypatch, tmp_path)
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ConfigError, match=r"evenkeel\[providers\]"):
         AlphaVantage(lambda: "", None, None)
+
+
+def test_alpha_vantage_without_its_key_says_how_to_keep_one(settings, monkeypatch):
+    monkeypatch.setattr(vault, "open_vault", lambda _: {})
+    with (
+        pytest.raises(
+            ConfigError, match=r"keep yours with `evenkeel secrets set alpha_vantage\.key`"
+        ),
+        providers(["alpha_vantage"], settings),
+    ):
+        pass
 
 
 def test_naming_providers_imports_none_of_their_libraries():

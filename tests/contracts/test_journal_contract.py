@@ -7,6 +7,7 @@ import pytest
 from tests.databases import KINDS, database
 from tests.journal.sample import a_run
 
+from evenkeel.app.paper import KeptJournal
 from evenkeel.journal.chain import GENESIS, links
 from evenkeel.journal.database import DatabaseJournal
 from evenkeel.journal.log import Journal, MemoryJournal, read_lines
@@ -37,10 +38,12 @@ class WrittenJournal:
         return read_lines(path)
 
 
-@pytest.fixture(params=["memory", "file", *KINDS])
+@pytest.fixture(params=["memory", "kept", "file", *KINDS])
 def journal(request, tmp_path, database_templates):
     if request.param == "memory":
         yield MemoryJournal()
+    elif request.param == "kept":
+        yield KeptJournal(MemoryJournal())
     elif request.param == "file":
         yield WrittenJournal(tmp_path)
     else:

@@ -1,5 +1,6 @@
 """A parameter is named, typed and bounded; a wrong one is refused with the law and the value."""
 
+import numpy as np
 import pytest
 
 import evenkeel as ek
@@ -20,6 +21,11 @@ class Wavy(ek.Strategy):
 class Wavier(Wavy):
     fast: int = ek.param(7, ge=2, le=9)
     extra: int = ek.param(1)
+
+
+def test_a_whole_number_of_numpys_is_one():
+    """As an optimiser hands them on."""
+    assert type(values_for(Wavy, {"fast": np.int64(10)})["fast"]) is int
 
 
 def test_parameters_are_plain_attributes_with_their_defaults():

@@ -113,8 +113,8 @@ def _file(path: Path) -> ModuleType:
         raise StrategyError(f"there is no strategy file {path}")
     name = _FROM_FILE + path.stem
     spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise StrategyError(f"{path} cannot be read as a Python file")
+    assert spec is not None, path  # it ends with .py
+    assert spec.loader is not None, path
     module = module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look a class's module up there
     folder = str(path.resolve().parent)

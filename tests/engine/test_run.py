@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from tests.engine.market import HOUR, X, Y, bars, card, held, kinds, play, scripted
 from tests.fakes.scripted_broker import a_fill, on_time
 
+import evenkeel as ek
 from evenkeel.domain.errors import OutsideError, StrategyError
 from evenkeel.domain.events import (
     CancelRejected,
@@ -24,13 +25,12 @@ from evenkeel.domain.events import (
     RunStarted,
     Split,
 )
+from evenkeel.domain.fill import Fill
 from evenkeel.domain.order import OrderStatus, Side
 from evenkeel.domain.verdict import Approved, Reason, Refused
 
 
 def fill_of(number, *, at, quantity="100", price="10", side=Side.BUY, part=1):
-    from evenkeel.domain.fill import Fill
-
     return Fill(
         f"{number}.{part}", number, X, side, Decimal(quantity), Decimal(price), "USD", at * HOUR
     )
@@ -526,7 +526,6 @@ def test_a_mask_may_be_an_array():
 
 def test_a_strategy_of_a_whole_universe_is_called_once_per_bar_time():
     """At hours 1 and 4 both instruments completed a bar; it is called once."""
-    import evenkeel as ek
 
     turns = []
 
@@ -653,7 +652,6 @@ def test_fills_are_told_to_who_wants_to_hear_them():
 
 def test_a_refusal_that_nobody_listens_to_is_only_written_down():
     """A strategy without on_order goes on."""
-    import evenkeel as ek
 
     class Deaf(ek.Strategy):
         def on_bar(self):
@@ -670,6 +668,36 @@ def test_a_series_made_on_a_bar_is_no_part_of_setup():
     split = Split(X, 2 * HOUR + 1, Decimal(2))
     play(scripted({}, **members), bars(10, 10, 5, 5), actions=(split,))
     assert seen == [20, 20, 10, 10]
+
+
+@pytest.mark.parametrize("jump", [True, False])
+def test_an_order_that_nothing_can_touch_goes_straight_to_its_fill(jump):
+    """Nobody hears of its state; what its fill brings about takes the usual way."""
+
+    class Chaser(ek.Strategy):
+        def on_bar(self):
+            if self.bars.count == 1:
+                self.buy(10)
+            if self.bars.count in {4, 6}:
+                self.buy(10, limit=5)
+
+        def on_fill(self, fill):
+            if fill.order_id == 1:
+                self.sell(3)
+
+    records = play(Chaser, bars(10, 11, 12, 13, 14, 15), limits=card(), jump=jump)[0]
+    assert kinds(records) == [
+        *("Approved", "OrderAccepted", "Fill"),
+        *("Approved", "OrderAccepted", "Fill"),
+        *("Approved", "OrderAccepted"),
+        *("Approved", "OrderAccepted"),
+    ]
+    fills = [record for record in records if isinstance(record, Fill)]
+    assert [(fill.at, fill.quantity, fill.price) for fill in fills] == [
+        (2 * HOUR, 10, 11),
+        (3 * HOUR, 3, 12),
+    ]
+    assert [record.at // HOUR for record in records[1:4]] == [1, 1, 2]
 
 
 def test_a_split_of_three_for_one_and_back_leaves_whole_shares():

@@ -18,7 +18,8 @@ from tests.execution.bench import (
     venue,
 )
 
-from evenkeel.domain.events import Split
+from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.tape import NEVER
 from evenkeel.execution.costs import IbkrFixed, IbkrTiered
 from evenkeel.execution.slippage import parse_slippage
 
@@ -168,6 +169,17 @@ def test_an_order_under_way_is_split_like_one_that_has_arrived():
     broker.corporate_action(Split(ID, 2 * MINUTE, D(2), D(1)))
     said += broker.events() + advance(broker, 4)
     assert [(fill.quantity, fill.price) for fill in fills(said)] == [(20, 45)]
+
+
+def test_from_far_away_too_the_next_event_is_foreseen():
+    broker = venue(bars_of([FLAT] * 6), slippage=parse_slippage("latency:2"))
+    advance(broker, 1)
+    assert broker.next_event_at() == NEVER
+    broker.submit(approved(order(1, "BUY", 1)))
+    broker.corporate_action(CashDividend(ID, MINUTE, D(1), "USD"))  # changes nothing under way
+    assert (broker.next_event_at(), broker.events()) == (3 * MINUTE, [])
+    assert kinds(advance(broker, 3)) == [("OrderAccepted", 1)]
+    assert broker.next_event_at() == 4 * MINUTE
 
 
 def test_what_nobody_sent_or_trades_is_refused_without_delay():

@@ -160,8 +160,7 @@ class Account:
         instrument, last = self.instrument(instrument_id), self.price(instrument_id)
         beside, equity = self.exposure_beside(instrument_id), self.equity()
         one = self.reading(instrument_id)
-        idle = one == Reading(one.held)
-        if self.halted or not (instrument and last and idle and equity is not None):
+        if self.halted or not (instrument and last and equity is not None):
             return None
         if isinstance(beside, str) or self.price_at(instrument_id) is None:
             return None
@@ -174,6 +173,7 @@ class Account:
             float(beside[0]),
             float(equity),
             float(self.cash),
+            None if one == Reading(one.held) else one,
         )
 
     def working(self, order_id):

@@ -6,14 +6,15 @@ from decimal import Decimal, localcontext
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.risk.account import NOON, SECOND, Account, account, order
+from tests.risk.account import NOON, SECOND, account, order
 
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.money import EXACT
-from evenkeel.domain.verdict import Approved
+from evenkeel.domain.verdict import Approved, Reason
 from evenkeel.risk import gate
 from evenkeel.risk.glance import Card
 from evenkeel.risk.limits import UNITS, Limits
+from evenkeel.risk.rules import ALONE, WORST
 
 RESEARCH = Limits.permissive_for_research()
 PRICE = Decimal(100)
@@ -47,6 +48,28 @@ def cards(draw):
     return Limits(**card)
 
 
+def sees(card, new, portfolio):
+    seen = portfolio.glance(new.instrument)
+    return (False, False) if seen is None else Card(card).sees(new, seen)
+
+
+def hold(card, new, portfolio):
+    """Hold a glance, and the gate that takes its word, against every rule."""
+    with localcontext(EXACT):
+        passes, carried = sees(card, new, portfolio)
+        checks = gate.explain(new, portfolio, card)
+        verdict = gate.review(new, portfolio, card)
+    YES[passes, carried] += 1
+    said = {check.reason: check.ok for check in checks}
+    if passes:
+        assert all(said[reason] for reason, _ in ALONE)
+    if carried:
+        assert all(said[reason] for reason, _ in WORST)
+    failed = [check.reason for check in checks if not check.ok]
+    reason = None if isinstance(verdict, Approved) else verdict.reason
+    assert reason == (failed[0] if failed else None)
+
+
 @given(
     card=cards(),
     side=st.sampled_from(["BUY", "SELL"]),
@@ -64,23 +87,56 @@ def test_a_yes_at_a_glance_is_a_yes_of_every_rule(
     portfolio = account(cash=cash, held={"A.XNAS": held, "B.XNAS": beside})
     portfolio.instruments["A.XNAS"] = Instrument("A.XNAS", lot=lot, multiplier=multiplier)
     portfolio.price_times["A.XNAS"] = NOON - age * SECOND
-    new = order(side=side, quantity=quantity)
-    with localcontext(EXACT):
-        seen = Card(card).allows(new, portfolio)
-        checks = gate.explain(new, portfolio, card)
-        verdict = gate.review(new, portfolio, card)
-    YES[seen is not None] += 1
-    if seen is not None:
-        assert [check for check in checks if not check.ok] == []
-        assert verdict == Approved(new, NOON, seen)
-    assert isinstance(verdict, Approved) is all(check.ok for check in checks)
+    hold(card, order(side=side, quantity=quantity), portfolio)
+
+
+@st.composite
+def others(draw):
+    """Orders that work already, in two instruments, some of them exits of others."""
+    made = []
+    for number in range(1, draw(st.integers(1, 4))):
+        terms = {"side": draw(st.sampled_from(["BUY", "SELL"])), "quantity": draw(amounts) + 1}
+        if made and draw(st.booleans()):
+            terms["parent"] = draw(st.sampled_from(made)).id
+        made.append(order(number, draw(st.sampled_from(["A.XNAS", "B.XNAS"])), **terms))
+    return made
+
+
+@given(
+    card=cards(),
+    side=st.sampled_from(["BUY", "SELL"]),
+    quantity=amounts,
+    held=amounts.flatmap(lambda each: st.sampled_from([each, -each])),
+    terms=st.sampled_from(
+        [
+            {},
+            {"kind": "LIMIT", "limit_price": 101},
+            {"kind": "LIMIT", "limit_price": 50},
+            {"kind": "STOP", "stop_price": 150},
+            {"kind": "STOP", "stop_price": "NaN"},
+            {"replaces": 1},
+            {"parent": 1},
+            {"oca_group": 1},
+        ]
+    ),
+    working=others(),
+    reserve=st.sampled_from([100, 150]).map(Decimal),
+)
+def test_what_the_book_carries_at_a_glance_it_carries_exactly(
+    card, side, quantity, held, terms, working, reserve
+):
+    portfolio = account(held={"A.XNAS": held, "B.XNAS": 5})
+    for each in working:
+        portfolio.approve(Approved(each, NOON, reserve))
+    hold(card, order(9, side=side, quantity=quantity, **terms), portfolio)
 
 
 def test_the_glances_see_something():
     YES.clear()
     test_a_yes_at_a_glance_is_a_yes_of_every_rule()
-    assert YES[True] > YES.total() / 20
-    assert YES[False] > YES.total() / 20
+    test_what_the_book_carries_at_a_glance_it_carries_exactly()
+    for answers in ((True, True), (False, True), (False, False)):
+        assert YES[answers] > YES.total() / 20
 
 
 @pytest.mark.parametrize(
@@ -93,33 +149,63 @@ def test_the_glances_see_something():
         ("net_exposure_max", 2_500),
         ("concentration_max", 2_000 / 101_500),
         ("buying_power_multiple", 2_500 / 101_500),
-        ("orders_per_second_max", 2),
-        ("orders_per_day_max", 2),
-        ("open_orders_max", 1),
     ],
 )
 def test_each_limit_alone_keeps_a_glance_from_saying_yes(field, needed):
     """Ten more at 100, beside ten of the same and five of another, with 100,000 in cash."""
     portfolio = account(held={"A.XNAS": 10, "B.XNAS": 5})
-    earlier = order(1, quantity=3)
-    portfolio.approve(Approved(earlier, NOON, PRICE))
-    portfolio.end(1)
     card = {name: getattr(RESEARCH, name) for name in UNITS}
-    steps = (-1, 0) if "orders" in field else (-needed / 1e6, needed / 1e6)
-    seen = [
-        Card(Limits(**card | {field: needed + step})).allows(order(2), portfolio) for step in steps
-    ]
-    assert seen == [None, PRICE]
+    steps = (-needed / 1e6, needed / 1e6)
+    with localcontext(EXACT):
+        seen = [
+            sees(Limits(**card | {field: needed + step}), order(2), portfolio) for step in steps
+        ]
+    assert seen[1] == (True, True)
+    assert seen[0] != (True, True)
 
 
-def test_a_glance_does_not_overlook_a_duplicate():
+@pytest.mark.parametrize(
+    ("held", "working", "reserve", "new", "gross"),
+    [
+        (0, ("BUY", 10), 150, ("BUY", 1), 1_600),  # what was reserved dear stays dear
+        (10, ("SELL", 10), 100, ("SELL", 50), 5_000),  # the exit is taken: this goes short
+        (-10, ("BUY", 10), 100, ("BUY", 50), 5_000),
+        (10, ("SELL", 10), 150, ("BUY", 1), 1_100),  # an exit above the market makes no short
+        (-10, ("BUY", 10), 150, ("SELL", 1), 1_100),
+        (0, ("SELL", 10), 150, ("SELL", 1), 1_600),
+    ],
+)
+def test_orders_at_work_count_as_the_rules_count_them(held, working, reserve, new, gross):
+    portfolio = account(held={"A.XNAS": held})
+    first = order(1, side=working[0], quantity=working[1])
+    portfolio.approve(Approved(first, NOON, Decimal(reserve)))
+    card = {name: getattr(RESEARCH, name) for name in UNITS}
+    steps = (-gross / 1e6, gross / 1e6)
+    cards = [Limits(**card | {"gross_exposure_max": gross + step}) for step in steps]
+    second = order(2, side=new[0], quantity=new[1])
+    with localcontext(EXACT):
+        assert [sees(each, second, portfolio)[1] for each in cards] == [False, True]
+        verdicts = [gate.review(second, portfolio, each) for each in cards]
+    assert [isinstance(each, Approved) for each in verdicts] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("field", "limit", "reason"),
+    [
+        ("orders_per_second_max", 1, Reason.ORDERS_PER_SECOND),
+        ("orders_per_day_max", 1, Reason.ORDERS_PER_DAY),
+        ("duplicate_window_seconds", 2, Reason.DUPLICATE),
+        ("open_orders_max", 0, Reason.OPEN_ORDERS),
+    ],
+)
+def test_the_pace_is_always_asked_for(field, limit, reason):
     portfolio = account()
     portfolio.approve(Approved(order(1), NOON, PRICE))
     portfolio.end(1)
-    card = {name: getattr(RESEARCH, name) for name in UNITS}
-    strict = Card(Limits(**card | {"duplicate_window_seconds": 2}))
-    assert strict.allows(order(2), portfolio) is None
-    assert strict.allows(order(2, quantity=11), portfolio) == PRICE
+    card = Limits(**{name: getattr(RESEARCH, name) for name in UNITS} | {field: limit})
+    with localcontext(EXACT):
+        assert sees(card, order(2), portfolio) == (True, True)
+        assert gate.review(order(2), portfolio, card).reason is reason
 
 
 @pytest.mark.parametrize(
@@ -141,21 +227,4 @@ def test_a_glance_does_not_overlook_a_duplicate():
 def test_what_a_glance_leaves_to_the_rules(terms, changes):
     portfolio = account(**changes)
     with localcontext(EXACT):
-        assert Card(RESEARCH).allows(order(**terms), portfolio) is None
-
-
-@pytest.mark.parametrize(
-    "terms",
-    [{"kind": "LIMIT", "limit_price": 100}, {"limit_price": 100}, {"replaces": 7}, {"parent": 7}],
-)
-def test_only_a_plain_order_is_looked_at(terms):
-    class Watched(Account):
-        def glance(self, instrument_id):
-            raise AssertionError(instrument_id)
-
-    plain = account()
-    portfolio = Watched(plain.instruments, plain.prices)
-    with localcontext(EXACT):
-        gate.review(order(**terms), portfolio, RESEARCH)
-        with pytest.raises(AssertionError):
-            gate.review(order(), portfolio, RESEARCH)
+        assert sees(RESEARCH, order(**terms), portfolio) != (True, True)

@@ -2,7 +2,7 @@
 
 import sys
 
-if "msgspec" not in sys.modules and "typing_extensions" not in sys.modules:
+if not {"msgspec", "typing_extensions"} & sys.modules.keys():  # pragma: no cover - pytest has both
     # msgspec would load that package, a tenth of all that a backtest loads, for names that `typing`
     # has since Python 3.11. While it loads, the package looks as if it were not installed.
     sys.modules["typing_extensions"] = None  # type: ignore[assignment]

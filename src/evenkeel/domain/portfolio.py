@@ -22,12 +22,14 @@ Extremes: TypeAlias = tuple[Decimal, Decimal]
 Exposure: TypeAlias = tuple[Decimal, Decimal, Decimal]
 """Gross exposure, and the lowest and highest net exposure."""
 
-Glance: TypeAlias = tuple["Instrument", Decimal, int, float, float, float, float, float]
+Glance: TypeAlias = tuple[
+    "Instrument", Decimal, int, float, float, float, float, float, "Reading | None"
+]
 """What one look at an instrument and its account shows; floats are good for what is not close.
 
 The instrument, its last price, the age of that in nanoseconds, the money of one unit of quantity
-at it; the signed quantity held; the gross exposure in all other instruments at the worst, or more;
-equity; cash, signed.
+at it; the signed quantity held; the gross exposure in all other instruments at the worst; equity;
+cash, signed; the reading of the instrument if orders work in it.
 """
 
 
@@ -140,8 +142,7 @@ class Portfolio(Protocol):
     def glance(self, instrument_id: str) -> Glance | None:
         """Return what one look shows, if that is all there is to see.
 
-        None while trading is halted, where something is not known, when orders work in the
-        instrument already, and wherever the looking would take long.
+        None while trading is halted, and where something is not known.
         """
         ...
 

@@ -26,6 +26,7 @@ from evenkeel.domain.portfolio import Reading
 from evenkeel.engine.exposures import Exposures
 from evenkeel.engine.in_base import InBase
 from evenkeel.engine.orders import Orders
+from evenkeel.engine.outline import Outline
 from evenkeel.execution.costs import parse_costs
 from evenkeel.ledger.book import Book
 
@@ -55,6 +56,8 @@ class Account:
         self.orders = Orders(instruments)
         self.halted: str | None = None
         self._exposures = Exposures(self)
+        self._outline: Outline | None = None
+        self._several = len(instruments) > 1
         self._valued_at = (-1, -1)
         self._equity: Decimal | None = None
 
@@ -144,27 +147,27 @@ class Account:
         return self._exposures.beside(instrument_id)
 
     def glance(self, instrument_id: str) -> Glance | None:
-        tape, orders, book = self.tape, self.orders, self.book
+        tape, book = self.tape, self.book
         line, instrument = tape.lines.get(instrument_id), self.instruments.get(instrument_id)
         if line is None or instrument is None or self.halted is not None or self.rates is not None:
             return None
         last, index = line.price, line.cursor.index
-        if last is None or instrument_id in orders.instruments:
+        if last is None:
             return None
         close: float = line.closes[index]
-        age = tape.now - line.cursor.times[index]
         unit = close if instrument.multiplier is ONE else close * float(instrument.multiplier)
+        age = tape.now - line.cursor.times[index]
         holding = book.held.get(instrument_id)
         held = 0.0 if holding is None else float(holding.lots.quantity)
-        value, beside, cash = held * unit, 0.0, float(book.cash)
-        if len(book.held) > (holding is not None):
-            gross, value = self._exposures.at_a_glance()
-            beside = gross - abs(held) * unit
-        if orders.open_count:
-            if orders.fresh_at != tape.now or orders.fresh_count != orders.open_count:
-                return None  # prices have moved since they were reserved
-            beside += orders.fresh_value
-        return instrument, last, age, unit, held, beside, cash + value, cash
+        cash, beside, value = float(book.cash), 0.0, held * unit
+        if self._several:
+            if self._outline is None:
+                self._outline = Outline(self)
+            beside, value = self._outline.beside(instrument_id)
+        at_work = None
+        if instrument_id in self.orders.instruments:
+            at_work = self.reading(instrument_id)
+        return instrument, last, age, unit, held, beside, cash + value, cash, at_work
 
     def equity(self) -> Decimal | None:
         valued_at = self.tape.now, self.book.changes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from evenkeel.domain.money import EXACT, ONE, ZERO, round_down
+from evenkeel.domain.money import EXACT, ZERO, round_down
 from evenkeel.domain.order import TERMINAL, Order, OrderStatus, Side
 from evenkeel.domain.portfolio import Reading
 from evenkeel.engine.working import CANCEL, ClaimKey, Working
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.verdict import Approved
 
 _NONE: dict[int, Working] = {}
+_BUY = Side.BUY
 _NEW, _FILLED = OrderStatus.NEW, OrderStatus.FILLED
 _approved_at = attrgetter("at")
 
@@ -42,13 +43,20 @@ class Orders:
         self._open: dict[str, dict[int, Working]] = {}  # only instruments that have some
         self._shared: set[ClaimKey] = set()
         self._approved: list[Approved] = []
-        self._several = len(instruments) > 1
         self.open_count = 0
-        self.fresh_at = -1
-        """When the last order was approved; how many were at that moment, and worth what."""
-        self.fresh_count = 0
-        self.fresh_value = 0.0
-        self.touched: set[str] = set()  # whose readings may be others than when last counted
+        self._families: dict[int, set[str]] = {}  # what the children of an order trade
+        self._watching: list[set[str]] = []
+
+    def watch(self) -> set[str]:
+        """Return a set that fills with instruments whose readings may have changed; clear it."""
+        touched: set[str] = set()
+        self._watching.append(touched)
+        return touched
+
+    def _touch(self, order: Order) -> None:
+        for touched in self._watching:
+            touched.add(order.instrument)
+            touched.update(self._families.get(order.id, ()))
 
     def __getitem__(self, order_id: int) -> Working | None:
         """Return an approved order of this run, or None."""
@@ -86,23 +94,11 @@ class Orders:
             self._open[name] = {number: working}
         self._approved.append(approved)
         self.open_count += 1
-        if self._several:
-            self.touched.add(name)
-            self._note(approved)
+        if order.parent is not None:
+            self._families.setdefault(order.parent, set()).add(name)
+        self._touch(order)
         if order.replaces is not None:
             self._all[order.replaces].ask(number)
-
-    def _note(self, approved: Approved) -> None:
-        """Add to what was approved at one moment."""
-        order = approved.order
-        worth = float(order.quantity) * float(approved.reserve_price)
-        multiplier = self._instruments[order.instrument].multiplier
-        if multiplier is not ONE:
-            worth *= float(multiplier)
-        if approved.at != self.fresh_at:
-            self.fresh_at, self.fresh_count, self.fresh_value = approved.at, 0, 0.0
-        self.fresh_count += 1
-        self.fresh_value += worth
 
     def ask_cancel(self, order_id: int) -> list[int]:
         """Return what to cancel so that an order ends: itself, and replacements on their way.
@@ -123,6 +119,7 @@ class Orders:
             return None
         quantity = fill.quantity
         working.filled += quantity
+        self._touch(working.order)
         if working.status is _NEW and quantity == working.leaves and not self._shared:
             working.leaves, working.status = ZERO, _FILLED
             self._forget(working)
@@ -147,6 +144,7 @@ class Orders:
             return False
         for member in members:
             # What another one has filled by its end, and not told yet, comes whatever fills here.
+            self._touch(member.order)
             if member is working or member.status not in TERMINAL:
                 member.leaves = max(member.leaves - quantity, ZERO)
             if not member.leaves and member.filled and self._took_place(member, working):
@@ -171,8 +169,7 @@ class Orders:
             return None
         working.leaves = max(filled - working.filled, ZERO)
         working.requests = ()
-        self.touched.add(working.order.instrument)
-        self.touched.update(self._open)  # a child may trade another instrument than its parent
+        self._touch(working.order)
         self._forget_if_done(working)
         return working
 
@@ -181,8 +178,14 @@ class Orders:
         moved = self._open.pop(instrument, {})
         for working in moved.values():
             working.order = replace(working.order, instrument=to)
+            self._touch(working.order)
         if moved:
             self._open[to] = {**self._open.get(to, {}), **moved}
+            for family in self._families.values():
+                if instrument in family:
+                    family.add(to)
+            for touched in self._watching:
+                touched.add(instrument)
 
     def split(self, split: Split | StockDividend) -> None:
         """Put the working orders of an instrument on its new scale, as venues do."""
@@ -199,6 +202,7 @@ class Orders:
             working.leaves = round_down(_shares(working.leaves, split), lot)
             working.filled = _shares(working.filled, split)
             working.reserve_price = _price(working.reserve_price, split)
+            self._touch(working.order)
 
     # ---- what there is ----
 
@@ -207,6 +211,15 @@ class Orders:
         if instrument not in self._open:
             return Reading(held)
         multiplier = self._instruments[instrument].multiplier
+        orders = self._open[instrument]
+        if len(orders) == 1:
+            (alone,) = orders.values()
+            if alone.order.parent is None:
+                leaves = alone.leaves
+                value = leaves * alone.reserve_price * multiplier
+                if alone.order.side is _BUY:
+                    return Reading(held, leaves, ZERO, value, ZERO)
+                return Reading(held, ZERO, leaves, ZERO, value)
         claims: dict[ClaimKey, tuple[Working, Decimal, Decimal]] = {}
         for working in self.of(instrument):
             value = working.leaves * working.reserve_price * multiplier
@@ -296,10 +309,6 @@ class Orders:
         if not open_orders:
             del self._open[order.instrument]
         self.open_count -= 1
-        if order.created_at == self.fresh_at:
-            self.fresh_count -= 1
-            if not self.fresh_count:
-                self.fresh_at = -1
 
 
 def _could_fill(working: Working, members: list[Working], counted: Decimal) -> Decimal:

@@ -5,7 +5,6 @@ The caller holds the `EXACT` decimal context. A rule that cannot compute its ans
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.verdict import Approved, Reason, Refused
@@ -13,7 +12,10 @@ from evenkeel.risk.case import Case
 from evenkeel.risk.glance import Card
 from evenkeel.risk.limits import UNITS
 from evenkeel.risk.rules import (
+    ALONE,
+    PACE,
     RULES,
+    WORST,
     Check,
     Measured,
     Rule,
@@ -44,18 +46,23 @@ class Gate:
         """Stand guard with a card."""
         self._limits = limits
         self._card = Card(limits)
-        self._rules = _rules_bounding(limits.bounding)
+        alone, worst, pace = (_bounding(limits.bounding, each) for each in (ALONE, WORST, PACE))
+        self._rules = {  # what is left to ask when a glance says yes to the one, to the other
+            (False, False): (*alone, *worst, *pace),
+            (False, True): (*alone, *pace),
+            (True, True): pace,
+        }
 
     def review(self, order: Order, portfolio: Portfolio) -> Approved | Refused:
         """As the function `review`."""
-        reason = RULES[0][0]
+        seen = portfolio.glance(order.instrument)
+        answers = (False, False) if seen is None else self._card.sees(order, seen)
+        rules, reason = self._rules[answers], Reason.HALTED
+        if not rules and seen is not None:
+            return Approved(order, portfolio.now, seen[1])
+        case = Case(order, portfolio)
         try:
-            if order.is_plain:
-                reserved = self._card.allows(order, portfolio)
-                if reserved is not None:
-                    return Approved(order, portfolio.now, reserved)
-            case = Case(order, portfolio)
-            for reason, rule in self._rules:
+            for reason, rule in rules:
                 limit, observed, ok = rule(case, self._limits)
                 if not ok:
                     return _refused(case, self._limits, reason, (limit, observed, ok))
@@ -87,15 +94,16 @@ def _refused(case: Case, limits: Limits, reason: Reason, measured: Measured) -> 
     return Refused(case.order, case.portfolio.now, reason, limit, observed)
 
 
-@cache
-def _rules_bounding(fields: frozenset[str]) -> tuple[tuple[Reason, Rule], ...]:
+def _bounding(
+    fields: frozenset[str], rules: tuple[tuple[Reason, Rule], ...]
+) -> tuple[tuple[Reason, Rule], ...]:
     """Return the rules that could refuse: all but those whose field of the card bounds nothing.
 
     What is quarantined is not tradable: who passes the one has passed the other, and is not asked.
     """
     return tuple(
         (reason, rule)
-        for reason, rule in RULES
+        for reason, rule in rules
         if reason.value in fields
         or (reason not in _RULES_OF_A_FIELD and rule is not instrument_is_not_quarantined)
     )

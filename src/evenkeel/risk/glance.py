@@ -1,98 +1,121 @@
-"""At a glance: whether a plain market order is far inside every limit of a card.
+"""At a glance: whether an order is far inside the limits of a card.
 
 Most orders are. Floating point sees that at once, and where it says yes with a margin that covers
-every rounding, the rules of `risk/rules.py` would all say yes exactly. It never says no: what is
-not plain, not far inside, or not to be seen at a glance goes before the rules one by one. (A
-floating-point filter, as in S. Fortune and C. J. Van Wyk, "Efficient exact arithmetic for
-computational geometry", 1993.)
+every rounding, the rules of `risk/rules.py` would all say yes exactly. It never says no: what is not
+far inside, or not to be seen at a glance, goes before the rules one by one. (A floating-point filter,
+as in S. Fortune and C. J. Van Wyk, "Efficient exact arithmetic for computational geometry", 1993.)
 
-What is left out for a plain market order without others at work in its instrument: it has no
-terms that could be wrong and no price that could leave the collar; net exposure is never more than
-gross; and what is held plus the order is the worst that can become of the instrument.
+Of any order it sees whether the book carries it: the order counts in full, whatever it replaces or only
+takes back. Of a plain market order also whether it passes by itself: that has no terms that could be
+wrong, no price that could leave the collar, and replaces nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evenkeel.domain.money import ZERO
 from evenkeel.domain.order import Side
-from evenkeel.risk.case import Case
-from evenkeel.risk.rules import PACE
+from evenkeel.risk.case import reserve_price
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from evenkeel.domain.order import Order
-    from evenkeel.domain.portfolio import Portfolio
+    from evenkeel.domain.portfolio import Glance, Reading
     from evenkeel.risk.limits import Limits
 
 MARGIN = 1e-9
 """How far inside a limit, as a share of all the money involved; sums of doubles err by less."""
 
 _WHOLE = 2.0**53
-_SIZES = {
-    "order_quantity_max",
-    "order_notional_max",
-    "position_quantity_max",
-    "gross_exposure_max",
-    "net_exposure_max",
-    "concentration_max",
-}
+_WORST = {"position_quantity_max", "gross_exposure_max", "net_exposure_max", "concentration_max"}
 _BUY = Side.BUY
 
 
 class Card:
-    """A limit card in floats, and the rules of it that are asked as they are: those of the pace."""
+    """A limit card in floats."""
 
     def __init__(self, limits: Limits) -> None:
         """Read a card once."""
-        self._limits = limits
         self._age_ns = int(limits.price_age_max_seconds * 10**9)
         self._multiple = float(limits.buying_power_multiple)
         self._gross = float(min(limits.gross_exposure_max, limits.net_exposure_max))
         self._concentration = float(limits.concentration_max)
-        self._notional = float(limits.order_notional_max)
         self._position = float(limits.position_quantity_max)
+        self._more_than_multiple = bool(limits.bounding & _WORST)
+        self._notional = float(limits.order_notional_max)
         self._quantity = float(limits.order_quantity_max)
-        self._bounds_size = bool(limits.bounding & _SIZES)
-        self._pace = tuple(rule for reason, rule in PACE if reason.value in limits.bounding)
 
-    def allows(self, order: Order, portfolio: Portfolio) -> Decimal | None:
-        """Return the reserve price of a plain order that is far inside every limit, else None."""
-        seen = portfolio.glance(order.instrument)
-        if seen is None:
-            return None
-        instrument, last, age, unit, held, beside, equity, cash = seen
-        ordered = order.quantity
+    def sees(self, order: Order, seen: Glance) -> tuple[bool, bool]:
+        """Whether an order passes by itself, and whether the book carries it."""
         try:
-            quantity = float(ordered)
-            if not 0.0 < quantity < _WHOLE or ordered % instrument.lot:
-                return None
+            quantity = float(order.quantity)
+            if not self._carries(order, quantity, seen):
+                return False, False
+            return order.is_plain and self._passes(order, quantity, seen), True
         except (ArithmeticError, ValueError):  # not a number, or more digits than arithmetic has
-            return None
-        after = held + quantity if order.side is _BUY else held - quantity
-        most = max(abs(held), abs(after))
-        own = most * unit
-        margin = MARGIN * (beside + own + abs(cash))
+            return False, False
+
+    def _carries(self, order: Order, quantity: float, seen: Glance) -> bool:
+        """Whether the book is within its limits with the order. (Net is never more than gross.)"""
+        _, last, _, unit, held, beside, equity, cash, at_work = seen
+        buys = order.side is _BUY
+        if at_work is None and order.is_plain:
+            most = max(abs(held), abs(held + quantity if buys else held - quantity))
+            own = money = most * unit
+        else:
+            reserve = unit * (float(reserve_price(order, last)) / float(last))
+            most, own, money = _beside_others(at_work, held, unit, quantity, reserve, buys=buys)
+        margin = MARGIN * (beside + money + abs(cash))
         gross, sound_equity = beside + own + margin, equity - margin
-        if not (
-            gross <= self._multiple * sound_equity
-            and 0 <= age <= self._age_ns
+        return gross <= self._multiple * sound_equity and (
+            not self._more_than_multiple
+            or (
+                gross <= self._gross
+                and own + margin <= self._concentration * sound_equity
+                and most + MARGIN * abs(most) <= self._position
+            )
+        )
+
+    def _passes(self, order: Order, quantity: float, seen: Glance) -> bool:
+        """Whether nothing is wrong with a plain order, and with its instrument."""
+        instrument, _, age, unit, *_ = seen
+        return (
+            0 <= age <= self._age_ns
             and unit > 0.0
+            and 0.0 < quantity < _WHOLE
+            and not order.quantity % instrument.lot
             and instrument.tradable
-        ):
-            return None
-        if self._bounds_size and not (
-            gross <= self._gross
-            and own + margin <= self._concentration * sound_equity
-            and quantity * unit + margin <= self._notional
-            and most + MARGIN * most <= self._position
             and quantity + MARGIN * quantity <= self._quantity
-        ):
-            return None
-        if self._pace:
-            case = Case(order, portfolio)
-            for rule in self._pace:
-                if not rule(case, self._limits)[2]:
-                    return None
-        return last
+            and quantity * unit + MARGIN * quantity * unit <= self._notional
+        )
+
+
+def _beside_others(
+    now: Reading | None, held: float, unit: float, quantity: float, reserve: float, *, buys: bool
+) -> tuple[float, float, float]:
+    """Return the furthest position, its furthest value, and all the money that this was made of.
+
+    As `extremes` in domain/portfolio.py has it. `unit` and `reserve` are the money of one unit at
+    the last price, and at the price at which the order is reserved.
+    """
+    buying = buying_value = selling = selling_value = 0.0
+    covers = exits = False
+    if now is not None:
+        buying, buying_value = float(now.buying), float(now.buying_value)
+        selling, selling_value = float(now.selling), float(now.selling_value)
+        exits = now.held > ZERO and now.held >= now.selling
+        covers = now.held < ZERO and now.held + now.buying <= ZERO
+    if buys:
+        buying, buying_value = buying + quantity, buying_value + quantity * reserve
+    else:
+        selling, selling_value = selling + quantity, selling_value + quantity * reserve
+    value = held * unit
+    high = value + max(buying_value, buying * unit)
+    low = value - max(selling_value, selling * unit)
+    # The side of the order counts in full, whether it only takes back what is held or not.
+    if buys and exits:
+        low = max(low, 0.0)
+    if covers and not buys:
+        high = min(high, 0.0)
+    money = abs(value) + abs(high) + abs(low) + buying_value + selling_value
+    return (held + buying if buys else selling - held), max(-low, high), money

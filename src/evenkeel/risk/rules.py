@@ -304,15 +304,7 @@ def open_orders_within_max(case: Case, limits: Limits) -> Measured:
     return maximum, count, count <= maximum
 
 
-PACE: tuple[tuple[Reason, Rule], ...] = (
-    (Reason.ORDERS_PER_SECOND, orders_per_second_within_max),
-    (Reason.ORDERS_PER_DAY, orders_per_day_within_max),
-    (Reason.DUPLICATE, order_is_no_duplicate),
-    (Reason.OPEN_ORDERS, open_orders_within_max),
-)
-"""The rules that count orders: how many, how fast, how alike."""
-
-RULES: tuple[tuple[Reason, Rule], ...] = (
+ALONE: tuple[tuple[Reason, Rule], ...] = (
     (Reason.HALTED, trading_is_not_halted),
     (Reason.INSTRUMENT_UNKNOWN, instrument_is_known),
     (Reason.INSTRUMENT_QUARANTINED, instrument_is_not_quarantined),
@@ -324,13 +316,27 @@ RULES: tuple[tuple[Reason, Rule], ...] = (
     (Reason.ORDER_QUANTITY, order_quantity_within_max),
     (Reason.ORDER_NOTIONAL, order_notional_within_max),
     (Reason.PRICE_COLLAR, prices_within_collar),
+)
+"""The rules that look at an order by itself, and at its instrument."""
+
+WORST: tuple[tuple[Reason, Rule], ...] = (
     (Reason.POSITION, position_within_max),
     (Reason.GROSS_EXPOSURE, gross_exposure_within_max),
     (Reason.NET_EXPOSURE, net_exposure_within_max),
     (Reason.CONCENTRATION, concentration_within_max),
     (Reason.BUYING_POWER, buying_power_suffices),
-    *PACE,
 )
+"""The rules that look at the book, at the worst."""
+
+PACE: tuple[tuple[Reason, Rule], ...] = (
+    (Reason.ORDERS_PER_SECOND, orders_per_second_within_max),
+    (Reason.ORDERS_PER_DAY, orders_per_day_within_max),
+    (Reason.DUPLICATE, order_is_no_duplicate),
+    (Reason.OPEN_ORDERS, open_orders_within_max),
+)
+"""The rules that count orders: how many, how fast, how alike."""
+
+RULES: tuple[tuple[Reason, Rule], ...] = (*ALONE, *WORST, *PACE)
 """Every rule, in the order of `Reason`: the first that fails names the refusal."""
 
 

@@ -694,8 +694,8 @@ def test_an_order_that_nothing_can_touch_goes_straight_to_its_fill(jump):
     ]
     fills = [record for record in records if isinstance(record, Fill)]
     assert [(fill.at, fill.quantity, fill.price) for fill in fills] == [
-        (2 * HOUR, 10, 11),
-        (3 * HOUR, 3, 12),
+        (2 * HOUR, 10, 10),  # each opens where the last one closed
+        (3 * HOUR, 3, 11),
     ]
     assert [record.at // HOUR for record in records[1:4]] == [1, 1, 2]
 

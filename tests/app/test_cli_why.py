@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from evenkeel.app import why
 from evenkeel.app.cli import main
 from evenkeel.app.why import Asked, asked
 from evenkeel.domain.errors import UsageError
@@ -76,6 +77,31 @@ def test_a_filled_order_is_told_from_bar_to_profit(tell):
     assert Decimal(trip["net_pnl"]) == Decimal("177.78")
     for part in ("first bar", "closed 2020-01-02", "buying_power_multiple", "10 at 102", "177.78"):
         assert part in text
+
+
+def test_what_an_order_cost_is_told_by_who_took_it(tell, capsys):
+    """Ten shares sold at 120 in 2020: 20.70 a million to the SEC, 0.000119 a share to FINRA."""
+    words = ("backtest", "mine.py:Mine", "--data", "x.csv", "--slippage", "none")
+    assert main([*words, "--costs", "ibkr-fixed", "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["run_id"]
+    assert main(["why", f"{run}/4", "--json"]) == 0
+    story = json.loads(capsys.readouterr().out)
+    assert (story["commission"], story["fees"]) == ("1", "0.02603")
+    assert story["fees_by_taker"] == {"SEC": "0.02484", "TAF": "0.00119"}
+    assert main(["why", f"{run}/4"]) == 0
+    assert "SEC 0.02484, TAF 0.00119" in capsys.readouterr().out
+
+
+def test_a_tariff_of_ones_own_says_nothing_of_who_takes_what(monkeypatch, tell):
+    """Its name is all that the journal has."""
+
+    def unknown(written):
+        raise UsageError(written)
+
+    monkeypatch.setattr(why, "parse_costs", unknown)
+    story, text = tell("1")
+    assert story["fees_by_taker"] == {}
+    assert "fees are" not in text
 
 
 def test_the_exit_tells_the_same_round_trip(tell):

@@ -6,15 +6,19 @@ from decimal import Decimal
 import pytest
 
 from evenkeel.domain.errors import UsageError
+from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
+from evenkeel.domain.order import Side
 from evenkeel.execution.costs import (
     BasisPoints,
+    Charge,
     IbkrFixed,
     IbkrTiered,
     PerOrder,
     PerShare,
     Traded,
     Zero,
+    itemized,
     parse_costs,
 )
 
@@ -217,6 +221,39 @@ def test_a_day_outside_the_tables_is_refused_with_what_to_do(tariff):
     with pytest.raises(UsageError, match="2027-01-01"):
         tariff.check(us, at("2026-12-31"), at("2027-01-01"))
     tariff.check(Instrument("SAP.XETR", "EUR"), at("1930-01-02"), at("2040-01-02"))
+
+
+@pytest.mark.parametrize(
+    ("tariff", "day", "side", "quantity", "price", "taken"),
+    [
+        # four of the statements' lines, taken apart by the authorities' own tables
+        (IbkrFixed(), "2025-10-30", "BUY", 100, "17.19", {"CAT": "0.0022"}),
+        (IbkrFixed(), "2025-10-31", "SELL", 100, "17.195", {"TAF": "0.0166", "CAT": "0.0022"}),
+        (IbkrFixed(), "2021-12-10", "SELL", 10, "624.83", {"SEC": "0.03186633", "TAF": "0.00119"}),
+        (
+            IbkrTiered(remove=D("0.000005")), "2025-07-31", "BUY", 5, "69.12",
+            {"clearing": "0.001", "NYSE": "0.00006125", "FINRA": "0.000196", "CAT": "0.00011",
+             "exchange": "0.000025"},
+        ),
+        (BasisPoints(D(10)), "2025-10-31", "SELL", 100, "17.195", {}),
+    ],
+)  # fmt: skip
+def test_fees_are_told_by_who_takes_them(tariff, day, side, quantity, price, taken):
+    if hasattr(tariff, "meter"):
+        charge = fill(tariff.meter(), day, side, quantity, price)
+    else:
+        charge = Charge(D(1), D(0))
+    done = Fill("f", 1, "ANY.XNYS", Side(side), D(quantity), D(price), "USD", at(day),
+                charge.commission, fees=charge.fees)  # fmt: skip
+    found = itemized(tariff, done, Instrument("ANY.XNYS"))
+    assert found == {taker: D(fee) for taker, fee in taken.items()}
+    assert sum(found.values()) == charge.fees
+
+
+def test_a_fee_that_no_table_explains_is_told_as_other():
+    """Such as one of a version of ours with other tables."""
+    done = Fill("f", 1, "SAP.XETR", Side.BUY, D(1), D(1), "EUR", at("2025-01-02"), fees=D("0.5"))
+    assert itemized(IbkrFixed(), done, Instrument("SAP.XETR", "EUR")) == {"other": D("0.5")}
 
 
 # ---- Interactive Brokers, tiered -------------------------------------------------------------

@@ -10,13 +10,16 @@ import numpy as np
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.money import text
+from evenkeel.domain.money import EXACT, ZERO, text
 from evenkeel.domain.order import Order
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.explain import explain
+from evenkeel.execution.costs import itemized, parse_costs
 from evenkeel.reports.text import finite, iso
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evenkeel.domain.bar import Bars
     from evenkeel.engine.explain import Explanation
     from evenkeel.reports.result import Result
@@ -31,7 +34,7 @@ def why(result: Result, order_id: int) -> dict[str, Any]:
     seen = explain(result.records, result.bars, order_id)
     if seen is None:
         raise UsageError(_no_such_order(result, order_id))
-    order = seen.order
+    order, fills = seen.order, _of(result, order_id)
     return {
         "run_id": result.manifest.get("run_id"),
         "order": _order(order),
@@ -48,10 +51,11 @@ def why(result: Result, order_id: int) -> dict[str, Any]:
             for check in seen.checks
         ],
         "venue": _venue(result, order_id),
-        "fills": _fills(result, order_id),
-        "commission": _text(sum((fill.commission for fill in _of(result, order_id)), Decimal(0))),
-        "fees": _text(sum((fill.fees for fill in _of(result, order_id)), Decimal(0))),
-        "slippage": _text(sum((fill.slippage for fill in _of(result, order_id)), Decimal(0))),
+        "fills": _fills(fills),
+        "commission": _text(sum((fill.commission for fill in fills), ZERO)),
+        "fees": _text(sum((fill.fees for fill in fills), ZERO)),
+        "fees_by_taker": _by_taker(result, fills),
+        "slippage": _text(sum((fill.slippage for fill in fills), ZERO)),
         "round_trips": _round_trips(result, order_id),
     }
 
@@ -128,7 +132,20 @@ def _venue(result: Result, order_id: int) -> list[dict[str, Any]]:
     return told
 
 
-def _fills(result: Result, order_id: int) -> list[dict[str, Any]]:
+def _by_taker(result: Result, fills: Iterable[Fill]) -> dict[str, str | None]:
+    """Return what of the fees went to whom, over all fills."""
+    try:
+        tariff = parse_costs(result.started.costs)
+    except UsageError:  # a tariff of the author's own
+        return {}
+    taken: dict[str, Decimal] = {}
+    for fill in fills:
+        for taker, fee in itemized(tariff, fill, result.bars[fill.instrument].instrument).items():
+            taken[taker] = EXACT.add(taken.get(taker, ZERO), fee)
+    return {taker: _text(fee) for taker, fee in taken.items()}
+
+
+def _fills(fills: Iterable[Fill]) -> list[dict[str, Any]]:
     return [
         {
             "at": iso(fill.at),
@@ -139,7 +156,7 @@ def _fills(result: Result, order_id: int) -> list[dict[str, Any]]:
             "slippage": _text(fill.slippage),
             "ambiguity": _text(fill.ambiguity),
         }
-        for fill in _of(result, order_id)
+        for fill in fills
     ]
 
 

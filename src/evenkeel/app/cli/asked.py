@@ -117,8 +117,9 @@ def _outcome(story: dict[str, Any]) -> list[str]:
     ]
     head = ("as", "orders", "quantity", "entry", "exit", "profit", "return")
     trips = table(head, rows, right="quantity entry exit profit return")
-    paid = ", ".join(f"{name} {_money(story[name])}" for name in ("commission", "fees", "slippage"))
-    return [f"What came of it ({paid})", *trips]
+    paid = [(name, _money(story[name])) for name in ("commission", "fees", "slippage")]
+    taken = ", ".join(f"{taker} {fee}" for taker, fee in story["fees_by_taker"].items())
+    return ["What it cost", *pairs([*paid, ("fees are", taken)]), "", "What came of it", *trips]
 
 
 def _money(amount: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from evenkeel.execution.costs.flat import BasisPoints, PerOrder, PerShare, Zero
 from evenkeel.execution.costs.ibkr import IbkrFixed, IbkrTiered
+from evenkeel.execution.costs.itemized import itemized
 from evenkeel.execution.costs.model import Charge, CostModel, Meter, MeteredCosts, Traded
 from evenkeel.execution.costs.words import KINDS, parse_costs
 
@@ -18,5 +19,6 @@ __all__ = [
     "PerShare",
     "Traded",
     "Zero",
+    "itemized",
     "parse_costs",
 ]

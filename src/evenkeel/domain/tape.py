@@ -121,10 +121,13 @@ class Tape:
         self.bars: dict[str, Bars] = {}
         self.lines: dict[str, Line] = {}
         self.cursors: list[Cursor] = []
+        self.extensions = 0
+        """How often it has grown."""
         self.extend(bars)
 
     def extend(self, bars: Iterable[Bars]) -> None:
         """Take longer histories of the same instruments (or new ones); cursors stay put."""
+        self.extensions += 1
         for history in bars:
             self.bars[history.instrument.id] = history
         shared: dict[bytes, Cursor] = {}

@@ -31,8 +31,9 @@ class Agenda:
         self._open = book.open
         self._due: list[tuple[int, int]] = []  # heap of (time, order id), stale ones passed over
         self._expiring: list[tuple[int, int]] = []
-        self.blind: dict[str, tuple[int, set[int]]] = {}
+        self._blind: dict[str, tuple[int, set[int]]] = {}
         """By instrument: how many bars there were, and the orders that none of them could reach."""
+        self._extensions = tape.extensions
         self.next_at = NEVER
         """Nothing is due or expires before."""
 
@@ -53,9 +54,9 @@ class Agenda:
             return
         order.due, order.due_at = -1, NEVER
         order.seen = max(start, len(times))
-        _, blind = self.blind.get(order.instrument, (0, set()))
+        _, blind = self._blind.get(order.instrument, (0, set()))
         blind.add(order.id)
-        self.blind[order.instrument] = len(times), blind
+        self._blind[order.instrument] = len(times), blind
 
     def await_bar(self, order: Resting, index: int, at: int) -> None:
         """Note that an order meets bar `index` at a moment."""
@@ -71,18 +72,21 @@ class Agenda:
 
     def forget(self, order: Resting) -> None:
         """Wait no longer for bars that have not come. (What is due is passed over by itself.)"""
-        if order.due < 0 and order.instrument in self.blind:
-            blind = self.blind[order.instrument][1]
+        if order.due < 0 and order.instrument in self._blind:
+            blind = self._blind[order.instrument][1]
             blind.discard(order.id)
             if not blind:
-                del self.blind[order.instrument]
+                del self._blind[order.instrument]
 
     def look_again(self) -> None:
         """Look at bars that have come since an order last saw none: a paper tape grows."""
-        for name, (length, blind) in list(self.blind.items()):
+        if self._extensions == self._tape.extensions:
+            return
+        self._extensions = self._tape.extensions
+        for name, (length, blind) in list(self._blind.items()):
             if len(self._tape.bars[name].closed_at) == length:
                 continue
-            del self.blind[name]
+            del self._blind[name]
             for order_id in sorted(blind):
                 order = self._open[order_id]
                 order.extreme = order.led
@@ -127,8 +131,7 @@ class Agenda:
 
     def next_moment(self) -> int:
         """Return the first moment of the tape at which an order is due or has expired."""
-        if self.blind:
-            self.look_again()
+        self.look_again()
         if not self._expiring:
             return self.next_at
         due, end = self.next_due(), self.next_end()

@@ -301,8 +301,7 @@ class SimulatedBroker:
     def _settle(self, until: int) -> None:
         """Carry out everything up to and including `until`, in order of time."""
         agenda = self._agenda
-        if agenda.blind:
-            agenda.look_again()
+        agenda.look_again()
         if agenda.next_at > until and self._plain_at > until:
             return
         if getcontext().prec == EXACT.prec:  # inside the engine arithmetic is exact already

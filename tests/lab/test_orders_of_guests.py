@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
-from tests.engine.market import HOUR, X, bars, card
+from tests.engine.market import HOUR, X, Y, bars, card
 
 pytest.importorskip("backtrader", reason="the extra [backtrader] is not installed")
 
@@ -16,14 +16,15 @@ from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import Split
-from evenkeel.domain.order import OrderType, TimeInForce
+from evenkeel.domain.order import OrderStatus, OrderType, TimeInForce
 from evenkeel.lab.backtrader import host
 from evenkeel.lab.backtrader.broker import DeskBroker
+from evenkeel.strategy.desk import OrderUpdate
 
 D = Decimal
 
 
-def play(plan, *closes, actions=(), name=X, **wishes):
+def play(plan, *closes, actions=(), name=X, beside=(), **wishes):
     """Run a guest that does on bar n (from 1) what `plan[n]` says; it and the result."""
 
     class Planned(bt.Strategy):
@@ -43,7 +44,8 @@ def play(plan, *closes, actions=(), name=X, **wishes):
 
     guest = host(Planned)
     options = {**FREE, "cash": 100_000, **wishes}
-    result = execute(request(guest, [bars(*closes, name=name)], actions=actions, **options))
+    histories = [bars(*closes, name=name), *beside]
+    result = execute(request(guest, histories, actions=actions, **options))
     return guest.strategies[0], result
 
 
@@ -166,6 +168,46 @@ def test_the_account_can_be_read_as_from_backtraders_own_broker():
 
     play({2: lambda s: s.buy(size=10), 5: look}, 10, 10, 10, 12, 12, 12, cash=1_000)
     assert read["all"] == (900, 1020, 120, 120, 1020, 1, 1000, 1020, False)
+
+
+def test_what_a_trade_moves_is_reckoned_as_by_backtrader():
+    """Its own `CommInfoBase.getoperationcost`, of shares: size times price, never negative."""
+    read = {}
+
+    def look(strategy):
+        info = strategy.broker.getcommissioninfo(strategy.data)
+        theirs = bt.CommInfoBase()
+        read["cost"] = [
+            (info.getoperationcost(size, 7.0), theirs.getoperationcost(size, 7.0))
+            for size in (10, -10)
+        ]
+
+    play({2: look}, 10, 10, 10)
+    assert read["cost"] == [(70, 70), (70, 70)]
+
+
+def test_a_broker_has_what_it_has():
+    """A name that is nobody's is an `AttributeError`, as everywhere in Python."""
+    broker = DeskBroker(SimpleNamespace(cash=1.0, equity=1.0, moment=0))
+    assert not hasattr(broker, "no_such_thing")
+    with pytest.raises(StrategyError, match="addcommissioninfo is Backtrader's own broker's"):
+        broker.addcommissioninfo(None)
+
+
+def test_a_refusal_of_somebody_elses_order_is_nobodys_here():
+    """An order that the venue sent by force, say: no guest asked for it."""
+    desk = SimpleNamespace(cash=1.0, equity=1.0, moment=0, name="guest")
+    broker, before = DeskBroker(desk), []
+    order = SimpleNamespace(id=7, strategy="somebody")
+    broker.told(OrderUpdate(order, OrderStatus.REJECTED, 0.0, "no"))
+    assert list(broker._told) == before
+
+
+def test_what_is_no_news_to_backtrader_is_not_told():
+    """It has no word for an order of which nobody knows what became."""
+    broker = DeskBroker(SimpleNamespace(cash=1.0, equity=1.0, moment=0))
+    broker._move(SimpleNamespace(status=bt.Order.Accepted), OrderStatus.UNKNOWN, 0)
+    assert not broker._notices
 
 
 def test_an_order_that_is_never_transmitted_is_never_sent():
@@ -330,6 +372,18 @@ def test_rivals_end_when_one_of_them_expires_or_is_cancelled():
     assert statuses(result) == ["CANCELED", "CANCELED"]
 
 
+def test_a_rival_that_was_never_sent_needs_no_cancel():
+    """The gate refused it; the other one ends by itself."""
+    made = {}
+
+    def send(strategy):
+        made["first"] = strategy.buy(valid=bt.Order.DAY, **limit(2))
+        strategy.buy(oco=made["first"], exectype=bt.Order.Limit, price=1, size=50)
+
+    _, result = play({2: send}, *[10.0] * 30, limits=card(order_quantity_max="20"))
+    assert statuses(result) == ["EXPIRED", "REFUSED"]
+
+
 # ---- splits ----
 
 
@@ -349,6 +403,36 @@ def test_a_split_puts_positions_and_open_trades_on_the_new_scale():
     assert strategy.position.size == 0
     assert float(result.round_trips[0].net_pnl) == 30
     assert strategy.broker.getvalue() == 100_030
+
+
+def test_a_split_leaves_trades_in_other_feeds_alone():
+    """Ten of each; one is split 3 for 1."""
+    made = {}
+
+    def see(strategy):
+        first, second = strategy.datas
+        made["held"] = [strategy.getposition(each).size for each in (first, second)]
+        strategy.close(data=first)
+        strategy.close(data=second)
+
+    plan = {2: lambda s: [s.buy(data=each, size=10) for each in s.datas], 5: see}
+    split = Split(X, int(3.5 * HOUR), D(3))
+    other = bars(12, 12, 12, 13, 14, 14, 14, name=Y)
+    _, result = play(plan, 12, 12, 12, 4, 5, 5, 5, beside=[other], actions=[split])
+    assert made["held"] == [30, 10]
+    assert {trip.instrument: float(trip.net_pnl) for trip in result.round_trips} == {X: 30, Y: 20}
+
+
+def test_feeds_may_have_bars_at_other_times():
+    """A guest steps at each of them, and a feed without news stays on its last bar."""
+    seen = []
+
+    def look(strategy):
+        seen.append([each.close[0] for each in strategy.datas])
+
+    sparse = bars(1, 2, 3, name=Y, start=2, step=2)
+    play(dict.fromkeys(range(1, 9), look), 10, 11, 12, 13, 14, 15, beside=[sparse])
+    assert seen == [[11, 1], [12, 1], [13, 2], [14, 2], [15, 3]]
 
 
 def test_a_position_that_the_ledger_no_longer_holds_is_gone():

@@ -6,6 +6,7 @@ from tests.parity.real_data import SETS
 pytest.importorskip("backtrader", reason="the extra [backtrader] is not installed")
 
 import backtrader as bt
+from tests.engine.market import bars
 from tests.lab.beside_cerebro import FREE, alone, hosted, journals
 
 import evenkeel as ek
@@ -131,6 +132,33 @@ def test_a_bad_day_ends_the_day(apple):
     assert result.positions  # it has come back
 
 
+def test_a_fall_while_it_warms_up_ends_the_trading_too(apple):
+    """What still waits at the venue is cancelled; whoever asks for more is told why not."""
+
+    class Early(RiskStrategy):
+        drawdown_max: float = ek.param(0.01, gt=0, le=1)
+
+        def setup(self):
+            self.average = bt.ind.SMA(period=100)
+
+        def on_warmup(self):
+            if len(self) == 1:
+                self.low = self.buy(size=1, exectype=bt.Order.Limit, price=0.01)
+                self.all = self.buy(size=500)
+                self.cut = self.buy(size=0.5)
+
+        def on_limit(self, reason):
+            if not hasattr(self, "said"):
+                self.said = reason
+                self.more = self.buy(size=1)
+
+    strategy, result = run(Early, apple)
+    assert strategy.said.startswith("drawdown_max 0.01 exceeded")
+    assert strategy.more is None
+    assert strategy.low.status == bt.Order.Canceled
+    assert not result.positions
+
+
 def test_a_position_stays_below_its_weight(apple):
     """What would exceed it is not ordered; the way out stays open."""
     strategy, result = run(Holder, apple, weight_max=0.5)
@@ -160,6 +188,24 @@ def test_entries_of_a_day_are_counted_and_exits_are_not(apple):
     assert strategy.bracket == strategy.short == [None] * 3
     assert strategy.out is not None
     assert not result.positions
+
+
+def test_the_bars_of_a_day_share_what_it_may_order():
+    """One entry a day on hourly bars; nothing at all is no order, for Backtrader either."""
+
+    class Hourly(RiskStrategy):
+        orders_day_max: int = ek.param(1, ge=1)
+
+        def setup(self):
+            self.days = []
+
+        def on_bar(self):
+            assert self.buy(size=0) is None
+            if self.buy(size=1) is not None:
+                self.days.append(self.data.datetime.date(0))
+
+    strategy, _ = run(Hourly, [bars(*[10.0] * 60)])
+    assert len(strategy.days) == len(set(strategy.days)) == 3
 
 
 def test_brackets_within_the_limits_are_sent_whole(apple):

@@ -186,9 +186,9 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
         if entry and (reason := self._forbidden(data, size, up=up)) is not None:
             self.on_limit(reason)
             return None
-        self._entries += entry
         order = verb(data=data, size=size, **terms)
-        if order is not None and order.alive():
+        if order is not None:  # Backtrader makes none of nothing
+            self._entries += entry
             self._working[order.ref] = order
         return order
 

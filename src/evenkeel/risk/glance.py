@@ -46,48 +46,44 @@ class Card:
         self._quantity = float(limits.order_quantity_max)
 
     def sees(self, order: Order, seen: Glance) -> tuple[bool, bool]:
-        """Whether an order passes by itself, and whether the book carries it."""
+        """Whether a plain order passes by itself, and whether the book carries it, or any other.
+
+        Net exposure is never more than gross.
+        """
+        instrument, last, age, unit, held, beside, equity, cash, at_work = seen
+        plain, buys = order.is_plain, order.side is _BUY
         try:
             quantity = float(order.quantity)
-            if not self._carries(order, quantity, seen):
-                return False, False
-            return order.is_plain and self._passes(order, quantity, seen), True
+            if plain and at_work is None:
+                most = max(abs(held), abs(held + quantity if buys else held - quantity))
+                own = money = most * unit
+            else:
+                reserve = unit * (float(reserve_price(order, last)) / float(last))
+                most, own, money = _beside_others(at_work, held, unit, quantity, reserve, buys=buys)
+            margin = MARGIN * (beside + money + abs(cash))
+            gross, sound_equity = beside + own + margin, equity - margin
+            carried = gross <= self._multiple * sound_equity and (
+                not self._more_than_multiple
+                or (
+                    gross <= self._gross
+                    and own + margin <= self._concentration * sound_equity
+                    and most + MARGIN * abs(most) <= self._position
+                )
+            )
+            passes = (
+                plain
+                and carried
+                and 0 <= age <= self._age_ns
+                and unit > 0.0
+                and 0.0 < quantity < _WHOLE
+                and not order.quantity % instrument.lot
+                and instrument.tradable
+                and quantity + MARGIN * quantity <= self._quantity
+                and quantity * unit + MARGIN * quantity * unit <= self._notional
+            )
         except (ArithmeticError, ValueError):  # not a number, or more digits than arithmetic has
             return False, False
-
-    def _carries(self, order: Order, quantity: float, seen: Glance) -> bool:
-        """Whether the book is within its limits with the order. (Net is never more than gross.)"""
-        _, last, _, unit, held, beside, equity, cash, at_work = seen
-        buys = order.side is _BUY
-        if at_work is None and order.is_plain:
-            most = max(abs(held), abs(held + quantity if buys else held - quantity))
-            own = money = most * unit
-        else:
-            reserve = unit * (float(reserve_price(order, last)) / float(last))
-            most, own, money = _beside_others(at_work, held, unit, quantity, reserve, buys=buys)
-        margin = MARGIN * (beside + money + abs(cash))
-        gross, sound_equity = beside + own + margin, equity - margin
-        return gross <= self._multiple * sound_equity and (
-            not self._more_than_multiple
-            or (
-                gross <= self._gross
-                and own + margin <= self._concentration * sound_equity
-                and most + MARGIN * abs(most) <= self._position
-            )
-        )
-
-    def _passes(self, order: Order, quantity: float, seen: Glance) -> bool:
-        """Whether nothing is wrong with a plain order, and with its instrument."""
-        instrument, _, age, unit, *_ = seen
-        return (
-            0 <= age <= self._age_ns
-            and unit > 0.0
-            and 0.0 < quantity < _WHOLE
-            and not order.quantity % instrument.lot
-            and instrument.tradable
-            and quantity + MARGIN * quantity <= self._quantity
-            and quantity * unit + MARGIN * quantity * unit <= self._notional
-        )
+        return passes, carried
 
 
 def _beside_others(

@@ -104,6 +104,8 @@ def walk(closed_at: np.ndarray, *, step: float, seed: int, name: str) -> Bars:
 
 def bars_of(name: str, columns: dict[str, np.ndarray]) -> Bars:
     """Return bars of an instrument whose sessions end at midnight, with nothing copied."""
+    for column in columns.values():
+        column.flags.writeable = False
     times = columns["closed_at"]
     closes = np.arange(times[0] // DAY + 1, times[-1] // DAY + 3) * DAY
     return Bars(Instrument(name), **columns, session_closes=closes)

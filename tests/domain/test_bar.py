@@ -31,6 +31,25 @@ def test_the_digest_names_the_data_and_nothing_else():
     assert len(bars.digest()) == 64
 
 
+def test_the_digest_of_what_can_change_is_computed_anew():
+    bars = history("A.XNYS", [1, 2, 3])
+    before = bars.digest()
+    bars.close[1] += 1
+    changed = bars.digest()
+    assert changed != before
+    for column in (bars.closed_at, bars.open, bars.high, bars.low, bars.close, bars.volume):
+        column.flags.writeable = False
+    assert bars.digest() == bars.digest() == changed
+    assert replace(bars, instrument=Instrument("B.XNYS")).digest() != changed
+    assert bars.first(2).digest() == history_like(bars, 2).digest()
+
+
+def history_like(bars, count):
+    """The same first bars, made afresh."""
+    columns = ("closed_at", "open", "high", "low", "close", "volume")
+    return replace(bars, **{name: getattr(bars, name)[:count].copy() for name in columns})
+
+
 @pytest.mark.parametrize("column", COLUMNS)
 def test_the_digest_changes_with_every_column(column):
     bars = history("A.XNYS", [1, 2, 3])

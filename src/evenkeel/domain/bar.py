@@ -42,7 +42,7 @@ class Finding(Struct, frozen=True, gc=False):
     version: int = 1
 
 
-class Bars(Struct, frozen=True, eq=False):
+class Bars(Struct, frozen=True, eq=False, dict=True):
     """Completed bars of one instrument, oldest first, as parallel read-only numpy columns.
 
     `closed_at` (int64, UTC nanoseconds, strictly increasing) is when a bar became knowable; for a
@@ -88,8 +88,17 @@ class Bars(Struct, frozen=True, eq=False):
         )
 
     def digest(self) -> str:
-        """Return the SHA-256 of the instrument's id and every column: the data's identity."""
+        """Return the SHA-256 of the instrument's id and every column: the data's identity.
+
+        Of columns that are read-only, as they should be, it is computed once.
+        """
+        if (known := self.__dict__.get("_digest")) is not None:
+            return str(known)
+        columns = (self.closed_at, self.open, self.high, self.low, self.close, self.volume)
         sha = hashlib.sha256(self.instrument.id.encode())
-        for column in (self.closed_at, self.open, self.high, self.low, self.close, self.volume):
+        for column in columns:
             sha.update(column.data.cast("B"))
-        return sha.hexdigest()
+        found = sha.hexdigest()
+        if not any(column.flags.writeable for column in columns):
+            self.__dict__["_digest"] = found
+        return found

@@ -71,8 +71,8 @@ class Shell:
         self._journal = journal
         self._lender = lender
         self._straight: FillsAhead | None = None
-        if schedule.free and lender is None and isinstance(broker, FillsAhead):
-            self._straight = None if core.seats.hear_orders else broker
+        if lender is None and isinstance(broker, FillsAhead) and not core.seats.hear_orders:
+            self._straight = broker
 
     def play(self) -> None:
         """Go from moment to moment until the tape has run out."""
@@ -107,10 +107,9 @@ class Shell:
     def carry(self, records: list[Record]) -> None:
         """Write records down, carry them out, and take in what the venue says to it."""
         self._journal.append(records)
-        if self._straight is not None and len(records) == 1 and self._follow(records[0]):
-            return
-        self._do(records)
-        self._listen()
+        if len(records) != 1 or not self._follow(records[0]):
+            self._do(records)
+            self._listen()
 
     def _follow(self, record: Record) -> bool:
         """Go straight from an order to its fill, if nothing can come between; whether it could.
@@ -118,7 +117,7 @@ class Shell:
         Same records, same order, same moments: only nobody is asked who could not have an answer.
         """
         core, venue = self._core, self._straight
-        if venue is None or type(record) is not Approved:
+        if venue is None or type(record) is not Approved or not self._schedule.free:
             return False
         fill = venue.fill_next(record, core.seats.next_at)
         if fill is None:

@@ -59,8 +59,11 @@ class Schedule:
         self._tape = tape
         self._actions = sorted(actions, key=lambda action: action.at)
         self._ahead = ahead
-        self.free = len(ahead) == 1 and not self._actions
-        """Whether nothing but what strategies and one venue do can ever be a moment."""
+
+    @property
+    def free(self) -> bool:
+        """Whether from here on only what strategies and one venue do can be a moment."""
+        return not self._actions and len(self._ahead) == 1
 
     def add(self, actions: Iterable[CorporateAction]) -> None:
         """Take in corporate actions that have become known while the run is under way."""

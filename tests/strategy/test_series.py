@@ -66,7 +66,6 @@ BINARY = {
 }
 
 
-@pytest.mark.uncounted
 @pytest.mark.parametrize("name", BINARY)
 @given(pairs=st.lists(st.tuples(floats, floats), min_size=1), other=floats)
 def test_arithmetic_and_comparison_are_pythons_own_element_by_element(name, pairs, other):

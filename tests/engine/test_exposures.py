@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.domain.history import history
 
-from evenkeel.domain.events import RunStarted
+from evenkeel.domain.events import CashDividend, RunStarted
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import Split, SymbolChanged
 from evenkeel.domain.money import EXACT
@@ -239,6 +239,16 @@ def test_a_glance_sees_nothing_where_something_is_not_known():
     assert account.glance(A) is not None
     account.halted = "by hand"
     assert account.glance(A) is None
+
+
+def test_a_glance_does_not_count_money_of_which_nobody_knows_the_worth():
+    account = market(2, apart=0)
+    account.tape.advance(30)
+    fill(account, 1, "N1.XNYS", 3)
+    assert account.glance("N1.XNYS") is not None
+    account.book.take(CashDividend("N1.XNYS", 30, D(1), "EUR"))
+    assert account.equity() is None
+    assert account.glance("N1.XNYS") is None
 
 
 def test_what_is_held_and_has_no_price_is_worth_nobody_knows_what():

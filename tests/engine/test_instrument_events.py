@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.engine.market import HOUR, X, Y, bars, card, scripted
 
 from evenkeel.app.backtest import execute
@@ -10,7 +12,8 @@ from evenkeel.app.paper import replay
 from evenkeel.app.setup import request
 from evenkeel.app.why import why
 from evenkeel.domain.errors import UsageError
-from evenkeel.domain.events import OrderCanceled
+from evenkeel.domain.events import BorrowFeeCharged, CashDividend, OrderCanceled
+from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import (
     CashInLieu,
     Delisted,
@@ -188,3 +191,56 @@ def test_a_split_and_a_symbol_change_of_one_moment_come_in_their_order():
         BUY_X, [bars(10, 10, 10), after], Split(X, 3 * HOUR, D(2)), SymbolChanged(X, 3 * HOUR, Y)
     )
     assert result.ended.equity == 1000 - 100 + 20 * 6
+
+
+# ---- several things at one moment ----
+
+
+@pytest.mark.parametrize(("first", "paid"), [("dividend", D("0.1")), ("split", D("0.2"))])
+def test_what_happens_at_one_moment_happens_before_its_bar(first, paid):
+    """A stop at 90 is one at 45 when the bar of the split comes, whatever else is told of that day."""
+    plan = scripted({0: lambda s: s.buy(10), 1: lambda s: s.sell(10, stop=90)})
+    split, dividend = Split(X, 3 * HOUR - 1, D(2)), CashDividend(X, 3 * HOUR - 1, D("0.01"))
+    history = bars(100, 100, 50, 50)
+    history = replace(history, open=history.close, high=history.close)
+    actions = (dividend, split) if first == "dividend" else (split, dividend)
+    result = run(plan, [history], *actions)
+    assert [fill.order_id for fill in of(Fill, result)] == [1]
+    assert result.ended.equity == 1_000 + paid
+
+
+def test_an_order_does_not_fill_on_a_bar_of_its_halt_whatever_else_happens_then():
+    plan = scripted({1: lambda s: s.buy(1) if s.instrument.id == X else None})
+    result = run(
+        plan,
+        [bars(10, 10, 10, 10, 10), LONG],
+        CashDividend(Y, 3 * HOUR - 1, D(1)),
+        TradingHalted(X, 3 * HOUR - 1, "news"),
+        TradingResumed(X, 4 * HOUR - 1),
+    )
+    assert [fill.at // HOUR for fill in of(Fill, result)] == [4]
+
+
+def test_what_traded_at_a_close_was_held_overnight():
+    """No bar ends at half past two, when the session does: the dividend comes after it all the same."""
+    history = bars(10, 10, 10, 10)
+    closes = np.array([int(2.5 * HOUR), 30 * HOUR])
+    history = replace(history, session_closes=closes)
+    plan = scripted({0: lambda s: s.buy(10, on="close")})
+    result = run(plan, [history], CashDividend(X, int(2.75 * HOUR), D(1)))
+    assert [type(each).__name__ for each in result.records[3:5]] == ["Fill", "CashDividend"]
+    assert result.ended.equity == 1_010
+
+
+def test_shares_owed_that_have_not_traded_yet_are_lent_for_nothing():
+    """A short spins off a short in what has no price before its first bar."""
+    plan = scripted({0: lambda s: s.sell(10) if s.instrument.id == X else None})
+    late = bars(2, 2, 2, name=Y, start=80)
+    result = run(
+        plan,
+        [bars(*[10] * 100), late],
+        SpunOff(X, 30 * HOUR, Y, D(1), D("0.2")),
+        borrow="36",
+    )
+    charged = {each.instrument: each.at // HOUR for each in reversed(of(BorrowFeeCharged, result))}
+    assert charged == {X: 24, Y: 96}

@@ -216,6 +216,20 @@ def test_a_liquidation_that_the_gate_refuses_is_asked_for_again_at_the_next_bar(
     assert len(of(MarginCalled, runs[0])) == 2
 
 
+def test_a_liquidation_is_not_asked_for_again_because_others_trade():
+    """Only a new price of what is held, or a change of the book, makes the margin another one."""
+    plan = scripted({n: lambda s: s.instrument.id == X and s.buy(40) for n in range(5)})
+    history = days(10, 10, 10, 10, 10, 10, 4, 4)
+    other = bars(*[1] * 9, name=Y, start=14, step=24)  # two hours after each bar of X
+    limits = card(order_quantity_max=40)
+    runs = [
+        play(plan, history, other, limits=limits, cash="1000", margin="reg-t", jump=jump)[0]
+        for jump in (True, False)
+    ]
+    assert [each.line for each in links(runs[0])] == [each.line for each in links(runs[1])]
+    assert len(of(MarginCalled, runs[0])) == 2
+
+
 def test_a_strategy_hears_of_its_liquidation_and_cannot_cancel_it():
     def stop_it(strategy):
         strategy.cancel(2)

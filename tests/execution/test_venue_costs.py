@@ -18,7 +18,9 @@ from tests.execution.bench import (
     venue,
 )
 
-from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.events import CashDividend, OrderRejected, Split
+from evenkeel.domain.instrument_events import Delisted, Merged, SpunOff, SymbolChanged
+from evenkeel.domain.order import TimeInForce
 from evenkeel.domain.tape import NEVER
 from evenkeel.execution.costs import IbkrFixed, IbkrTiered
 from evenkeel.execution.slippage import parse_slippage
@@ -169,6 +171,58 @@ def test_an_order_under_way_is_split_like_one_that_has_arrived():
     broker.corporate_action(Split(ID, 2 * MINUTE, D(2), D(1)))
     said += broker.events() + advance(broker, 4)
     assert [(fill.quantity, fill.price) for fill in fills(said)] == [(20, 45)]
+
+
+def test_orders_that_arrive_out_of_turn_meet_their_bar_by_number():
+    broker = venue(bars_of([FLAT] * 3))
+    advance(broker, 1)
+    for number in (2, 1, 3):
+        broker.submit(approved(order(number, "BUY", 1)))
+    assert [fill.order_id for fill in fills(advance(broker, 2))] == [1, 2, 3]
+
+
+def test_a_cancel_finds_an_order_under_its_new_name():
+    broker = venue(
+        bars_of([FLAT] * 6),
+        bars_of([FLAT] * 6, name="NEW.XXXX"),
+        slippage=parse_slippage("latency:1"),
+    )
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 1, "LIMIT", limit="50")))
+    advance(broker, 2)
+    broker.corporate_action(SymbolChanged(ID, 2 * MINUTE, "NEW.XXXX"))
+    broker.cancel(1)
+    assert kinds(advance(broker, 3) + advance(broker, 4)) == [("OrderCanceled", 1)]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        Delisted(ID, MINUTE, D(10)),
+        Merged(ID, MINUTE, "NEW.XXXX", D(1), D(0), D(0)),
+        SpunOff(ID, MINUTE, "NEW.XXXX", D(1), D("0.5")),
+    ],
+    ids=lambda action: type(action).__name__,
+)
+def test_an_order_under_way_ends_with_what_ends_those_that_have_arrived(action):
+    broker = venue(
+        bars_of([FLAT] * 6),
+        bars_of([FLAT] * 6, name="NEW.XXXX"),
+        slippage=parse_slippage("latency:3"),
+    )
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 1)))
+    broker.corporate_action(action)
+    assert kinds(broker.events()) == [("OrderAccepted", 1), ("OrderCanceled", 1)]
+
+
+def test_an_order_whose_time_is_over_when_it_arrives_is_rejected():
+    broker = venue(bars_of([FLAT] * 6), slippage=parse_slippage("latency:3"))
+    advance(broker, 1)
+    day = order(1, "BUY", 1, tif=TimeInForce.DAY, expires_at=2 * MINUTE)
+    broker.submit(approved(day))
+    said = [event for minute in (2, 3, 4, 5) for event in advance(broker, minute)]
+    assert said == [OrderRejected(1, 4 * MINUTE, "its time was over when it arrived")]
 
 
 def test_from_far_away_too_the_next_event_is_foreseen():

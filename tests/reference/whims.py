@@ -184,8 +184,9 @@ def retold(records, markets, *, share, slip_bps):
                 venue.cancel(record.order_id)
             elif name is not None and not isinstance(record, Fill):
                 moment = in_effect_at(markets, record)
-                said += heard(venue, moment - 1)
-                venue.now = max(venue.now, moment)
+                if venue.now < moment:  # what happens at one moment happens before its bar
+                    said += heard(venue, moment - 1)
+                    venue.now = moment
                 venue.action(record)
         said += heard(venue, max(market.bars[-1].at for market in markets.values()))
     return said

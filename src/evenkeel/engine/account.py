@@ -149,7 +149,9 @@ class Account:
     def glance(self, instrument_id: str) -> Glance | None:
         tape, book = self.tape, self.book
         line, instrument = tape.lines.get(instrument_id), self.instruments.get(instrument_id)
-        if line is None or instrument is None or self.halted is not None or self.rates is not None:
+        if line is None or instrument is None or self.halted is not None:
+            return None
+        if self.rates is not None or book.foreign_cash():
             return None
         last, index = line.price, line.cursor.index
         if last is None:

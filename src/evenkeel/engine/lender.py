@@ -55,6 +55,7 @@ class Lender:
         self._tape: Tape = account.tape
         self._terms = terms
         self._scanned = (-1, NEVER)  # what the book had seen, and the first bar that might breach
+        self._asked = (-1, -1)
 
     def next_event_at(self) -> int:
         """Return the next bar at which it could have something to say, `NEVER` without loans."""
@@ -109,7 +110,10 @@ class Lender:
 
     def _fees(self, name: str, first: int, last: int) -> Iterator[BorrowFeeCharged]:
         instrument, price = self._account.instruments[name], self._account.price(name)
-        assert price is not None, name  # what was sold had a bar to be sold on
+        if (
+            price is None
+        ):  # owed since a spin-off, and not traded yet: there is no value to charge on
+            return
         quantity = -self._account.book.quantity(name)
         value = quantity * price * instrument.multiplier
         for rate, days in self._terms.borrow.stretches(first, last, name):
@@ -129,7 +133,16 @@ class Lender:
     # ---- margin ------------------------------------------------------------------------------
 
     def margin_events(self) -> Iterator[MarginEvent]:
-        """Yield what the margin asks for now; each must be carried out before the next is asked."""
+        """Yield what the margin asks for now; each must be carried out before the next is asked.
+
+        What stands is asked for again when something held has a new price, or the book has changed.
+        """
+        account = self._account
+        seen = max((account.price_at(name) or -1 for name in account.book.held), default=-1)
+        asked = account.book.changes, seen if account.rates is None else self._tape.now
+        if asked == self._asked:
+            return
+        self._asked = asked
         found = self._breach()
         if found is None:
             return

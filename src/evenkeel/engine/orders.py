@@ -120,7 +120,11 @@ class Orders:
         quantity = fill.quantity
         working.filled += quantity
         self._touch(working.order)
-        if working.status is _NEW and quantity == working.leaves and not self._shared:
+        if (
+            working.status is _NEW
+            and quantity == working.leaves
+            and working.claim not in self._shared
+        ):
             working.leaves, working.status = ZERO, _FILLED
             self._forget(working)
             return working

@@ -90,15 +90,20 @@ class Shell:
 
     def _reach(self, moment: int) -> None:
         """Let time come to `moment`, and take in what has happened by then."""
-        core, lender = self._core, self._lender
-        if lender is not None and lender.owes():
-            # Charge for what was lent until now, before the bars of `moment` are seen.
+        core, lender, schedule = self._core, self._lender, self._schedule
+        owes = lender is not None and lender.owes()
+        if owes or schedule.actions:
+            # What the venue did before this moment (at a session's close) comes before the charges
+            # for the time since, and before what happens to instruments now.
             core.reveal(moment - 1)
+            self._listen()
+        if owes and lender is not None:
             for charge in lender.charges(moment):
-                self.carry(core.process(charge))
+                self._write_and_do(core.process(charge))
         core.reveal(moment)
-        for action in self._schedule.actions_due():
-            self.carry(core.process(action))
+        for action in schedule.actions_due():
+            # The venue is told of all of them before it is heard: its bars are on the new scales.
+            self._write_and_do(core.process(action))
         self._listen()
         if lender is not None:
             for event in lender.margin_events():

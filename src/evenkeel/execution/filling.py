@@ -42,8 +42,8 @@ class Filler:
         self._slipped_in = getattr(slippage, "slipped_in", None)
         self._used: dict[str, tuple[int, Decimal]] = {}  # volume taken from the bar at hand
 
-    def whole(self, line: Line, index: int, wanted: Decimal) -> bool:
-        """Whether all of it may fill, far below what this bar's volume allows. Then it is taken."""
+    def take_whole(self, line: Line, index: int, wanted: Decimal) -> bool:
+        """Take all of it if that is far below what this bar's volume allows; whether it was."""
         bars = line.bars
         if not bars.volume_known:
             return True
@@ -62,7 +62,7 @@ class Filler:
 
         `or_none` wants all of it or nothing.
         """
-        if self.whole(line, index, wanted):
+        if self.take_whole(line, index, wanted):
             return wanted
         instrument = line.bars.instrument
         at, used = self._used.get(instrument.id, (-1, ZERO))

@@ -1,15 +1,25 @@
 """A venue that is some bars away: whatever is asked of it reaches it late.
 
 What is sent when a bar closes arrives when the n-th bar of its instrument after that one does, when
-the venue has carried out what that bar brings. Until then the venue knows nothing of it: an order is
-not accepted, an order that is to be canceled or replaced works on and may fill.
+the venue has carried out what that bar brings; or before, when something happens to the instrument:
+the venue restates, renames or ends what is under way as it does what has arrived. Until then the
+venue knows nothing of it: an order is not accepted, an order that is to be canceled or replaced works
+on and may fill.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from evenkeel.domain.instrument_events import Split, StockDividend, SymbolChanged
+from evenkeel.domain.events import OrderRejected
+from evenkeel.domain.instrument_events import (
+    Delisted,
+    Merged,
+    Split,
+    SpunOff,
+    StockDividend,
+    SymbolChanged,
+)
 from evenkeel.domain.tape import NEVER
 from evenkeel.domain.verdict import Approved
 
@@ -18,6 +28,9 @@ if TYPE_CHECKING:
     from evenkeel.domain.instrument_events import InstrumentEvent
     from evenkeel.domain.tape import Line
     from evenkeel.execution.simulated import SimulatedBroker
+
+
+_CHANGES = (Delisted, Merged, Split, SpunOff, StockDividend, SymbolChanged)
 
 
 class _Request(NamedTuple):
@@ -44,6 +57,7 @@ class FarVenue:
         self._bars_away = bars_away
         self._under_way: list[_Request] = []
         self._lines: dict[int, Line] = {}  # by the number of the order that was sent
+        self._too_late: list[VenueEvent] = []
 
     # ---- the port ----------------------------------------------------------------------------
 
@@ -62,18 +76,22 @@ class FarVenue:
             self._venue.cancel(order_id)
 
     def corporate_action(self, action: InstrumentEvent) -> None:
-        if isinstance(action, Split | StockDividend | SymbolChanged):
-            # It was written in the old shares or by the old name: let the venue restate it.
+        if isinstance(action, _CHANGES):
             self._deliver([each for each in self._under_way if _is_of(each, action.instrument)])
         self._venue.corporate_action(action)
+        line = self.tape.lines.get(action.to) if isinstance(action, SymbolChanged) else None
+        if line is not None:
+            for order_id, old in self._lines.items():
+                if old.bars.instrument.id == action.instrument:
+                    self._lines[order_id] = line
 
     def events(self) -> list[VenueEvent]:
         said = self._venue.events()
         here = [each for each in self._under_way if each.line.cursor.index >= each.bar]
         if here:
             self._deliver(sorted(here, key=lambda each: each.arrives_at))
-            said += self._venue.events()
-        return said
+        late, self._too_late = self._too_late, []
+        return said + late + (self._venue.events() if here else [])
 
     def next_event_at(self) -> int:
         """As `SimulatedBroker.next_event_at`; an arrival is an event."""
@@ -86,12 +104,15 @@ class FarVenue:
         self._under_way.append(_Request(line, line.cursor.index + self._bars_away, asked))
 
     def _deliver(self, requests: list[_Request]) -> None:
-        for request in requests:
-            self._under_way.remove(request)
-            if isinstance(request.asked, Approved):
-                self._venue.submit(request.asked)
+        self._under_way = [each for each in self._under_way if each not in requests]
+        for _, _, asked in requests:
+            if not isinstance(asked, Approved):
+                self._venue.cancel(asked)
+            elif asked.order.expires_at is not None and asked.order.expires_at <= self.tape.now:
+                reason = "its time was over when it arrived"
+                self._too_late.append(OrderRejected(asked.order.id, self.tape.now, reason))
             else:
-                self._venue.cancel(request.asked)
+                self._venue.submit(asked)
 
 
 def _is_of(request: _Request, instrument: str) -> bool:

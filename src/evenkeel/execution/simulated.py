@@ -207,7 +207,7 @@ class SimulatedBroker:
         times, index, quantity = line.cursor.times, line.cursor.index + 1, order.quantity
         if index >= len(times) or times[index] > until:
             return None
-        if not self._filler.whole(line, index, quantity):
+        if not self._filler.take_whole(line, index, quantity):
             return None
         self._book.ended[order.id] = None
         price = shortest(line.opens[index])
@@ -237,8 +237,8 @@ class SimulatedBroker:
         at = times[following]
         if not self._plain:
             self._plain_at = at
-        elif at != self._plain_at:
-            return False
+        elif at != self._plain_at or order.id < self._plain[-1][0].id:
+            return False  # on the book: at one moment orders meet their bars by number
         self._plain.append((order, line, following))
         return True
 
@@ -256,7 +256,7 @@ class SimulatedBroker:
         for number, (order, line, index) in enumerate(plain):
             quiet = line.bars.volume_known and not line.volumes[index] > 0
             halted = self._halted and order.instrument in self._halted
-            if quiet or halted or not filler.whole(line, index, order.quantity):
+            if quiet or halted or not filler.take_whole(line, index, order.quantity):
                 self._plain = plain[number:]
                 self._book_plain()
                 return

@@ -422,7 +422,7 @@ def test_what_cannot_be_valued_has_no_equity_in_the_account():
     assert account.reading("Q.XXXX").held == 0
     assert account.working(5) is None
     assert account.reserve_price(5) is None
-    assert account.children(5) == 0
+    assert account.exits(5) == 0
     assert account.instrument("Q.XXXX") is None
 
 
@@ -596,7 +596,35 @@ def test_children_beyond_their_parent_count_as_exposure():
     reading = core.account.reading(X)
     assert (reading.buying, reading.selling) == (100, 50)
     assert reading.selling_value == 500  # 50 of 150, reserved at the last price of 10
-    assert core.account.children(1) == 150
+    assert core.account.exits(1) == 150
+
+
+@pytest.mark.parametrize(
+    ("instrument", "side", "counts"),
+    [(X, Side.SELL, (100, 0)), (X, Side.BUY, (160, 0)), (Y, Side.SELL, (0, 60))],
+)
+def test_only_an_exit_is_covered_by_its_parent(instrument, side, counts):
+    """On its parent's own side, or on another instrument, a sleeping child counts in full."""
+
+    def plan(s):
+        if s.instrument.id == X:
+            s._order(instrument, side, 60, after=s.buy(100, limit=5))
+
+    core = play(scripted({0: plan}), bars(*[10] * 3), bars(*[10] * 3, name=Y))[1]
+    reading = core.account.reading(instrument)
+    assert (reading.buying, reading.selling) == counts
+
+
+def test_what_a_child_takes_back_does_not_cover_a_child_of_its_own():
+    """Buy 100, sell 100 after that, buy 100 after that: 200 bought at the worst, none sold."""
+
+    def plan(s):
+        entry = s.buy(100, limit=5)
+        s.buy(100, after=s.sell(100, after=entry))
+
+    core = play(scripted({0: plan}), bars(*[10] * 3))[1]
+    reading = core.account.reading(X)
+    assert (reading.buying, reading.selling) == (200, 0)
 
 
 def test_a_child_of_a_filled_parent_counts_by_itself():

@@ -183,8 +183,13 @@ class Account:
     def reserve_price(self, order_id):
         return self.slots[order_id].reserve if self.working(order_id) else None
 
-    def children(self, order_id):
-        slots = [slot for slot in self.slots.values() if slot.order.parent == order_id]
+    def exits(self, order_id):
+        slots = [
+            slot
+            for slot in self.slots.values()
+            if slot.order.parent == order_id
+            and self._takes_back(slot.order.instrument, slot.order.side, self.slots[order_id].order)
+        ]
         return sum((quantity for quantity, _ in self._claims(slots)), ZERO)
 
     def approved_since(self, at):
@@ -199,6 +204,12 @@ class Account:
         return None
 
     # ---- how it counts ----
+
+    @staticmethod
+    def _takes_back(instrument_id, side, parent):
+        """Whether a child that trades so only returns what its parent brought, itself no child."""
+        brings = (instrument_id, side) != (parent.instrument, parent.side.opposite)
+        return not brings and parent.parent is None
 
     def _claims(self, slots):
         """What each claim could still fill: quantity, and money at the reserved prices."""
@@ -215,7 +226,7 @@ class Account:
             )
 
     def _could_fill(self, instrument_id, side):
-        """All claims on one side; children count only beyond what their parent could bring."""
+        """All claims on one side; exits count only beyond what their parent could bring."""
         families = {}
         for slot in self.slots.values():
             if (slot.order.instrument, slot.order.side) == (instrument_id, side):
@@ -225,7 +236,7 @@ class Account:
             claims = list(self._claims(slots))
             quantity, money = sum((q for q, _ in claims), ZERO), sum((v for _, v in claims), ZERO)
             found = None if parent is None else self.working(parent)
-            if found is not None and found[0].side is not side and quantity:
+            if found is not None and self._takes_back(instrument_id, side, found[0]) and quantity:
                 beyond = max(ZERO, quantity - found[1])
                 quantity, money = beyond, money * beyond / quantity
             total += quantity

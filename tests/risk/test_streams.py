@@ -85,6 +85,12 @@ class World:
             leg = {"side": exit_side, "kind": kind, "parent": parent.id, "oca_group": first}
             self.send(instrument=parent.instrument, quantity=parent.quantity, **leg, **price)
 
+    def follow(self, pick, **terms):
+        """A child of any open order, itself a child or not, on any instrument and side."""
+        parents = [slot.order.id for slot in self.account.slots.values() if slot.open]
+        if parents:
+            self.send(**terms, parent=parents[pick % len(parents)])
+
     def pair(self, **terms):
         group = {"oca_group": self.last_id + 1}
         self.send(**terms, **group)
@@ -100,11 +106,9 @@ class World:
 
     def change(self, pick, *, adrift, **terms):
         """Replace an order; `adrift` cuts the new one loose from its parent and group."""
-        childless = [
-            slot.order
-            for slot in self.account.slots.values()
-            if slot.open and not self.account.children(slot.order.id)
-        ]
+        slots = self.account.slots.values()
+        parents = {slot.order.parent for slot in slots if slot.open}
+        childless = [slot.order for slot in slots if slot.open and slot.order.id not in parents]
         if childless:
             old = childless[pick % len(childless)]
             ties = ("instrument",) if adrift else ("instrument", "parent", "oca_group")
@@ -218,7 +222,12 @@ def judge(new, portfolio: Account, limits):
     in_flight = held.buying if sign == 1 else held.selling
     worst = held.held * sign + in_flight + more
     parent = portfolio.working(new.parent) if new.parent is not None else None
-    guards = parent and portfolio.children(new.parent) + more <= parent[1]
+    guards = (
+        parent
+        and parent[0].parent is None
+        and (parent[0].instrument, parent[0].side) == (new.instrument, new.side.opposite)
+        and portfolio.exits(new.parent) + more <= parent[1]
+    )
     getting_out = worst <= 0 or guards
 
     spans = {}
@@ -294,6 +303,8 @@ def act(world, step, *, prices_move):
         world.hear(pick, again=more % 4 == 0)
     elif what == 14:
         world.hear_all()
+    elif what == 15:
+        world.follow(size, **terms)
     elif prices_move:
         name = NAMES[pick % 2]
         world.account.prices[name] = Decimal(90 + size % 21)
@@ -303,7 +314,7 @@ def act(world, step, *, prices_move):
 
 NUMBERS = st.integers(0, 99)
 STREAMS = st.lists(
-    st.tuples(st.integers(0, 15), NUMBERS, NUMBERS, NUMBERS), min_size=15, max_size=60
+    st.tuples(st.integers(0, 17), NUMBERS, NUMBERS, NUMBERS), min_size=15, max_size=60
 )
 
 
@@ -334,7 +345,7 @@ def test_the_streams_come_upon_every_limit():
         dice = random.Random(seed)
         world = World()
         for _ in range(50):
-            step = (dice.randrange(16), *(dice.randrange(100) for _ in range(3)))
+            step = (dice.randrange(18), *(dice.randrange(100) for _ in range(3)))
             act(world, step, prices_move=True)
         met += world.reasons
     assert min(met[Reason(name)] for name in LIMITS.as_text() if name in REASONS) > 0

@@ -35,11 +35,11 @@ class OrderType(Enum):
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
     TRAILING_STOP = "TRAILING_STOP"
-
-    __hash__ = object.__hash__  # as in Side
     MARKET_ON_OPEN = "MARKET_ON_OPEN"
     MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
     LIMIT_ON_CLOSE = "LIMIT_ON_CLOSE"
+
+    __hash__ = object.__hash__  # as in Side
 
 
 class TimeInForce(Enum):
@@ -162,6 +162,19 @@ class Order(Struct, frozen=True, gc=False):
     def is_plain(self) -> bool:
         """Whether it is at the market until it is canceled, and hangs together with no other."""
         return _conditions(self) == _NO_CONDITIONS
+
+    def exits(self, entry: Order) -> bool:
+        """Whether it is a child that can only take back what its parent `entry` has brought.
+
+        A child on another instrument or on its parent's side brings something of its own. So may
+        the child of a child, for what its parent takes back is spoken for already.
+        """
+        return (
+            self.parent == entry.id
+            and self.instrument == entry.instrument
+            and self.side is not entry.side
+            and entry.parent is None
+        )
 
 
 _conditions = attrgetter(

@@ -154,8 +154,8 @@ class Portfolio(Protocol):
         """Return `Approved.reserve_price` of a working order, or None."""
         ...
 
-    def children(self, order_id: int) -> Decimal:
-        """Return what working orders with this `parent` could fill, an OCA group counted once."""
+    def exits(self, order_id: int) -> Decimal:
+        """Return what the exits of an order could fill (`Order.exits`), an OCA group counted once."""
         ...
 
     def approved_since(self, at: int) -> int:

@@ -186,8 +186,8 @@ class Account:
         working = self.orders[order_id]
         return None if working is None or working.done else working.reserve_price
 
-    def children(self, order_id: int) -> Decimal:
-        return self.orders.children(order_id)
+    def exits(self, order_id: int) -> Decimal:
+        return self.orders.exits(order_id)
 
     def approved_since(self, at: int) -> int:
         return self.orders.approved_since(at)

@@ -44,7 +44,6 @@ class Orders:
         self._shared: set[ClaimKey] = set()
         self._approved: list[Approved] = []
         self.open_count = 0
-        self._families: dict[int, set[str]] = {}  # what the children of an order trade
         self._watching: list[set[str]] = []
 
     def watch(self) -> set[str]:
@@ -56,7 +55,6 @@ class Orders:
     def _touch(self, order: Order) -> None:
         for touched in self._watching:
             touched.add(order.instrument)
-            touched.update(self._families.get(order.id, ()))
 
     def __getitem__(self, order_id: int) -> Working | None:
         """Return an approved order of this run, or None."""
@@ -94,8 +92,6 @@ class Orders:
             self._open[name] = {number: working}
         self._approved.append(approved)
         self.open_count += 1
-        if order.parent is not None:
-            self._families.setdefault(order.parent, set()).add(name)
         self._touch(order)
         if order.replaces is not None:
             self._all[order.replaces].ask(number)
@@ -185,9 +181,6 @@ class Orders:
             self._touch(working.order)
         if moved:
             self._open[to] = {**self._open.get(to, {}), **moved}
-            for family in self._families.values():
-                if instrument in family:
-                    family.add(to)
             for touched in self._watching:
                 touched.add(instrument)
 
@@ -230,28 +223,28 @@ class Orders:
             _, quantity, most = claims.get(working.claim, (working, ZERO, ZERO))
             claims[working.claim] = working, max(quantity, working.leaves), max(most, value)
         sums = {Side.BUY: [ZERO, ZERO], Side.SELL: [ZERO, ZERO]}
-        children: dict[int, list[Decimal]] = {}
+        exits: dict[int, list[Decimal]] = {}
         for working, quantity, value in claims.values():
-            parent = working.order.parent
-            if parent is not None and self._sleeps_under(parent):
-                total = children.setdefault(parent, [ZERO, ZERO])
+            entry = self._entry_of(working.order)
+            if entry is not None:
+                total = exits.setdefault(entry.order.id, [ZERO, ZERO])
             else:
                 total = sums[working.order.side]
             total[0] += quantity
             total[1] += value
-        for parent, (quantity, value) in children.items():
-            self._count_children(parent, quantity, value, sums)
+        for entry_id, (quantity, value) in exits.items():
+            self._count_exits(entry_id, quantity, value, sums)
         buying, selling = sums[Side.BUY], sums[Side.SELL]
         return Reading(held, buying[0], selling[0], buying[1], selling[1])
 
-    def children(self, order_id: int) -> Decimal:
-        """Return what the open children of an order could fill, each claim counted once."""
-        parent = self._all.get(order_id)
-        if parent is None:
+    def exits(self, order_id: int) -> Decimal:
+        """Return what the open exits of an order could fill, each claim counted once."""
+        entry = self._all.get(order_id)
+        if entry is None:
             return ZERO
         claims: dict[ClaimKey, Decimal] = {}
-        for working in self.of(parent.order.instrument):
-            if working.order.parent == order_id:
+        for working in self.of(entry.order.instrument):
+            if self._entry_of(working.order) is entry:
                 claims[working.claim] = max(claims.get(working.claim, ZERO), working.leaves)
         return sum(claims.values(), ZERO)
 
@@ -286,18 +279,19 @@ class Orders:
             *(each for each in others if each.claim == working.claim and each is not working),
         ]
 
-    def _sleeps_under(self, parent: int) -> bool:
-        above = self._all.get(parent)
-        return above is not None and not above.done
+    def _entry_of(self, order: Order) -> Working | None:
+        """Return the parent of which an order is an exit, while that lives and could still fill."""
+        parent = None if order.parent is None else self._all.get(order.parent)
+        return None if parent is None or parent.done or not order.exits(parent.order) else parent
 
-    def _count_children(
-        self, parent: int, quantity: Decimal, value: Decimal, sums: dict[Side, list[Decimal]]
+    def _count_exits(
+        self, entry_id: int, quantity: Decimal, value: Decimal, sums: dict[Side, list[Decimal]]
     ) -> None:
-        """Count only what children could fill beyond their parent: up to there they only exit."""
-        above = self._all[parent]
-        beyond = max(quantity - above.leaves, ZERO)
+        """Count only what exits could fill beyond their entry: up to there they take back."""
+        entry = self._all[entry_id]
+        beyond = max(quantity - entry.leaves, ZERO)
         if beyond:
-            total = sums[above.order.side.opposite]
+            total = sums[entry.order.side.opposite]
             total[0] += beyond
             total[1] += EXACT.divide(value * beyond, quantity)
 

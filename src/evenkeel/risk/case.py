@@ -103,7 +103,7 @@ class Case:
 
         A sell that leaves even the worst case long or flat (a buy: short or flat) does, and so
         does a protective child: it comes to life only when its parent has filled whole, and with
-        the other children of that parent takes back no more than the parent can still bring.
+        the other exits of that parent takes back no more than the parent can still bring.
         """
         reading, added = self.reading, self.added_quantity
         if self.order.side is _BUY:
@@ -179,11 +179,7 @@ class Case:
         if found is None:
             return False
         parent, leaves = found
-        return (
-            parent.instrument == order.instrument
-            and parent.side is not order.side
-            and portfolio.children(parent.id) + added <= leaves
-        )
+        return order.exits(parent) and portfolio.exits(parent.id) + added <= leaves
 
 
 def reserve_price(order: Order, last: Decimal) -> Decimal:

@@ -639,6 +639,21 @@ def test_a_child_of_a_filled_parent_counts_by_itself():
     assert (reading.held, reading.selling) == (100, 100)
 
 
+@pytest.mark.parametrize("later", [0, 1])
+def test_close_leaves_nothing_behind(later):
+    """A child that sleeps, or has just come to life, must not trade once its position is closed."""
+
+    def enter(s):
+        s.sell(10, after=s.buy(10))
+        if not later:
+            s.close()
+
+    plan = {0: enter, 1: lambda s: s.close() if later else None}
+    records, core, _ = play(scripted(plan), bars(*[10] * 6))
+    assert held(core) == 0
+    assert [r.order_id for r in records if isinstance(r, Fill)] == [1, 3]
+
+
 def test_an_order_and_its_replacement_are_one_claim():
     """100 replaced by 120 is 120 at the worst; a late fill of the first comes off both."""
     plan = {0: lambda s: s.buy(100, limit=5), 1: lambda s: s.replace(1, quantity=120, limit=6)}

@@ -86,6 +86,7 @@ class PaperDesk:
             trail_percent=ask.trail_percent,
             tif=ask.tif,
             expires_at=ask.expires_at,
+            replaces=ask.replaces,
             parent=ask.parent,
             oca_group=ask.oca_group,
         )
@@ -118,7 +119,7 @@ class PaperDesk:
             (
                 each.quantity if each.side is Side.BUY else -each.quantity
                 for each in self.working(strategy, instrument)
-                if each.type is OrderType.MARKET
+                if each.type is OrderType.MARKET and each.parent is None
             ),
             Decimal(0),
         )

@@ -355,6 +355,22 @@ def test_close_takes_resting_orders_off_and_goes_flat_once(one, desk):
     assert one.close() is None
 
 
+def test_close_takes_off_what_sleeps_and_lets_come_what_is_on_its_way(one, desk):
+    entry = one.buy(10)
+    child = one.sell(10, after=entry)
+    at_once = one.buy(3, tif="IOC")
+    one.close()
+    assert [number for number, _ in desk.cancelled] == [child, at_once]
+    assert (desk.asks[-1].side, desk.asks[-1].quantity) == (Side.SELL, 10)
+
+
+def test_close_takes_off_an_order_and_what_will_replace_it(one, desk):
+    order = one.buy(10)
+    new = one.replace(order, quantity=4)
+    assert one.close() is None
+    assert [number for number, _ in desk.cancelled] == [order, new]
+
+
 def test_close_when_flat_asks_for_nothing(one, desk):
     assert one.close() is None
     assert desk.asks == []

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from evenkeel.domain.errors import StrategyError
-from evenkeel.domain.order import OrderType, Side, TimeInForce
+from evenkeel.domain.order import Side, TimeInForce
 from evenkeel.strategy.desk import Ask, Desk, OrderUpdate, Position
 from evenkeel.strategy.params import values_for
 from evenkeel.strategy.series import BarSeries, Series
@@ -266,8 +266,10 @@ class Trader:
         return self._target_quantity(instrument.id, lots, sizing, options)
 
     def _close(self, instrument: str, options: dict[str, Any]) -> int | None:
-        for order in self._at_desk.working(self.name, instrument):
-            if order.type is not OrderType.MARKET:
+        working = self._at_desk.working(self.name, instrument)
+        replaced = {order.replaces for order in working}
+        for order in working:
+            if not order.is_plain or order.id in replaced:  # the others are sure to come
                 self.cancel(order.id, reason="close")
         return self._target_quantity(instrument, 0, "close", options)
 
@@ -351,7 +353,7 @@ class Strategy(Trader):
         return self._target_weight(self.instrument, weight, options)
 
     def close(self, **options: Any) -> int | None:  # noqa: ANN401 - see class
-        """Cancel this strategy's resting orders and go flat."""
+        """Cancel this strategy's orders that rest or sleep, and go flat."""
         return self._close(self.instrument.id, options)
 
     def bracket(
@@ -433,7 +435,7 @@ class PortfolioStrategy(Trader):
         return self._target_weight(self._known(instrument), weight, options)
 
     def close(self, instrument: str, **options: Any) -> int | None:  # noqa: ANN401
-        """Cancel this strategy's resting orders in an instrument and go flat in it."""
+        """Cancel this strategy's orders that rest or sleep in an instrument and go flat in it."""
         return self._close(self._known(instrument).id, options)
 
     def bracket(

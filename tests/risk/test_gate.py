@@ -18,7 +18,7 @@ STRICT = Limits(**dict.fromkeys(UNITS, 0))
 
 def both(new, portfolio, limits):
     with localcontext(EXACT):
-        return gate.review(new, portfolio, limits), gate.explain(new, portfolio, limits)
+        return gate.Gate(limits).review(new, portfolio), gate.explain(new, portfolio, limits)
 
 
 def test_an_approval_carries_order_moment_and_reserve_price():

@@ -58,7 +58,7 @@ def hold(card, new, portfolio):
     with localcontext(EXACT):
         passes, carried = sees(card, new, portfolio)
         checks = gate.explain(new, portfolio, card)
-        verdict = gate.review(new, portfolio, card)
+        verdict = gate.Gate(card).review(new, portfolio)
     YES[passes, carried] += 1
     said = {check.reason: check.ok for check in checks}
     if passes:
@@ -185,7 +185,7 @@ def test_orders_at_work_count_as_the_rules_count_them(held, working, reserve, ne
     second = order(2, side=new[0], quantity=new[1])
     with localcontext(EXACT):
         assert [sees(each, second, portfolio)[1] for each in cards] == [False, True]
-        verdicts = [gate.review(second, portfolio, each) for each in cards]
+        verdicts = [gate.Gate(each).review(second, portfolio) for each in cards]
     assert [isinstance(each, Approved) for each in verdicts] == [False, True]
 
 
@@ -205,7 +205,7 @@ def test_the_pace_is_always_asked_for(field, limit, reason):
     card = Limits(**{name: getattr(RESEARCH, name) for name in UNITS} | {field: limit})
     with localcontext(EXACT):
         assert sees(card, order(2), portfolio) == (True, True)
-        assert gate.review(order(2), portfolio, card).reason is reason
+        assert gate.Gate(card).review(order(2), portfolio).reason is reason
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def send(portfolio, *orders, reserve=100):
 
 def review(new, portfolio, limits):
     with localcontext(EXACT):
-        return gate.review(new, portfolio, limits)
+        return gate.Gate(limits).review(new, portfolio)
 
 
 def refusal(new, portfolio, limits=None):

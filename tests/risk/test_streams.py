@@ -57,7 +57,7 @@ class World:
         new = order(self.last_id, **terms)
         before = reach(self)
         with localcontext(EXACT):
-            verdict = gate.review(new, self.account, LIMITS)
+            verdict = gate.Gate(LIMITS).review(new, self.account)
             expected = judge(new, self.account, LIMITS)
         assert (None if isinstance(verdict, Approved) else verdict.reason) == expected, verdict
         self.reasons[expected] += 1

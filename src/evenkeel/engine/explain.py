@@ -114,13 +114,14 @@ class _Replay:
     def __init__(self, started: RunStarted, bars: Mapping[str, Bars]) -> None:
         self._tape = Tape(bars.values())
         self._limits = Limits.from_text(started.limits)
+        self._gate = gate.Gate(self._limits)
         instruments = {name: history.instrument for name, history in bars.items()}
         self.account = Account(started, instruments, self._tape)
 
     def review(self, order: Order, *, refused: bool) -> Approved | Refused:
         """Ask the gate again; `JournalError` when it answers otherwise than it did."""
         self._advance(order.created_at)
-        verdict = gate.review(order, self.account, self._limits)
+        verdict = self._gate.review(order, self.account)
         if isinstance(verdict, Refused) is not refused:
             raise JournalError(
                 f"order {order.id} was {'refused' if refused else 'approved'}, and with the same "

@@ -31,14 +31,6 @@ _RULES_OF_A_FIELD = {reason for reason in Reason if reason.value in UNITS}
 _NOT_COMPUTABLE: Measured = ("a computable number", "not computable", False)
 
 
-def review(order: Order, portfolio: Portfolio, limits: Limits) -> Approved | Refused:
-    """Say whether an order may be sent; the first rule that fails names the refusal.
-
-    `Approved.reserve_price` is what the caller must count for the order from this moment on.
-    """
-    return Gate(limits).review(order, portfolio)
-
-
 class Gate:
     """One limit card at work."""
 
@@ -54,7 +46,10 @@ class Gate:
         }
 
     def review(self, order: Order, portfolio: Portfolio) -> Approved | Refused:
-        """As the function `review`."""
+        """Say whether an order may be sent; the first rule that fails names the refusal.
+
+        `Approved.reserve_price` is what the caller must count for the order from this moment on.
+        """
         seen = portfolio.glance(order.instrument)
         answers = (False, False) if seen is None else self._card.sees(order, seen)
         rules, reason = self._rules[answers], Reason.HALTED

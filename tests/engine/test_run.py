@@ -615,6 +615,37 @@ def test_only_an_exit_is_covered_by_its_parent(instrument, side, counts):
     assert (reading.buying, reading.selling) == counts
 
 
+def test_an_entry_that_ends_early_brings_every_exit_to_life():
+    """50 of 100 bought, then canceled: two exits of 50 beside each other sell all of 100."""
+
+    def enter(s):
+        entry = s.buy(100)
+        s.sell(50, after=entry)
+        s.sell(50, after=entry)
+
+    def end(s):
+        seen.append(s._desk._account.reading(X))
+        s.cancel(1)
+
+    seen = []
+    thin = bars(*[10] * 6, volume=50)
+    core = play(scripted({0: enter, 1: end}), thin, volume_share="1")[1]
+    assert held(core) == -50
+    assert [each.worst_short for each in seen] == [-50]
+
+
+def test_what_a_replaced_entry_has_brought_counts_for_its_replacement():
+    """30 bought, then 60 more asked for: should no more come, an exit of 80 sells those 30."""
+
+    def change(s):
+        s.sell(80, after=s.replace(1, quantity=60))
+
+    thin = bars(10, 10, volume=30)
+    core = play(scripted({0: lambda s: s.buy(100), 1: change}), thin, volume_share="1")[1]
+    reading = core.account.reading(X)
+    assert (reading.held, reading.buying, reading.selling) == (30, 60, 30)
+
+
 def test_what_a_child_takes_back_does_not_cover_a_child_of_its_own():
     """Buy 100, sell 100 after that, buy 100 after that: 200 bought at the worst, none sold."""
 

@@ -205,6 +205,21 @@ class Account:
 
     # ---- how it counts ----
 
+    def _beyond(self, parent, claims):
+        """The most that exits can take back and not have been brought from now on.
+
+        The parent fills whole, or ends with any part of it filled, and each exit is cut to that.
+        """
+        slot = self.slots[parent]
+        brought, link = slot.filled, slot.order.replaces
+        while link is not None:
+            brought, link = brought + self.slots[link].filled, self.slots[link].order.replaces
+        ends = [brought] + [each for each in claims if brought < each <= brought + slot.leaves]
+        return max(
+            sum(claims) - slot.leaves,
+            *(sum(min(each, end) for each in claims) - (end - brought) for end in ends),
+        )
+
     @staticmethod
     def _takes_back(instrument_id, side, parent):
         """Whether a child that trades so only returns what its parent brought, itself no child."""
@@ -237,7 +252,7 @@ class Account:
             quantity, money = sum((q for q, _ in claims), ZERO), sum((v for _, v in claims), ZERO)
             found = None if parent is None else self.working(parent)
             if found is not None and self._takes_back(instrument_id, side, found[0]) and quantity:
-                beyond = max(ZERO, quantity - found[1])
+                beyond = self._beyond(parent, [each for each, _ in claims])
                 quantity, money = beyond, money * beyond / quantity
             total += quantity
             value += money

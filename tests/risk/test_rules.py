@@ -670,11 +670,24 @@ def test_a_child_on_the_side_of_its_parent_counts_in_full():
     assert refusal(new, portfolio, card(position_quantity_max=99)) is Reason.POSITION
 
 
-def test_children_together_take_back_no_more_than_their_parent_brings():
+def test_beside_the_largest_exit_another_counts_in_full():
+    """A parent of 50 that ends with 20 filled leaves both exits 20: together more than it brought."""
     portfolio = send(account(), PARENT, exit_of(2, 30))
-    limits = card(position_quantity_max=0)
-    assert refusal(exit_of(3, 20), portfolio, limits) is None
-    assert refusal(exit_of(3, 21), portfolio, limits) is Reason.POSITION
+    assert refusal(exit_of(3, 20), portfolio, card(position_quantity_max=20)) is None
+    assert refusal(exit_of(3, 20), portfolio, card(position_quantity_max=19)) is Reason.POSITION
+
+
+def test_a_leg_that_is_smaller_than_its_group_adds_nothing():
+    portfolio = send(account(), PARENT, exit_of(2, 50, oca_group=2))
+    assert refusal(exit_of(3, 40, oca_group=2), portfolio, card(position_quantity_max=0)) is None
+
+
+def test_the_exit_of_what_has_brought_something_already_is_an_order_like_any_other():
+    """30 short, and 20 of 50 bought since: should the rest never come, 20 are sold again."""
+    portfolio = send(account(held={"A.XNAS": -30}), PARENT)
+    portfolio.fill(1, Decimal(20), Decimal(100), "x1")
+    assert refusal(exit_of(2, 30), portfolio, card(position_quantity_max=30)) is Reason.POSITION
+    assert refusal(exit_of(2, 20), portfolio, card(position_quantity_max=30)) is None
 
 
 def test_children_of_one_group_may_each_take_back_everything():

@@ -226,6 +226,9 @@ def judge(new, portfolio: Account, limits):
         parent
         and parent[0].parent is None
         and (parent[0].instrument, parent[0].side) == (new.instrument, new.side.opposite)
+        and parent[0].replaces is None
+        and parent[1] == parent[0].quantity
+        and (more == 0 or portfolio.exits(new.parent) == taken)
         and portfolio.exits(new.parent) + more <= parent[1]
     )
     getting_out = worst <= 0 or guards

@@ -227,13 +227,18 @@ class Orders:
         for working, quantity, value in claims.values():
             entry = self._entry_of(working.order)
             if entry is not None:
-                total = exits.setdefault(entry.order.id, [ZERO, ZERO])
+                total = exits.setdefault(entry.order.id, [ZERO, ZERO, ZERO])
+                total[2] = max(total[2], quantity)
             else:
                 total = sums[working.order.side]
             total[0] += quantity
             total[1] += value
-        for entry_id, (quantity, value) in exits.items():
-            self._count_exits(entry_id, quantity, value, sums)
+        for entry_id, (quantity, value, largest) in exits.items():
+            beyond = quantity - self._covered(self._all[entry_id], largest)
+            if beyond:
+                total = sums[self._all[entry_id].order.side.opposite]
+                total[0] += beyond
+                total[1] += EXACT.divide(value * beyond, quantity)
         buying, selling = sums[Side.BUY], sums[Side.SELL]
         return Reading(held, buying[0], selling[0], buying[1], selling[1])
 
@@ -284,16 +289,17 @@ class Orders:
         parent = None if order.parent is None else self._all.get(order.parent)
         return None if parent is None or parent.done or not order.exits(parent.order) else parent
 
-    def _count_exits(
-        self, entry_id: int, quantity: Decimal, value: Decimal, sums: dict[Side, list[Decimal]]
-    ) -> None:
-        """Count only what exits could fill beyond their entry: up to there they take back."""
-        entry = self._all[entry_id]
-        beyond = max(quantity - entry.leaves, ZERO)
-        if beyond:
-            total = sums[entry.order.side.opposite]
-            total[0] += beyond
-            total[1] += EXACT.divide(value * beyond, quantity)
+    def _covered(self, entry: Working, largest: Decimal) -> Decimal:
+        """Return how much an entry will still bring, at the least, before its exits take it back.
+
+        They live once it has filled whole, and also when it ends before: then each is cut to what
+        it has brought. So only the largest covers what the entry has yet to bring up to its size.
+        """
+        link: Working | None = entry
+        while link is not None:  # what the orders that it replaced have brought counts for it
+            largest -= link.filled
+            link = None if link.order.replaces is None else self._all[link.order.replaces]
+        return max(min(entry.leaves, largest), ZERO)
 
     def _forget_if_done(self, working: Working) -> None:
         order = working.order

@@ -102,8 +102,8 @@ class Case:
         """Whether the order can only bring the position nearer to zero.
 
         A sell that leaves even the worst case long or flat (a buy: short or flat) does, and so
-        does a protective child: it comes to life only when its parent has filled whole, and with
-        the other exits of that parent takes back no more than the parent can still bring.
+        does the only exit of an order that has brought nothing yet: it comes to life with what that
+        brings, and takes back no more.
         """
         reading, added = self.reading, self.added_quantity
         if self.order.side is _BUY:
@@ -179,7 +179,10 @@ class Case:
         if found is None:
             return False
         parent, leaves = found
-        return order.exits(parent) and portfolio.exits(parent.id) + added <= leaves
+        if not order.exits(parent) or leaves != parent.quantity or parent.replaces is not None:
+            return False
+        exits = portfolio.exits(parent.id)
+        return exits + added <= min(max(order.quantity, exits), leaves)
 
 
 def reserve_price(order: Order, last: Decimal) -> Decimal:

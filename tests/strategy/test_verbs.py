@@ -1,5 +1,6 @@
 """What a strategy asks for reaches the desk as exact amounts, once, with its reason."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -178,12 +179,63 @@ def test_an_order_that_cannot_be_meant_is_refused_before_the_desk(one, desk, opt
     assert desk.asks == []
 
 
-@pytest.mark.parametrize("quantity", [None, "many", float("nan"), float("inf")])
+@pytest.mark.parametrize("quantity", [None, "many", float("nan"), float("inf"), True, np.True_])
 def test_a_quantity_must_be_a_number(one, quantity):
     with pytest.raises(StrategyError, match="quantity must be a number, was"):
         one.buy(quantity)
     with pytest.raises(StrategyError, match="quantity must be a number, was"):
         one.target_quantity(quantity)
+
+
+@pytest.mark.parametrize("quantity", [1e300, "1e400", D("1e30"), 10**40, -(10**30)])
+def test_a_number_has_no_more_digits_than_arithmetic(one, quantity):
+    with pytest.raises(
+        StrategyError, match=r"quantity must be less than 1e30, was -?1(.00)?e\+\d+$"
+    ):
+        one.buy(quantity)
+    with pytest.raises(StrategyError, match="limit must be less than 1e30"):
+        one.buy(1, limit=quantity)
+
+
+@pytest.mark.parametrize("weight", [float("inf"), 1e308])
+def test_a_weight_must_be_one_that_can_be_traded(one, weight):
+    with pytest.raises(StrategyError, match="weight must be a number that can be traded, was"):
+        one.target_weight(weight)
+
+
+def test_a_truth_is_no_price_and_no_order(one, desk):
+    with pytest.raises(StrategyError, match="stop must be a number, was True"):
+        one.buy(1, stop=True)
+    with pytest.raises(StrategyError, match="after must be an order's number, was True"):
+        one.buy(1, after=True)
+    with pytest.raises(StrategyError, match="after must be an order's number, was '1'"):
+        one.buy(1, after="1")
+    assert desk.asks == []
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [
+        ("limt", "; did you mean 'limit'?"),
+        ("foo", ""),
+        ("oca_group", ""),
+        ("replaces", ""),
+        ("sizing", ""),
+    ],
+)
+def test_an_option_that_no_order_has_is_named(one, desk, option, meant):
+    says = (
+        f"^an order has no option {option}=, only limit=, stop=, trail=, on=, tif=, expires=, "
+        f"after=, reason={re.escape(meant)}$"
+    )
+    for verb in (one.buy, one.sell, one.target_quantity, one.target_weight):
+        with pytest.raises(StrategyError, match=says):
+            verb(0.5, **{option: 1})
+    with pytest.raises(StrategyError, match=says):
+        one.close(**{option: 1})
+    with pytest.raises(StrategyError, match=says):
+        one.bracket(1, stop_loss=90, take_profit=110, **{option: 1})
+    assert desk.asks == []
 
 
 def test_a_time_in_force_may_be_the_name_or_the_thing(one, desk):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from math import isnan
+from math import isinf, isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -27,7 +27,17 @@ from evenkeel.strategy.desk import Ask, Desk, OrderUpdate, Position
 from evenkeel.strategy.params import values_for
 from evenkeel.strategy.series import BarSeries, Series
 from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
-from evenkeel.strategy.words import EPOCH, PLAIN, Moment, Number, amount, on_of, side_of, terms
+from evenkeel.strategy.words import (
+    EPOCH,
+    PLAIN,
+    Moment,
+    Number,
+    amount,
+    check_options,
+    on_of,
+    side_of,
+    terms,
+)
 
 if TYPE_CHECKING:
     from evenkeel.domain.bar import AnyArray, Times
@@ -169,6 +179,8 @@ class Trader:
         """Place an order. 0 stands for no order before it, and for the group of the `with` block."""
         if after is None:  # the order that it should follow was not placed
             return None
+        if type(after) is not int:
+            raise StrategyError(f"after must be an order's number, was {after!r}")
         desk, words = self._at_desk, (limit, stop, trail, tif, on, expires)
         asked = PLAIN
         if words != _NO_WORDS:
@@ -202,7 +214,8 @@ class Trader:
     ) -> int | None:
         """Place an order; one without conditions goes the short way."""
         if options or self._group is not None or self._desk is None:
-            return self._order(instrument, side, quantity, **{"sizing": sizing, **options})
+            check_options(options)
+            return self._order(instrument, side, quantity, sizing=sizing, **options)
         return self._desk.market(self.name, instrument, side, amount("quantity", quantity), sizing)
 
     def _replace(
@@ -260,6 +273,8 @@ class Trader:
         )
         if isnan(wanted):  # equity is not known: ask for nothing rather than guess
             return None
+        if isinf(wanted):
+            raise StrategyError(f"weight must be a number that can be traded, was {weight!r}")
         # Whole lots as Decimal: six times 0.1 as floats is 0.6000000000000001, off the grid.
         lots = int(wanted / float(instrument.lot)) * instrument.lot
         sizing = f"target_weight {weight:g} of equity {equity:.2f} at {price}"
@@ -282,6 +297,7 @@ class Trader:
         take_profit: Number,
         options: dict[str, Any],
     ) -> tuple[int | None, int | None, int | None]:
+        check_options(options)
         low, high = (stop_loss, take_profit) if side is Side.BUY else (take_profit, stop_loss)
         if not amount("stop_loss", low) < amount("take_profit", high):
             raise StrategyError(

@@ -6,20 +6,29 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from evenkeel.domain.errors import StrategyError
+import numpy as np
+
+from evenkeel.domain.errors import StrategyError, did_you_mean
 from evenkeel.domain.money import EXACT, exact
 from evenkeel.domain.order import TIMES_IN_FORCE, OrderType, Side, TimeInForce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Number = float | int | Decimal | str
 Moment = datetime | date | str | int
 
 _ON_CLOSE = (OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE)
 _HUNDRED = Decimal(100)
+_DIGITS = 30  # of a number; arithmetic on money has twice as many
+_VAST = 10**_DIGITS
+_TRUTHS = (bool, np.bool_)
 _MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+OPTIONS = ("limit", "stop", "trail", "on", "tif", "expires", "after", "reason")
+"""What may be written beside every verb that places an order; `Strategy` says what each means."""
 
 
 class Terms(NamedTuple):
@@ -73,6 +82,16 @@ def terms(
     )
 
 
+def check_options(names: Iterable[str]) -> None:
+    """Raise `StrategyError` for an option that no order has."""
+    for name in names:
+        if name not in OPTIONS:
+            known = ", ".join(f"{each}=" for each in OPTIONS)
+            raise StrategyError(
+                f"an order has no option {name}=, only {known}{did_you_mean(name, OPTIONS)}"
+            )
+
+
 def on_of(kind: OrderType, tif: TimeInForce) -> str | None:
     """Return the word `on=` that asks for an order of this kind again, None when it needs none."""
     if kind in _ON_CLOSE:
@@ -81,17 +100,24 @@ def on_of(kind: OrderType, tif: TimeInForce) -> str | None:
 
 
 def amount(what: str, value: Number) -> Decimal:
-    """Return a number as it was written. Raises `StrategyError` when it is none, or not finite."""
-    if type(value) is int:
+    """Return a number as it was written.
+
+    Raises `StrategyError` when it is none, not finite, or more than arithmetic has digits for.
+    """
+    if type(value) is int and -_VAST < value < _VAST:
         return Decimal(value)
+    if type(value) is not float and isinstance(value, _TRUTHS):
+        raise StrategyError(f"{what} must be a number, was {value!r}")
     try:
-        number = exact(value if isinstance(value, Decimal | str) else float(value))
+        number = exact(value if isinstance(value, Decimal | str | int) else float(value))
     except (ArithmeticError, TypeError, ValueError) as error:
         raise StrategyError(f"{what} must be a number, was {value!r}") from error
     if not number.is_finite():
         raise StrategyError(
             f"{what} must be a number, was {value!r}; in an indicator's warm-up ask for nothing"
         )
+    if number.adjusted() >= _DIGITS:
+        raise StrategyError(f"{what} must be less than 1e{_DIGITS}, was {number:.3g}")
     return number
 
 

@@ -115,8 +115,7 @@ class Guest(PortfolioStrategy):
         self, instrument: str, side: Side, quantity: Decimal, terms: dict[str, Any]
     ) -> int | None:
         """Place an order through the gate; its number, None when it was refused."""
-        verb = self.buy if side is Side.BUY else self.sell
-        return verb(instrument, quantity, **terms)
+        return self._order(instrument, side, quantity, **terms)
 
     def held(self, instrument: str) -> float:
         """Return the signed quantity that the ledger holds."""

@@ -183,7 +183,7 @@ def test_orders_that_arrive_out_of_turn_meet_their_bar_by_number():
 
 def test_a_cancel_finds_an_order_under_its_new_name():
     broker = venue(
-        bars_of([FLAT] * 6),
+        bars_of([FLAT] * 2),
         bars_of([FLAT] * 6, name="NEW.XXXX"),
         slippage=parse_slippage("latency:1"),
     )

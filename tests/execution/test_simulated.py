@@ -131,6 +131,20 @@ def test_an_order_whose_bar_comes_too_late_is_not_filled_ahead():
     assert broker.fill_next(approved(order(1, "BUY", 10)), until=2 * MINUTE) is not None
 
 
+def test_an_exit_that_was_cut_to_what_its_entry_brought_ends_with_it():
+    rows = [FLAT, (*FLAT, 300), FLAT, FLAT, FLAT]
+    exit_ = order(2, "SELL", 100, "LIMIT", limit=90, parent=1)
+    broker = venue(bars_of(rows))
+    said = play(broker, [order(1, "BUY", 100), exit_], script={2: [lambda b: b.cancel(1)]})
+    assert kinds(said)[-4:] == [
+        ("Fill", 1),
+        ("OrderCanceled", 1),
+        ("Fill", 2),
+        ("OrderCanceled", 2),
+    ]
+    assert (said[-1].filled, said[-1].reason) == (30, "its parent brought no more")
+
+
 def test_a_fill_says_everything_about_itself():
     history = bars_of([FLAT, (100, 101, 99, 100)], multiplier=D(2), currency="EUR")
     broker = venue(history, costs=IbkrFixed(), slippage=BasisPointsSlippage(D(10)))
@@ -475,6 +489,7 @@ def test_a_parent_that_expires_in_part_wakes_its_children_for_the_next_bar():
         ("OrderExpired", 1),
         ("Fill", 3),
         ("OrderCanceled", 2),
+        ("OrderCanceled", 3),  # it wanted more than its parent brought
     ]
     assert prices(said) == [(1, 2, "95"), (3, 4, "105")]
 

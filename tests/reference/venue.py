@@ -90,6 +90,7 @@ class Order:
     done: Decimal = ZERO
     carried: Decimal = ZERO
     fills: int = 0
+    cut: bool = False
     extreme: Decimal | None = None
     born_in: int | None = None
     born_at: Decimal = ZERO
@@ -183,6 +184,7 @@ class Reference:
             return
         self.said.append(OrderAccepted(order.id, self.now))
         if order.parent is None and self.ended[parent] is not None:
+            order.cut = self.ended[parent] < order.left
             order.left = min(order.left, self.ended[parent])
             if order.left == 0:
                 self.ended[order.id] = ZERO
@@ -515,7 +517,10 @@ class Reference:
             )
         )  # fmt: skip
         self.reduce_group(order, quantity, at)
-        if order.left == 0:
+        if order.left == 0 and order.cut:
+            reason = "its parent brought no more"
+            self.end(order, OrderCanceled(order.id, at, order.done, reason))
+        elif order.left == 0:
             self.book.remove(order)
             self.ended[order.id] = None
             self.wake_all(order, offer, index, at)
@@ -560,6 +565,7 @@ class Reference:
                 self.end(child, OrderCanceled(child.id, event.at, child.done, reason))
             else:
                 child.parent = None
+                child.cut = child.cut or filled < child.left
                 child.left = min(child.left, filled)
                 child.first = self.markets[child.instrument].index_after(event.at)
 

@@ -78,7 +78,7 @@ class OrderBook:
             return False
         filled = self.ended.get(parent)
         if filled is not None:
-            child.remaining = min(child.remaining, filled)
+            child.cut_to(filled)
         return True
 
     def release(self, parent: Resting) -> list[Resting]:

@@ -33,6 +33,9 @@ class Resting:
     notional = ZERO
     charged = ZERO
     fills = 0
+    cut: bool = (
+        False  # its parent ended before it had filled whole, and brought less than this wants
+    )
     limit: Decimal | None = None
     stop: Decimal | None = None
     trail: Trail | None = None
@@ -77,6 +80,11 @@ class Resting:
         if order.tif in _ONCE:
             self.once = order.tif
         self.on_close = order.type in _ON_CLOSE
+
+    def cut_to(self, brought: Decimal) -> None:
+        """Fill no more than a parent that has ended brought."""
+        if brought < self.remaining:
+            self.remaining, self.cut = brought, True
 
     @property
     def instrument(self) -> str:

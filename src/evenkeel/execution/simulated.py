@@ -293,7 +293,7 @@ class SimulatedBroker:
                 self._cancel(child, at, "its parent never filled")
             else:
                 child.parent = None
-                child.remaining = min(child.remaining, bought)
+                child.cut_to(bought)
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
 
     # ---- time --------------------------------------------------------------------------------
@@ -434,7 +434,11 @@ class SimulatedBroker:
         self._said.append(fill)
         if leg.group is not None:
             self._reduce_group(leg, quantity, leg.due_at)
-        if not leg.remaining:
+        if leg.remaining:
+            return
+        if leg.cut:  # it wanted more: who sent it has to know that there is no more to come
+            self._cancel(leg, leg.due_at, "its parent brought no more")
+        else:
             self._remove(leg, None)
             self._wake(leg, base, index, at_open=at_open)
 

@@ -227,7 +227,7 @@ def test_what_traded_at_a_close_was_held_overnight():
     closes = np.array([int(2.5 * HOUR), 30 * HOUR])
     history = replace(history, session_closes=closes)
     plan = scripted({0: lambda s: s.buy(10, on="close")})
-    result = run(plan, [history], CashDividend(X, int(2.75 * HOUR), D(1)))
+    result = run(plan, [history], CashDividend(X, 3 * HOUR - 1, D(1)))
     assert [type(each).__name__ for each in result.records[3:5]] == ["Fill", "CashDividend"]
     assert result.ended.equity == 1_010
 

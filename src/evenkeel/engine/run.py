@@ -92,12 +92,16 @@ class Shell:
         """Let time come to `moment`, and take in what has happened by then."""
         core, lender, schedule = self._core, self._lender, self._schedule
         owes = lender is not None and lender.owes()
-        if owes or schedule.actions:
-            # What the venue did before this moment (at a session's close) comes before the charges
-            # for the time since, and before what happens to instruments now.
-            core.reveal(moment - 1)
+        due = schedule.due_by(moment)
+        before = min([moment - 1, *due])
+        if (due or owes) and before > core.tape.now:
+            # What the venue did before (at a session's close) comes before what happens to
+            # instruments now, and before the charges for the time since. Not so where somebody
+            # tells of an action late: bars since then are to be met on the new scale.
+            core.reveal(before)
             self._listen()
         if owes and lender is not None:
+            core.reveal(moment - 1)
             for charge in lender.charges(moment):
                 self._write_and_do(core.process(charge))
         core.reveal(moment)

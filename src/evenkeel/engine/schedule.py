@@ -57,18 +57,17 @@ class Schedule:
     ) -> None:
         """Go from bar to bar; from event to event when everybody who can cause one looks `ahead`."""
         self._tape = tape
-        self.actions = sorted(actions, key=lambda action: action.at)
-        """What is still to come, in order."""
+        self._actions = sorted(actions, key=lambda action: action.at)
         self._ahead = ahead
 
     @property
     def free(self) -> bool:
         """Whether from here on only what strategies and one venue do can be a moment."""
-        return not self.actions and len(self._ahead) == 1
+        return not self._actions and len(self._ahead) == 1
 
     def add(self, actions: Iterable[CorporateAction]) -> None:
         """Take in corporate actions that have become known while the run is under way."""
-        self.actions = sorted([*self.actions, *actions], key=lambda action: action.at)
+        self._actions = sorted([*self._actions, *actions], key=lambda action: action.at)
 
     def next_at(self) -> int:
         """Return the next moment that matters, `NEVER` when the tape has run out."""
@@ -76,27 +75,31 @@ class Schedule:
             return self._tape.next_at
         if self.free:
             return self._ahead[0].next_event_at()
-        moments = [self._effective_at(each) for each in self.actions]
+        moments = [self._effective_at(each) for each in self._actions]
         return min([*(each.next_event_at() for each in self._ahead), *moments])
+
+    def due_by(self, moment: int) -> list[int]:
+        """Return when that was, of all actions that take effect with a bar up to `moment`."""
+        return [each.at for each in self._actions if self._effective_at(each) <= moment]
 
     def actions_due(self) -> list[CorporateAction]:
         """Return, once each, the corporate actions that come before the bars just shown."""
-        if not self.actions:
+        if not self._actions:
             return []
-        ended = {each.instrument: each.at for each in self.actions if self._ends(each)}
+        ended = {each.instrument: each.at for each in self._actions if self._ends(each)}
         due = [
             each
-            for each in self.actions
+            for each in self._actions
             if self._in_effect(each) or each.at <= ended.get(each.instrument, -1)
         ]
         for action in due:
-            self.actions.remove(action)
+            self._actions.remove(action)
         return due
 
     def left(self) -> list[CorporateAction]:
         """Return what ends an instrument's trading within a week after the last bar of all."""
         last = self._tape.last_at + WEEK
-        return [each for each in self.actions if isinstance(each, ENDS) and each.at <= last]
+        return [each for each in self._actions if isinstance(each, ENDS) and each.at <= last]
 
     def _effective_at(self, action: CorporateAction) -> int:
         if not isinstance(action, ENDS):

@@ -189,6 +189,17 @@ def test_orders_at_work_count_as_the_rules_count_them(held, working, reserve, ne
     assert [isinstance(each, Approved) for each in verdicts] == [False, True]
 
 
+def test_a_position_that_nearly_covers_another_is_not_seen_from_afar():
+    """One unit more than doubles can tell: the short of 2^53 and the buy of 2^53 + 1 beside it."""
+    portfolio = account(cash="1e20", held={"A.XNAS": -(2**53)})
+    portfolio.approve(Approved(order(1, quantity=2**53 + 1), NOON, PRICE))
+    card = {name: getattr(RESEARCH, name) for name in UNITS} | {"position_quantity_max": "10.5"}
+    with localcontext(EXACT):
+        assert sees(Limits(**card), order(2), portfolio) == (False, False)
+        verdict = gate.Gate(Limits(**card)).review(order(2), portfolio)
+    assert (verdict.reason, verdict.observed) == (Reason.POSITION, 11)
+
+
 @pytest.mark.parametrize(
     ("field", "limit", "reason"),
     [

@@ -27,8 +27,8 @@ class Finding(Struct, frozen=True, gc=False):
 
     `code` is a short stable name (`zero-volume`, `closed-day`, `spike`, `gap`), `count` how many
     bars it concerns, `first_at` and `last_at` when the first and the last of them began (a daily bar:
-    midnight UTC of its session's date; of a missing session its own), in UTC nanoseconds. An "error" is about bars that must not be traded on, a "warning" about bars that
-    may be. `value` is the most extreme observation, `version` that of the rule which spoke.
+    midnight UTC of its session's date; of a missing session its own), in UTC nanoseconds. An "error"
+    is about bars that must not be traded on, a "warning" about bars that may be. `value` is the most extreme observation, `version` that of the rule which spoke.
     """
 
     instrument: str

@@ -136,15 +136,11 @@ class Core:
 
     def process(self, event: Event) -> list[Record]:
         """Take one event in; return it with everything it caused, in order."""
-        outbox = self._outbox
-        outbox.records.append(event)
+        self._outbox.records.append(event)
         self._take(event)
         if self.account.rates is not None:
             self._convert()
-        if outbox.refusals:
-            return self._decided()
-        records, outbox.records = outbox.records, []
-        return records
+        return self._decided()
 
     def _take(self, event: Event) -> None:
         match event:

@@ -36,7 +36,6 @@ class OrderReports:
         """Report to the strategies on these seats."""
         self._orders = orders
         self._seats = seats
-        self._hears = [seat.hears_orders for seat in seats.seats]
 
     def hear(self, report: OrderReport) -> None:
         """Let a report have its effect; one that is late or doubled has none."""
@@ -61,7 +60,7 @@ class OrderReports:
     def confirmed(self, order_id: int) -> None:
         """Hear that the venue works an order."""
         working = self._orders[order_id]
-        if working is not None and working.confirm() and self._hears[working.owner]:
+        if working is not None and working.confirm():
             self.tell(working, "")
 
     def tell(self, working: Working, reason: str) -> None:

@@ -47,7 +47,7 @@ class Outline:
         NaN where something has no price.
         """
         account = self._account
-        if len(self._places) != len(account.tape.bars):
+        if self._extensions != account.tape.extensions:
             self._lay_out()
         if self._touched or self._moved:
             for each in self._touched | self._moved:
@@ -71,7 +71,7 @@ class Outline:
         self._active: set[int] = set()  # held, or with orders
         self._busy: set[int] = set()  # with orders
         self._rows: AnyArray = np.zeros((0, len(nothing)))  # closes of some bars from `_first` on
-        self._first, self._read_from = 0, memoryview(b"")
+        self._first, self._extensions = 0, tape.extensions
         self._now = -1
         self._touched.update(account.book.held, account.orders.instruments)
 
@@ -162,9 +162,9 @@ class Outline:
 
     def _closes(self) -> Column:
         """Return the last closes of all instruments, which have the same bar times."""
-        index, source = self._lines[0].cursor.index, self._lines[0].closes
-        if self._read_from is not source or not 0 <= index - self._first < len(self._rows):
+        index = self._lines[0].cursor.index
+        if not 0 <= index - self._first < len(self._rows):
             columns = [line.bars.close[index : index + _AHEAD] for line in self._lines]
-            self._first, self._rows, self._read_from = index, np.array(columns).T.copy(), source
+            self._first, self._rows = index, np.array(columns).T.copy()
         row: Column = self._rows[index - self._first]
         return row

@@ -8,6 +8,7 @@ itself. Early is allowed, late never.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from evenkeel.domain.instrument_events import Delisted, Merged, SymbolChanged
@@ -80,7 +81,8 @@ class Schedule:
 
     def due_by(self, moment: int) -> list[int]:
         """Return when that was, of all actions that take effect with a bar up to `moment`."""
-        return [each.at for each in self._actions if self._effective_at(each) <= moment]
+        past = takewhile(lambda each: each.at < moment, self._actions)
+        return [each.at for each in past if self._effective_at(each) <= moment]
 
     def actions_due(self) -> list[CorporateAction]:
         """Return, once each, the corporate actions that come before the bars just shown."""

@@ -91,16 +91,6 @@ class Seat:
         self.next_at, self._index = next(self._wanted, _NO_MORE)
         return self.next_at
 
-    def wake_by_time(self, until: int, outbox: Outbox) -> None:
-        """As `Seats.wake`, for one strategy that sees several timelines."""
-        while (at := self.next_at) <= until:
-            self.move_on()
-            if at != self.tape.now:
-                self.tape.advance(at)
-            self.strategy.on_bar()
-            if outbox.records:
-                return
-
     def wake(self, until: int, outbox: Outbox) -> None:
         """As `Seats.wake`, where one strategy and one timeline are all: a million bars go by here."""
         at, index = self.next_at, self._index
@@ -174,9 +164,8 @@ class Seats:
 
     def waking(self) -> Callable[[int, Outbox], None]:
         """Return `wake`, by the short way where there is one strategy and one timeline."""
-        if len(self.seats) > 1:
-            return self.wake
-        return self.seats[0].wake if len(self._tape.cursors) == 1 else self.seats[0].wake_by_time
+        alone = len(self.seats) == len(self._tape.cursors) == 1
+        return self.seats[0].wake if alone else self.wake
 
     def wake(self, until: int, outbox: Outbox) -> None:
         """Show bars to those who want them, up to `until` or the first of them to say something.

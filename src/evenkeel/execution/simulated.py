@@ -246,7 +246,7 @@ class SimulatedBroker:
         """Put the plain orders on the book."""
         plain, self._plain, self._plain_at = self._plain, [], NEVER
         for order, line, index in plain:
-            working = Resting(order, line, order.created_at)
+            working = Resting(order, line, line.cursor.times[index] - 1)
             self._book.add(working)
             self._agenda.watch(working, index)
 

@@ -200,9 +200,7 @@ class Book:
                 self._short[name] = holding
             elif self._short:
                 self._short.pop(name, None)
-        for account, amount in legs:
-            account.balance = _add(account.balance, amount)
-        return legs
+        return self._enter(legs)
 
     def _charges(self, fill: Fill, holding: Holding) -> list[Leg]:
         """Return the legs of commission and fees. They are not part of what a position costs."""
@@ -218,7 +216,7 @@ class Book:
             legs += ((cash, fill.fees.copy_negate()), (fees, fill.fees))
         return legs
 
-    def _split(self, split: Split | StockDividend) -> tuple[Leg, ...]:
+    def _split(self, split: Split | StockDividend) -> Sequence[Leg]:
         """Change quantities, not costs.
 
         A fraction of a lot that comes out of it is kept, not paid out: what a company pays for it
@@ -231,7 +229,7 @@ class Book:
         self.moved.add(split.instrument)
         return ()
 
-    def _dividend(self, dividend: CashDividend) -> tuple[Leg, ...]:
+    def _dividend(self, dividend: CashDividend) -> Sequence[Leg]:
         """Pay who is long, charge who is short, on the quantity held when this is posted."""
         quantity = self._holding(dividend.instrument).lots.quantity
         amount = _multiply(quantity, dividend.amount)
@@ -248,7 +246,7 @@ class Book:
         event: _Action,
         act: Callable[[_Action, Holding, Holding | None], tuple[Leg, ...]],
         other: str | None = None,
-    ) -> tuple[Leg, ...]:
+    ) -> Sequence[Leg]:
         """Let a corporate action happen to what is held, and to the other instrument it names."""
         holding = self._holding(event.instrument)
         into: Holding | None = None if other is None else self._holding(other)
@@ -271,7 +269,7 @@ class Book:
 
     def _charge(
         self, account: str, amount: Decimal, currency: str, event: AccountEvent
-    ) -> tuple[Leg, ...]:
+    ) -> Sequence[Leg]:
         if not amount.is_finite():
             raise OutsideError(f"{event}: its amount must be finite")
         cash = self._account("cash", currency)
@@ -279,7 +277,7 @@ class Book:
             ((cash, amount.copy_negate()), (self._account(account, currency), amount))
         )
 
-    def _conversion(self, change: CurrencyConverted) -> tuple[Leg, ...]:
+    def _conversion(self, change: CurrencyConverted) -> Sequence[Leg]:
         """Take one currency for another; what each gained or lost stands in `conversion`."""
         cost = change.cost
         if not (change.sold > ZERO and change.bought > ZERO and ZERO <= cost < INFINITY):
@@ -298,7 +296,7 @@ class Book:
             legs.append((self._account("commission", self.currency), cost))
         return self._enter(tuple(legs))
 
-    def _enter(self, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
+    def _enter(self, legs: Sequence[Leg]) -> Sequence[Leg]:
         for account, amount in legs:
             account.balance = _add(account.balance, amount)
         return legs

@@ -114,4 +114,6 @@ def _beside_others(
     if covers and not buys:
         high = min(high, 0.0)
     money = abs(value) + abs(high) + abs(low) + buying_value + selling_value
-    return (held + buying if buys else selling - held), max(-low, high), money
+    # Padded by all that it was summed from: what is nearly covered errs by what covers it.
+    most = (held + buying if buys else selling - held) + MARGIN * (abs(held) + buying + selling)
+    return most, max(-low, high), money

@@ -19,7 +19,8 @@ from evenkeel.domain.instrument import Instrument
 from evenkeel.market.actions import due
 from evenkeel.market.failover import Failover
 from evenkeel.market.joining import picked
-from evenkeel.market.live import Histories, Poller, next_close, streamed
+from evenkeel.market.live import Poller, next_close, streamed
+from evenkeel.market.live_histories import Histories
 from evenkeel.market.provider import Adjustment, Answer, Failure, ProviderError
 from evenkeel.market.recorder import recorded, replayed
 

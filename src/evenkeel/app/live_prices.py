@@ -15,7 +15,7 @@ from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.run import run
 from evenkeel.engine.schedule import Schedule
-from evenkeel.market.live import Histories
+from evenkeel.market.live_histories import Histories
 from evenkeel.ops.logging import log_of
 from evenkeel.reports.result import Result
 

@@ -64,6 +64,12 @@ def test_instruments_with_the_same_bar_times_share_a_cursor():
     assert len(tape.cursors) == 2
 
 
+def test_another_timeline_between_them_parts_nobody():
+    tape = Tape([history(A, [1, 2, 3]), history("C.XNYS", [1, 2]), history(B, [1, 2, 3])])
+    assert tape.cursor(A) is tape.cursor(B)
+    assert tape.cursor(A) is not tape.cursor("C.XNYS")
+
+
 def test_the_tape_knows_its_next_and_last_moments():
     tape = Tape([history(A, [1, 4]), history(B, [2, 3]), history("C.XNYS", [])])
     seen = []

@@ -131,10 +131,11 @@ class Tape:
         for history in bars:
             self.bars[history.instrument.id] = history
         shared: dict[bytes, Cursor] = {}
+        before = b""
         for name, history in self.bars.items():
-            # Two timelines are one when length, ends and the whole content agree; hash() of the
-            # bytes is cheap beside everything that is computed from the bars later.
             key = history.closed_at.tobytes() if len(self.bars) > 1 else b""
+            # Neighbours mostly have the same times: comparing costs less than another hash().
+            before = key = before if key == before else key
             line = self.lines.get(name)
             if key not in shared:
                 shared[key] = self._cursor(line, history.closed_at.data, shared)

@@ -56,7 +56,8 @@ class Seat:
         bars, cursor = self.tape.bars, self.tape.cursor
         timelines = {id(cursor(name)): name for name in self.instruments}
         times = wake_times(self.strategy, [bars[name].closed_at for name in timelines.values()])
-        times = times[np.searchsorted(times, since) :]
+        if len(times) and times[0] < since:
+            times = times[np.searchsorted(times, since) :]
         self._wanted = _one_by_one(times, cursor(self.instruments[0]).times)
         self.move_on()
 
@@ -189,9 +190,11 @@ def _one_by_one(times: Times, timeline: memoryview) -> Iterator[tuple[int, int]]
 
     As Python numbers, made some thousand at once: each alone would cost more.
     """
-    places = np.arange(len(timeline) - len(times), len(timeline))
-    if len(times) and (len(times) > len(timeline) or times[0] != timeline[places[0]]):
-        places = np.searchsorted(np.asarray(timeline), times)
+    tail = len(timeline) - len(times)
+    if 0 <= tail < len(timeline) and timeline[tail] == times[0]:  # every bar from there on
+        places = np.arange(tail, len(timeline))
+    else:
+        places = np.asarray(timeline).searchsorted(times)
     size = 4_096
     starts = range(0, len(times), size)
     pieces = (

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _LONGEST = 100_000
 """The longest window that TA-Lib takes."""
 
+_COMPARED = (Series, int, float, np.number)
+
 
 def sma(series: Series, n: int) -> Series:
     """Return the mean of the last `n` values; NaN on the first n - 1 bars.
@@ -88,12 +90,13 @@ def crossed_below(a: Series, b: Series | float) -> Series:
 
 def _crossed(name: str, a: Series, b: Series | float, *, up: bool) -> Series:
     _series(name, a)
-    if not isinstance(b, Series | int | float | np.number):
+    if not isinstance(b, _COMPARED):
         raise StrategyError(f"{name} compares with a series or a number, was {_kind(b)}")
-    beyond, before = (a > b, a <= b) if up else (a < b, a >= b)
-    crossed: Flags = beyond.values.copy()
+    values, other = a.values, a.aligned(b)
+    beyond, before = (np.greater, np.less_equal) if up else (np.less, np.greater_equal)
+    crossed: Flags = beyond(values, other)
     crossed[:1] = False
-    crossed[1:] &= before.values[:-1]
+    crossed[1:] &= before(values, other)[:-1]
     return a.derive(crossed)
 
 
@@ -109,7 +112,7 @@ def _on_finite_part(function: str, columns: list[Column], n: int) -> Column:
     finite = np.isfinite(columns[0])
     for column in columns[1:]:
         finite &= np.isfinite(column)
-    if finite.all():
+    if np.count_nonzero(finite) == len(finite):
         start, stop = 0, len(finite)
     else:
         start = int(finite.argmax()) if finite.any() else len(finite)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+from functools import cache
 from numbers import Integral
-from typing import Any, TypeVar, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from evenkeel.domain.errors import StrategyError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 T = TypeVar("T", bool, int, float, str)
 
@@ -15,6 +21,8 @@ _WORDS: dict[type, str] = {
     float: "a number",
     str: "text",
 }
+
+_TESTS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
 class Param:
@@ -70,13 +78,7 @@ class Param:
     def _allows(self, value: Any) -> bool:  # noqa: ANN401 - any of the four kinds
         if self.choices:
             return value in self.choices
-        tests = {
-            "ge": lambda limit: value >= limit,
-            "gt": lambda limit: value > limit,
-            "le": lambda limit: value <= limit,
-            "lt": lambda limit: value < limit,
-        }
-        return all(tests[word](limit) for word, limit in self.bounds.items())
+        return all(_TESTS[word](value, limit) for word, limit in self.bounds.items())
 
 
 def param(
@@ -97,12 +99,13 @@ def param(
     return cast("T", declared)
 
 
-def params_of(strategy: type) -> dict[str, Param]:
+@cache  # a run of 500 instruments asks 500 times
+def params_of(strategy: type) -> Mapping[str, Param]:
     """Return the parameters that a strategy class declares, base classes first."""
     found: dict[str, Param] = {}
     for cls in reversed(strategy.__mro__):
         found.update({name: each for name, each in vars(cls).items() if isinstance(each, Param)})
-    return found
+    return MappingProxyType(found)
 
 
 def values_for(strategy: type, given: dict[str, Any]) -> dict[str, bool | int | float | str]:

@@ -74,28 +74,29 @@ class Series:
     false. Reading before the first bar gives NaN (or False).
     """
 
-    __slots__ = ("__weakref__", "_cursor", "_frame", "_missing", "_view", "values")
+    __slots__ = ("__weakref__", "_cursor", "_frame", "_view", "values")
     __hash__ = None  # type: ignore[assignment]  # == gives a series, as in numpy
 
     def __init__(self, values: AnyArray, frame: Frame) -> None:
         """Wrap `values` (float64 or bool, one per bar) on the timeline of `frame`."""
         self._frame = frame
         self._cursor = frame.cursor
-        self.become(values)
+        self.values = values
+        self._view = values.data  # reads as Python numbers, without a copy
         frame.remember(self)
 
     def become(self, values: AnyArray) -> None:
         """Take other values, made by the same computation on another history."""
-        self.values = values
-        self._view = values.data  # reads as Python numbers, without a copy
-        self._missing: float | bool = False if values.dtype == np.bool_ else nan
+        self.values, self._view = values, values.data
 
     def __getitem__(self, back: int) -> Any:  # noqa: ANN401 - a float or a bool, as computed
         """Return the value now (0) or `-back` bars ago; IndexError for a positive index."""
         index = self._cursor.index + back
         if back > 0:
             raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
-        return self._view[index] if index >= 0 else self._missing
+        if index < 0:
+            return False if self.values.dtype == np.bool_ else nan
+        return self._view[index]
 
     def __len__(self) -> int:
         """Return the number of bars in the whole history."""
@@ -123,7 +124,7 @@ class Series:
                 "compute on series.values and wrap the result with series.derive(array)"
             )
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.derive(ufunc(*[self._operand(each) for each in inputs], **options))
+            return self.derive(ufunc(*[self.aligned(each) for each in inputs], **options))
 
     @property
     def times(self) -> memoryview:
@@ -132,14 +133,19 @@ class Series:
 
     def derive(self, values: AnyArray) -> Series:
         """Return a series of other values on the same timeline (one value per bar)."""
-        if np.shape(values) != np.shape(self.values):
+        values = np.asarray(values)
+        if values.shape != self.values.shape:
             raise StrategyError(
-                f"a series needs one value per bar: {len(self.values)}, was {np.shape(values)}"
+                f"a series needs one value per bar: {len(self.values)}, was {values.shape}"
             )
         kind = np.bool_ if values.dtype == np.bool_ else np.float64
         return Series(np.ascontiguousarray(values, dtype=kind), self._frame)
 
-    def _operand(self, other: object) -> object:
+    def aligned(self, other: object) -> Any:  # noqa: ANN401 - an array, or what it combines with
+        """Return what stands beside `values` when numpy combines them: a series' own, or `other`.
+
+        Raises `StrategyError` for a series of other bar times.
+        """
         if not isinstance(other, Series):
             return other
         if other._cursor is not self._cursor:  # noqa: SLF001 - another of our own kind
@@ -150,7 +156,11 @@ class Series:
 
     def _with(self, function: Callable[..., AnyArray], *operands: object) -> Series:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.derive(function(*[self._operand(each) for each in operands]))
+            return self._asked(function, *operands)
+
+    def _asked(self, function: Callable[..., AnyArray], *operands: object) -> Series:
+        """As `_with`, of questions: they divide nothing, so there is no warning to keep quiet."""
+        return self.derive(function(*[self.aligned(each) for each in operands]))
 
     def __add__(self, other: object) -> Series:
         return self._with(np.add, self, other)
@@ -183,31 +193,31 @@ class Series:
         return self._with(np.absolute, self)
 
     def __lt__(self, other: object) -> Series:
-        return self._with(np.less, self, other)
+        return self._asked(np.less, self, other)
 
     def __le__(self, other: object) -> Series:
-        return self._with(np.less_equal, self, other)
+        return self._asked(np.less_equal, self, other)
 
     def __gt__(self, other: object) -> Series:
-        return self._with(np.greater, self, other)
+        return self._asked(np.greater, self, other)
 
     def __ge__(self, other: object) -> Series:
-        return self._with(np.greater_equal, self, other)
+        return self._asked(np.greater_equal, self, other)
 
     def __eq__(self, other: object) -> Series:  # type: ignore[override]  # as numpy does
-        return self._with(np.equal, self, other)
+        return self._asked(np.equal, self, other)
 
     def __ne__(self, other: object) -> Series:  # type: ignore[override]  # as numpy does
-        return self._with(np.not_equal, self, other)
+        return self._asked(np.not_equal, self, other)
 
     def __and__(self, other: object) -> Series:
-        return self._with(np.logical_and, self, other)
+        return self._asked(np.logical_and, self, other)
 
     def __or__(self, other: object) -> Series:
-        return self._with(np.logical_or, self, other)
+        return self._asked(np.logical_or, self, other)
 
     def __invert__(self) -> Series:
-        return self._with(np.logical_not, self)
+        return self._asked(np.logical_not, self)
 
 
 class BarSeries:
@@ -230,9 +240,9 @@ class BarSeries:
         self.instrument = instrument
         self.closed_at = closed_at.view("datetime64[ns]")
         self._frame = frame
-        self.open, self.high, self.low, self.close, self.volume = (
-            Series(columns[name], frame) for name in ("open", "high", "low", "close", "volume")
-        )
+        self.open, self.high = Series(columns["open"], frame), Series(columns["high"], frame)
+        self.low, self.close = Series(columns["low"], frame), Series(columns["close"], frame)
+        self.volume = Series(columns["volume"], frame)
 
     def __len__(self) -> int:
         """Return the number of bars in the whole history."""

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.reports.story import A, D, bars, day, fill
 
-from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.events import CashDividend, CurrencyConverted, InterestCharged, Split
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.order import Side
 from evenkeel.ledger.book import Book
-from evenkeel.reports.curve import curve, moves, union
+from evenkeel.reports.curve import Money, curve, moves, union
 
 B = "B.XXXX"
 
@@ -91,6 +91,17 @@ def test_costs_given_back_are_commission_and_slippage():
     assert found.equity.tolist() == [200, 199, 209]
     assert found.gross.tolist() == [200, 200.5, 210.5]
     assert found.invested.tolist() == [0, 100, 110]
+
+
+def test_costs_given_back_are_interest_and_what_changing_money_cost():
+    """Charged after the close for which they are, both count from the next bar and from their own."""
+    happened = [
+        InterestCharged(day(0), "USD", D(50), D(6), 1, amount=D(2)),
+        CurrencyConverted(day(2), D(9), "USD", D(4), "EUR", D(2), cost=D(1)),
+    ]
+    found = curve(happened, {A: bars([10, 10, 10])}, cash=D(200), money=Money("USD"))
+    assert found.equity.tolist() == [200, 198, 189]
+    assert found.gross.tolist() == [200, 200, 192]
 
 
 def test_a_split_leaves_equity_where_it_was():

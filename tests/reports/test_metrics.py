@@ -57,6 +57,28 @@ def test_drawdown_is_measured_from_the_highest_before(drawn):
     assert metrics.drawdown(np.array(drawn, dtype=float)) == pytest.approx(expected)
 
 
+@given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=30))
+def test_the_deepest_drawdown_is_the_lowest_of_all(drawn):
+    equity = np.array(drawn, dtype=float)
+    expected = float(np.min(metrics.drawdown(equity)))
+    assert metrics.max_drawdown(equity) == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
+
+
+def test_what_began_with_nothing_has_no_deepest_drawdown():
+    assert math.isnan(metrics.max_drawdown(np.array([0.0, 2.0, 1.0])))
+    assert metrics.max_drawdown(np.array([1.0, 2.0, 3.0])) == 0.0
+    assert metrics.max_drawdown(np.array([2.0, 1.0, 4.0, 3.0])) == -0.5
+
+
+@given(returns)
+def test_mean_and_deviation_are_numpys_to_the_last_bit(drawn):
+    column, year = np.array(drawn), math.sqrt(252)
+    assert metrics.volatility(column, 252) == float(np.std(column, ddof=1)) * year
+    if np.std(column) > 1e-9:
+        expected = float(np.mean(column)) / float(np.std(column, ddof=1)) * year
+        assert metrics.sharpe(column, 252) == expected
+
+
 def test_the_longest_drawdown_runs_from_a_peak_to_its_return():
     times = FIRST + np.array([0, 1, 2, 3, 4, 9]) * DAY
     at_peak_again = np.array([5.0, 4.0, 4.0, 5.0, 6.0, 6.0])

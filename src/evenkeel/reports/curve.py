@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 import numpy as np
 
@@ -48,8 +49,10 @@ Action: TypeAlias = (
 
 Move: TypeAlias = Fill | Action | AccountEvent
 
+_BUY = Side.BUY  # looked up once: a member of an Enum costs a walk to reach
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Curve:
     """The account at every bar time of any instrument, in the base currency.
 
@@ -59,8 +62,15 @@ class Curve:
 
     times: Times
     equity: Column
-    gross: Column
     invested: Column
+    _happened: Sequence[Move]
+    _money: Money
+
+    @cached_property
+    def gross(self) -> Column:
+        with localcontext(EXACT):
+            costs = _costs(self._happened, self._money)
+        return self.equity + costs.over(self.times)
 
 
 class _Steps:
@@ -71,25 +81,27 @@ class _Steps:
     def __init__(self, value: Decimal = ZERO) -> None:
         self.value = value
         self.at: list[int] = []
-        self.values: list[float] = [float(value)]
+        self.values = [value]
 
     def become(self, value: Decimal, at: int) -> None:
         self.value = value
         self.at.append(at)
-        self.values.append(float(value))
+        self.values.append(value)
 
     def change(self, by: Decimal, at: int) -> None:
         self.become(self.value + by, at)
 
     def over(self, times: Times) -> Column:
         """Return the amount at each of `times`; a change is in force at its own time."""
-        first = np.searchsorted(times, np.asarray(self.at, dtype=np.int64), side="left")
+        if not self.at:
+            return np.full(len(times), float(self.value))
+        first = times.searchsorted(self.at)
         # A venue may report late: what was written later happened later, whatever its time says.
         edges = np.maximum.accumulate(np.concatenate(([0], first, [len(times)])))
-        return np.repeat(np.asarray(self.values, dtype=np.float64), np.diff(edges))
+        return np.repeat([*map(float, self.values)], np.diff(edges))
 
 
-MOVES = (*get_args(Action), *get_args(AccountEvent))
+_MOVES = frozenset((*get_args(Action), *get_args(AccountEvent)))
 
 
 def moves(records: Iterable[Record]) -> list[Move]:
@@ -97,12 +109,12 @@ def moves(records: Iterable[Record]) -> list[Move]:
     known: set[str] = set()
     found: list[Move] = []
     for record in records:
-        if isinstance(record, Fill):
+        if type(record) is Fill:
             if record.id not in known:
                 known.add(record.id)
                 found.append(record)
-        elif isinstance(record, MOVES):
-            found.append(record)
+        elif type(record) in _MOVES:
+            found.append(cast("Move", record))
     return found
 
 
@@ -139,57 +151,56 @@ def curve(
     own = money or Money("")
     times = union([history.closed_at for history in bars.values()])
     with localcontext(EXACT):
-        in_cash, costs, held, ratios = _steps(happened, bars, cash, int(times[-1]), own)
+        in_cash, held, ratios = _steps(happened, bars, cash, int(times[-1]), own)
     equity, invested = in_cash.over(times), np.zeros(len(times))
     for name, quantity in held.items():
         history = bars[name]
-        unit = _closes(history, times) * float(history.instrument.multiplier)
-        unit *= own.over(history.instrument.currency, times)
+        unit = _closes(history, times)
+        if history.instrument.multiplier != ONE:
+            unit = unit * float(history.instrument.multiplier)
+        if not own.is_own(history.instrument.currency):
+            unit = unit * own.over(history.instrument.currency, times)
         if name in ratios:
-            unit *= _lag(history, times, ratios[name])
-        value = quantity.over(times) * unit
+            unit = unit * _lag(history, times, ratios[name])
+        value = quantity.over(times)
+        value *= unit
         equity += value
-        invested += np.abs(value)
-    return Curve(times, equity, equity + costs.over(times), invested)
+        invested += np.abs(value, out=value)
+    return Curve(times, equity, invested, happened, own)
 
 
 def union(timelines: Sequence[Times]) -> Times:
     """Return every time that is in one of them, once, in order."""
     first, *others = timelines
-    if all(np.array_equal(first, other) for other in others):
+    if all(other is first or np.array_equal(first, other) for other in others):
         return first
     return np.unique(np.concatenate(timelines))
 
 
 def _steps(
     happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal, last_at: int, own: Money
-) -> tuple[_Steps, _Steps, dict[str, _Steps], dict[str, _Steps]]:
-    """Return cash, costs so far, quantities held and, for what was split, units per first unit.
+) -> tuple[_Steps, dict[str, _Steps], dict[str, _Steps]]:
+    """Return cash, quantities held and, for what was split, units per first unit.
 
     A fill counts on the bar in which it happened; a bar that closed at the very moment of another
     event still traded the old way, and the next one is the first to know.
     """
-    money, costs = _Steps(cash), _Steps()
+    money = _Steps(cash)
     held: dict[str, _Steps] = defaultdict(_Steps)
     ratios: dict[str, _Steps] = {}
     for move in happened:
         match move:
             case Fill():
-                signed = move.quantity if move.side is Side.BUY else -move.quantity
-                paid = signed * move.price * bars[move.instrument].instrument.multiplier
-                charged = move.commission + move.fees
+                signed = move.quantity if move.side is _BUY else -move.quantity
                 held[move.instrument].change(signed, move.at)
                 if own.is_own(move.currency):
-                    money.change(-paid - charged, move.at)
-                rate = own.at(move.currency, move.at)
-                costs.change((charged + move.slippage) * rate, move.at)
+                    paid = signed * move.price * bars[move.instrument].instrument.multiplier
+                    money.change(-paid - move.commission - move.fees, move.at)
             case InterestCharged() | BorrowFeeCharged():
                 money.change(-move.amount, move.at + 1)
-                costs.change(move.amount, move.at + 1)
             case CurrencyConverted():
                 sold = move.sold_currency == own.currency
                 money.change(-move.sold if sold else move.bought, move.at)
-                costs.change(move.cost, move.at)
             case Split() | StockDividend():
                 quantity = held[move.instrument]
                 quantity.become(share(quantity.value, move.new, move.old), move.at + 1)
@@ -197,7 +208,21 @@ def _steps(
                 ratio.become(share(ratio.value, move.new, move.old), move.at + 1)
             case _:
                 _act(move, money, held, bars, last_at, own)
-    return money, costs, held, ratios
+    return money, held, ratios
+
+
+def _costs(happened: Sequence[Move], own: Money) -> _Steps:
+    """Return what trading and loans have cost so far, in the account's own currency."""
+    costs = _Steps()
+    for move in happened:
+        if isinstance(move, Fill):
+            charged = move.commission + move.fees + move.slippage
+            costs.change(charged * own.at(move.currency, move.at), move.at)
+        elif isinstance(move, InterestCharged | BorrowFeeCharged):
+            costs.change(move.amount, move.at + 1)
+        elif isinstance(move, CurrencyConverted):
+            costs.change(move.cost, move.at)
+    return costs
 
 
 def _act(
@@ -245,7 +270,7 @@ def _act(
 def _closes(history: Bars, times: Times) -> Column:
     """Return the last close at each of `times`, 0 before there is one (nothing is held then)."""
     if history.closed_at is times:
-        return history.close.copy()
+        return history.close
     last = np.searchsorted(history.closed_at, times, side="right") - 1
     return np.where(last >= 0, history.close[last], 0.0)
 

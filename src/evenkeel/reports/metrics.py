@@ -28,15 +28,21 @@ def session_points(times: Times, closes: Times) -> Times:
     that day. A session without a bar repeats the position before it: its return is 0, and a year
     keeps its number of sessions. Bars behind the last close end a session of their own.
     """
-    closes = closes[(closes >= times[0]) & (closes <= times[-1])]
+    closes = within(closes, times)
     days = (closes - 1) // DAY  # midnight ends a day
-    ends = closes[np.append(days[1:] != days[:-1], True)] if len(closes) else closes
-    points = np.searchsorted(times, ends, side="right") - 1
+    ends = np.concatenate((closes[:-1][days[1:] != days[:-1]], closes[-1:]))
+    points: Times = times.searchsorted(ends, side="right") - 1
     if not len(points) or points[0] != 0:
-        points = np.insert(points, 0, 0)
+        points = np.concatenate(([0], points))
     if points[-1] != len(times) - 1:
-        points = np.append(points, len(times) - 1)
+        points = np.concatenate((points, [len(times) - 1]))
     return points
+
+
+def within(closes: Times, times: Times) -> Times:
+    """Return the session closes, which are sorted, from the first to the last of some bar times."""
+    first, behind = closes.searchsorted(times[0]), closes.searchsorted(times[-1], side="right")
+    return closes[first:behind]
 
 
 def simple_returns(equity: Column) -> Column:
@@ -59,22 +65,22 @@ def cagr(*, start: float, end: float, count: int, periods: int) -> float:
 
 def volatility(returns: Column, periods: int) -> float:
     """Return s x sqrt(periods), s being the sample standard deviation (n - 1)."""
-    return float(np.std(returns, ddof=1)) * math.sqrt(periods) if len(returns) > 1 else math.nan
+    return _deviation(returns) * math.sqrt(periods) if len(returns) > 1 else math.nan
 
 
 def sharpe(returns: Column, periods: int) -> float:
     """Return mean / s x sqrt(periods) (Sharpe 1994, risk-free rate 0)."""
     if len(returns) < 2:
         return math.nan
-    return ratio(float(np.mean(returns)), float(np.std(returns, ddof=1))) * math.sqrt(periods)
+    return ratio(_mean(returns), _deviation(returns)) * math.sqrt(periods)
 
 
 def sortino(returns: Column, periods: int) -> float:
     """Return mean / sqrt(mean(min(r, 0)^2)) x sqrt(periods) (Sortino & Price 1994, target 0)."""
     if not len(returns):
         return math.nan
-    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
-    return ratio(float(np.mean(returns)), downside) * math.sqrt(periods)
+    downside = math.sqrt(_mean(np.minimum(returns, 0.0) ** 2))
+    return ratio(_mean(returns), downside) * math.sqrt(periods)
 
 
 def drawdown(equity: Column) -> Column:
@@ -83,6 +89,14 @@ def drawdown(equity: Column) -> Column:
     with np.errstate(divide="ignore", invalid="ignore"):
         under: Column = np.where(peak > 0, equity / peak - 1.0, np.nan)
     return under
+
+
+def max_drawdown(equity: Column) -> float:
+    """Return the lowest of `drawdown`; NaN unless there was something to begin with."""
+    if not equity[0] > 0:
+        return math.nan
+    peak = np.maximum.accumulate(equity)
+    return float(np.min(np.divide(equity, peak, out=peak))) - 1.0
 
 
 def longest_drawdown_days(times: Times, equity: Column) -> float:
@@ -128,3 +142,14 @@ def performance(equity: Column, *, start: float, periods: int) -> dict[str, floa
         "sharpe": sharpe(returns, periods),
         "sortino": sortino(returns, periods),
     }
+
+
+def _mean(column: Column) -> float:
+    """As `np.mean`, to the last bit, without what that takes to begin: most returns are few."""
+    return float(np.add.reduce(column)) / len(column)
+
+
+def _deviation(column: Column) -> float:
+    """As `np.std` with ddof=1, to the last bit."""
+    away = column - _mean(column)
+    return math.sqrt(float(np.add.reduce(away * away)) / (len(column) - 1))

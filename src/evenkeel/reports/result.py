@@ -29,7 +29,7 @@ from evenkeel.ledger.book import Book, Position
 from evenkeel.reports import metrics as measure
 from evenkeel.reports import orders as lifes
 from evenkeel.reports import tables
-from evenkeel.reports.curve import Curve, Money, curve, moves
+from evenkeel.reports.curve import Curve, Money, curve, moves, union
 from evenkeel.reports.sensitivity import sensitivity
 from evenkeel.reports.text import finite, iso
 from evenkeel.reports.trades import Trade, round_trips
@@ -132,14 +132,9 @@ class Result:
     def points(self) -> Times:
         """The positions in `curve` of the first bar and of every session's close."""
         # What lies beyond an instrument's last bar is a guess that ends its orders, not a session.
-        sessions = [
-            closes[(closes >= history.closed_at[0]) & (closes <= history.closed_at[-1])]
-            for history in self.bars.values()
-            for closes in [history.session_closes]
-        ]
-        # One instrument's closes are sorted, each once: np.unique would load numpy.ma for nothing.
-        closes = sessions[0] if len(sessions) == 1 else np.unique(np.concatenate(sessions))
-        return measure.session_points(self.curve.times, closes)
+        histories = self.bars.values()
+        sessions = [measure.within(each.session_closes, each.closed_at) for each in histories]
+        return measure.session_points(self.curve.times, union(sessions))
 
     @cached_property
     def round_trips(self) -> list[Trade]:
@@ -330,7 +325,7 @@ class Result:
     def _performance(self, equity: Column) -> dict[str, float]:
         at_close = equity[self.points]
         figures = measure.performance(at_close, start=self._start, periods=self._periods)
-        return {**figures, "max_drawdown": float(np.min(measure.drawdown(equity)))}
+        return {**figures, "max_drawdown": measure.max_drawdown(equity)}
 
     def _traded(self) -> float:
         """Return the value of everything bought and sold."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from evenkeel.reports import metrics as measure
 from evenkeel.reports.text import finite
 
@@ -48,5 +46,5 @@ def _case(
         "multiple": multiple,
         "equity_end": float(equity[-1]),
         **{name: finite(figures[name]) for name in ("total_return", "cagr", "sharpe")},
-        "max_drawdown": finite(float(np.min(measure.drawdown(equity)))),
+        "max_drawdown": finite(measure.max_drawdown(equity)),
     }

@@ -82,7 +82,6 @@ class Series:
         self._frame = frame
         self._cursor = frame.cursor
         self.values = values
-        self._view = values.data  # reads as Python numbers, without a copy
         frame.remember(self)
 
     def become(self, values: AnyArray) -> None:
@@ -96,7 +95,11 @@ class Series:
             raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
         if index < 0:
             return False if self.values.dtype == np.bool_ else nan
-        return self._view[index]
+        try:
+            return self._view[index]
+        except AttributeError:  # most series are computed with and never read
+            self._view = self.values.data  # gives Python numbers, without a copy
+            return self._view[index]
 
     def __len__(self) -> int:
         """Return the number of bars in the whole history."""

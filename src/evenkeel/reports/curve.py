@@ -89,7 +89,9 @@ class _Steps:
         self.values.append(value)
 
     def change(self, by: Decimal, at: int) -> None:
-        self.become(self.value + by, at)
+        self.value += by
+        self.at.append(at)
+        self.values.append(self.value)
 
     def over(self, times: Times) -> Column:
         """Return the amount at each of `times`; a change is in force at its own time."""
@@ -269,7 +271,7 @@ def _act(
 
 def _closes(history: Bars, times: Times) -> Column:
     """Return the last close at each of `times`, 0 before there is one (nothing is held then)."""
-    if history.closed_at is times:
+    if history.closed_at is times or np.array_equal(history.closed_at, times):
         return history.close
     last = np.searchsorted(history.closed_at, times, side="right") - 1
     return np.where(last >= 0, history.close[last], 0.0)

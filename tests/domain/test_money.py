@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.domain.money import EXACT, exact, round_down, round_up, text
+from evenkeel.domain.money import EXACT, exact, round_down, round_up, shortest, shortest_of, text
 
 D = Decimal
 
@@ -33,6 +33,30 @@ def test_exact_reads_a_number_as_it_is_written(value, decimal):
 @given(st.floats(allow_nan=False))
 def test_a_float_survives_the_way_there_and_back(value):
     assert float(exact(value)) == value
+
+
+written = st.floats(allow_nan=False).filter(bool)  # the two zeros are one
+
+
+@given(st.lists(st.one_of(written, st.sampled_from([0.0, 0.1, 100.0, 1e-7, 0.1 + 0.2]))))
+def test_many_floats_are_written_as_each_is(values):
+    assert list(map(str, shortest_of(values))) == [str(shortest(value)) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [
+        ([], []),
+        ([102.3], ["102.3"]),
+        ([102.3, 0.1 + 0.2, 5.0], ["102.3", "0.30000000000000004", "5.0"]),
+        ([5.0, 102.3, 5.0, 102.3, 102.3], ["5.0", "102.3", "5.0", "102.3", "102.3"]),
+        ([1e-7, 1e-7], ["1E-7", "1E-7"]),
+    ],
+)
+def test_floats_that_come_again_are_written_again(values, decimals):
+    assert list(map(str, shortest_of(values))) == decimals
+    assert list(map(str, shortest_of(iter(values)))) == decimals
+    assert list(map(str, shortest_of(memoryview(np.array(values, dtype=float))))) == decimals
 
 
 @pytest.mark.parametrize("words", ["", "ten", "1,5"])

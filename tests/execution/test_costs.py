@@ -1,9 +1,12 @@
 """What an order costs, against the broker's own examples and lines of real statements."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.fill import Fill
@@ -20,6 +23,7 @@ from evenkeel.execution.costs import (
     Zero,
     itemized,
     parse_costs,
+    us_fees,
 )
 
 D = Decimal
@@ -323,6 +327,83 @@ def test_tiered_outside_the_us_is_the_commission_alone():
     charge = fill(IbkrTiered().meter(), "2023-06-01", "SELL", 1000, 5, instrument=abroad)
     assert charge == (D("3.5"), 0)
     assert IbkrTiered().commission(quantity=D(1000), notional=D(5000)) == D("3.5")
+
+
+# ---- at most ---------------------------------------------------------------------------------
+
+FLAT = [
+    *(Zero(), BasisPoints(D("2.5")), BasisPoints(D(9999)), PerOrder(D("9.99"))),
+    *(PerShare(D("0.007")), PerShare(D("0.005"), minimum=D(1))),
+]
+OF_THE_BROKER = [
+    *(IbkrFixed(), IbkrFixed(D("0.01"), D("0.1"), D("0.05"))),
+    *(IbkrTiered(), IbkrTiered(remove=D("-0.002")), IbkrTiered(remove=D("0.0001"))),
+]
+sizes = st.one_of(st.integers(1, 10**8).map(D), st.decimals("0.0001", 10**4, places=4))
+prices = st.decimals("0.0001", 10**5, places=4)
+sides = st.sampled_from(["BUY", "SELL"])
+
+
+def most_of(tariff, quantity, price):
+    """What an order costs at the most, and what may be missing to it for having been rounded."""
+    most = tariff.at_most(float(quantity), float(D(quantity) * D(price)))
+    return Fraction(most), Fraction(most) / 10**12
+
+
+@given(st.sampled_from(FLAT), sizes, prices)
+def test_the_most_of_a_flat_tariff_is_what_an_order_costs(tariff, quantity, price):
+    exact = tariff.commission(quantity=quantity, notional=quantity * price)
+    most, rounded = most_of(tariff, quantity, price)
+    assert abs(Fraction(exact) - most) <= rounded
+
+
+@given(
+    st.sampled_from(OF_THE_BROKER),
+    st.dates(date(2003, 1, 1), date(2026, 12, 31)),
+    sides,
+    sizes,
+    prices,
+    st.sampled_from(["ANY.XNYS", "ANY.XXXX", "ANY.XLON"]),
+)
+def test_no_order_costs_more_than_the_most(tariff, day, side, quantity, price, name):
+    charge = fill(
+        tariff.meter(), day.isoformat(), side, quantity, price, instrument=Instrument(name)
+    )
+    most, rounded = most_of(tariff, quantity, price)
+    assert Fraction(total(charge)) <= most + rounded
+
+
+CHANGES = [
+    day
+    for day in sorted(
+        {row[0] for table in (us_fees.SEC, us_fees.TAF, us_fees.CAT) for row in table}
+    )
+    if "2003-01-01" <= day <= "2026-12-31"
+]
+
+
+@pytest.mark.parametrize("tariff", OF_THE_BROKER)
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+@pytest.mark.parametrize(
+    ("quantity", "price"), [("0.0001", 10**8), (1, 10**6), (100, 5), (10**4, "0.01"), (10**6, 5)]
+)
+def test_no_order_costs_more_than_the_most_after_any_change_of_the_fees(
+    tariff, side, quantity, price
+):
+    most, rounded = most_of(tariff, quantity, price)
+    for day in CHANGES:
+        taken = fill(tariff.meter(), day, side, quantity, price)
+        assert Fraction(total(taken)) <= most + rounded, day
+
+
+def test_the_most_is_the_fee_of_the_dearest_day():
+    """The SEC took 46.80 of a million in 2003, the audit trail 0.000048 a share late in 2024.
+
+    FINRA will take 0.00024 a share in 2028.
+    """
+    tariff = IbkrFixed(D(0), D(0), D(0))
+    assert tariff.at_most(0.0, 1e6) == pytest.approx(46.8, rel=1e-12)
+    assert tariff.at_most(1e6, 0.0) == pytest.approx(240 + 48, rel=1e-12)
 
 
 # ---- by name ---------------------------------------------------------------------------------

@@ -1,6 +1,13 @@
 """What the simulated venue does with orders, bar by bar, told by the few bars that show it."""
 
+from datetime import date
+from decimal import localcontext
+from fractions import Fraction
+from itertools import count as count_from
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.execution.bench import (
     ID,
     MINUTE,
@@ -27,10 +34,19 @@ from evenkeel.domain.events import (
     OrderReplaced,
     Split,
 )
-from evenkeel.domain.order import TimeInForce
+from evenkeel.domain.instrument_events import (
+    Delisted,
+    Merged,
+    SymbolChanged,
+    TradingHalted,
+    TradingResumed,
+)
+from evenkeel.domain.money import EXACT
+from evenkeel.domain.order import Side, TimeInForce
 from evenkeel.domain.tape import NEVER
-from evenkeel.execution.costs import IbkrFixed
-from evenkeel.execution.slippage import BasisPointsSlippage
+from evenkeel.execution.costs import IbkrFixed, PerOrder, parse_costs
+from evenkeel.execution.filling import Whole
+from evenkeel.execution.slippage import BasisPointsSlippage, parse_slippage
 
 FLAT = (100, 101, 99, 100)
 
@@ -83,52 +99,6 @@ def test_the_venue_answers_a_submit_at_the_same_moment():
     broker.submit(approved(order(1, "BUY", 10)))
     assert broker.events() == [OrderAccepted(1, MINUTE)]
     assert broker.events() == []
-
-
-def test_an_order_that_is_alone_is_filled_at_once_as_it_would_be_in_time():
-    rows = [FLAT, (102, 104, 100, 103, 2_000), FLAT]
-    terms = {"costs": IbkrFixed(), "slippage": BasisPointsSlippage(D(10))}
-    alone, told = venue(bars_of(rows), **terms), venue(bars_of(rows), **terms)
-    new = order(1, "BUY", 150)
-    advance(alone, 1)
-    (expected,) = fills(play(told, [new]))
-    assert alone.fill_next(approved(new), until=2 * MINUTE) == expected
-    alone.cancel(1)
-    assert alone.events() == [CancelRejected(1, MINUTE, "the order is already done")]
-    # What it took of the bar is gone for whoever comes next.
-    alone.submit(approved(order(2, "BUY", 100)))
-    assert [fill.quantity for fill in fills(advance(alone, 2))] == [D(50)]
-
-
-@pytest.mark.parametrize(
-    ("new", "rows", "before"),
-    [
-        (order(1, "BUY", 10, "LIMIT", limit=200), [FLAT] * 3, []),
-        (order(1, "BUY", 10, instrument="NONE.XXXX"), [FLAT] * 3, []),
-        (order(1, "BUY", 10), [FLAT], []),  # no bar is in sight
-        (order(1, "BUY", 10), [FLAT, (*FLAT, 0), FLAT], []),
-        (order(1, "BUY", 10), [FLAT, (*FLAT, 50), FLAT], []),
-        (order(1, "BUY", 10), [FLAT, (*FLAT, 100), FLAT], []),  # at the cap: decimals decide
-        (order(1, "BUY", 10), [FLAT] * 3, [order(2, "BUY", 10)]),
-        (order(1, "BUY", 10), [FLAT] * 3, [order(2, "BUY", 10, "LIMIT", limit=1)]),
-    ],
-)
-def test_an_order_that_something_could_happen_to_is_not(new, rows, before):
-    broker = venue(bars_of(rows))
-    advance(broker, 1)
-    for each in before:
-        broker.submit(approved(each))
-    broker.events()
-    assert broker.fill_next(approved(new), until=3 * MINUTE) is None
-    broker.submit(approved(new))  # it is not lost: the venue takes it the long way
-    assert kinds(broker.events())[0][1] == 1
-
-
-def test_an_order_whose_bar_comes_too_late_is_not_filled_ahead():
-    broker = venue(bars_of([FLAT] * 3))
-    advance(broker, 1)
-    assert broker.fill_next(approved(order(1, "BUY", 10)), until=2 * MINUTE - 1) is None
-    assert broker.fill_next(approved(order(1, "BUY", 10)), until=2 * MINUTE) is not None
 
 
 def test_an_exit_that_was_cut_to_what_its_entry_brought_ends_with_it():
@@ -254,6 +224,270 @@ def test_commission_is_for_the_whole_order_not_per_part():
     said = play(venue(history, costs=IbkrFixed()), [order(1, "BUY", 250)])
     # 100 shares cost the minimum of 1.00; 200 still do; 250 cost 1.25
     assert [fill.commission for fill in fills(said)] == [D("1.00"), D(0), D("0.25")]
+
+
+def test_a_flat_commission_is_for_the_whole_order_too():
+    history = bars_of([FLAT, (*FLAT, 1000), (*FLAT, 1000), (*FLAT, 1000)])
+    said = play(venue(history, costs=PerOrder(D("9.99"))), [order(1, "BUY", 250)])
+    assert [fill.commission for fill in fills(said)] == [D("9.99"), 0, 0]
+
+
+# ---- what is foretold ------------------------------------------------------------------------
+
+
+TARIFFS = [
+    *("zero", "bps:2.5", "per-share:0.007,minimum=1", "per-order:9.99"),
+    *("ibkr-fixed", "ibkr-tiered", "ibkr-tiered:remove=-0.002"),
+]
+SLIPPAGES = ["none", "bps:7", "random:20", "half-spread:0.013", "sqrt:1", "bps:1+random:5"]
+DAY = 24 * 60
+OTHER = "OTHER.XNYS"
+
+cents = st.integers(1, 10**7).map(lambda cents: cents / 100)
+quantities = st.one_of(st.integers(1, 400_000).map(D), st.decimals("0.001", 999, places=3))
+bar_rows = st.tuples(cents, cents, cents, cents).map(
+    lambda at: (at[0], max(at), min(at), at[3], 1e12)
+)
+days = st.one_of(
+    st.dates(date(2003, 1, 2), date(2026, 11, 20)),
+    # on whose morrow a fee of the authorities changed much
+    st.sampled_from(["2003-03-31", "2018-05-21", "2021-02-24", "2024-12-31", "2025-05-13"]).map(
+        date.fromisoformat
+    ),
+)
+
+
+def minute_of(day):
+    """When New York closes in winter, in minutes since 1970."""
+    return (day - date(1970, 1, 1)).days * DAY + 21 * 60
+
+
+@st.composite
+def plans(draw):
+    """Daily bars of two instruments, and the plain orders that are sent at each of them."""
+    count = draw(st.integers(2, 6))
+    first = minute_of(draw(days))
+    histories = [
+        bars_of(
+            draw(st.lists(bar_rows, min_size=count, max_size=count)),
+            name=name,
+            first=first,
+            step=DAY,
+            lot=D("0.001"),
+            multiplier=D(draw(st.sampled_from([1, 10]))),
+            tick=draw(st.sampled_from([None, D("0.05")])),
+        )
+        for name in (ID, OTHER)
+    ]
+    new = st.tuples(st.sampled_from([ID, OTHER]), st.sampled_from(["BUY", "SELL"]), quantities)
+    sent = st.lists(st.lists(new, max_size=3), min_size=count - 1, max_size=count - 1)
+    number = count_from(1)
+    return histories, [
+        [order(next(number), side, size, instrument=name) for name, side, size in wanted]
+        for wanted in draw(sent)
+    ]
+
+
+def lines_and_rows(broker, plan):
+    """Each order of a plan with its line and the row of the bar that it meets."""
+    return [
+        (each, broker.tape.lines[each.instrument], row + 1)
+        for row, wanted in enumerate(plan)
+        for each in wanted
+    ]
+
+
+def foretold(histories, plan, **terms):
+    broker = venue(*histories, **terms)
+    told = lines_and_rows(broker, plan)
+    with localcontext(EXACT):
+        return broker.foretells.wholes(
+            [each.id for each, _, _ in told],
+            [line for _, line, _ in told],
+            [row for _, _, row in told],
+            [each.quantity if each.side is Side.BUY else -each.quantity for each, _, _ in told],
+        )
+
+
+def told(histories, plan, *, on_the_book=False, **terms):
+    """The fills of a venue that hears of each order in its time.
+
+    Any cancel puts plain orders `on_the_book`, where they meet their bars as any other order does.
+    """
+    broker, said = venue(*histories, **terms), []
+    for at, wanted in zip(histories[0].closed_at.tolist(), [*plan, []], strict=True):
+        broker.tape.advance(at)
+        said += broker.events()
+        for each in wanted:
+            broker.submit(approved(each))
+        if on_the_book:
+            broker.cancel(0)
+    return fills(said)
+
+
+def models(costs, slippage):
+    return {"costs": parse_costs(costs), "slippage": parse_slippage(slippage)}
+
+
+@pytest.mark.parametrize("costs", TARIFFS)
+@given(plans(), st.just("none") | st.sampled_from(SLIPPAGES), st.booleans())
+@settings(max_examples=40)
+def test_what_is_foretold_of_plain_orders_is_what_comes_of_them(costs, plan, slippage, on_the_book):
+    terms = models(costs, slippage)
+    came = told(*plan, on_the_book=on_the_book, **terms)
+    assert [fill.order_id for fill in came] == [each.id for day in plan[1] for each in day]
+    assert foretold(*plan, **terms) == [
+        Whole(fill.price, fill.commission, fill.fees, fill.slippage) for fill in came
+    ]
+
+
+def test_what_is_foretold_comes_out_to_the_last_digit_that_a_broker_printed():
+    """Three sales of 2025-10-31, the same as in test_costs: what stands under "Comm/Fee"."""
+    sales = [(100, 17.195, "1.0188"), (30, 68.13, "1.00564"), (5, 627.69, "1.00094")]
+    histories = [
+        bars_of([FLAT, (price, price, price, price)], name=f"{place}.XNYS", step=DAY,
+                first=minute_of(date(2025, 10, 30)))
+        for place, (_, price, _) in enumerate(sales, start=1)
+    ]  # fmt: skip
+    plan = [
+        order(place, "SELL", quantity, instrument=f"{place}.XNYS")
+        for place, (quantity, _, _) in enumerate(sales, start=1)
+    ]
+    wholes = foretold(histories, [plan], **models("ibkr-fixed", "none"))
+    assert [whole.commission + whole.fees for whole in wholes] == [D(each[2]) for each in sales]
+    assert [whole.price for whole in wholes] == [D("17.195"), D("68.13"), D("627.69")]
+
+
+def test_nothing_is_foretold_of_no_orders():
+    assert foretold([bars_of([FLAT])], [], **models("bps:1", "none")) == []
+
+
+@pytest.mark.parametrize(
+    ("volume", "quantity", "takes"),
+    [
+        (0, 1, None),
+        (0, "0.001", None),
+        (100, 9, None),  # so near the cap that decimals have to decide
+        (100, 10, None),
+        (100, 11, None),
+        (1_000, 10, 1_000.0),
+        (1_000, "0.001", 0.1),
+    ],
+)
+def test_nothing_is_forecast_where_the_volume_might_not_do(volume, quantity, takes):
+    line = venue(bars_of([FLAT, (*FLAT, volume)])).tape.lines[ID]
+    filler = venue(bars_of([FLAT])).foretells
+    assert filler.forecast(line, 1, float(quantity), buy=True) == takes
+    assert filler.forecast(line, 1, float(quantity), buy=False) == (takes and -takes)
+
+
+def test_volume_that_is_not_known_is_in_the_way_of_no_forecast():
+    broker = venue(bars_of([FLAT, (*FLAT, 0)], volume_known=False))
+    assert broker.foretells.forecast(broker.tape.lines[ID], 1, 1e9, buy=True) == 1e11
+
+
+@given(
+    st.integers(0, 400),
+    st.decimals("0.01", 60, places=2),
+    st.sampled_from(["0.01", "0.25", "1"]),
+    st.sampled_from(["0.05", "0.1", "0.29", "1"]),
+)
+def test_an_order_with_a_forecast_fills_whole(volume, quantity, lot, share):
+    histories = [bars_of([FLAT, (*FLAT, volume)], lot=D(lot))]
+    broker = venue(*histories, volume_share=share)
+    forecast = broker.foretells.forecast(broker.tape.lines[ID], 1, float(quantity), buy=True)
+    filled = told(histories, [[order(1, "BUY", quantity)]], volume_share=share)
+    whole = [fill.quantity for fill in filled] == [quantity]
+    assert whole or forecast is None
+    assert forecast is not None or quantity + D(lot) >= D(share) * volume * D("0.99999")
+
+
+def cash_taken(fill, multiplier):
+    """What a fill took out of the account, and the money it was about, in exact fractions."""
+    value = Fraction(fill.price) * Fraction(fill.quantity) * Fraction(multiplier)
+    charged = Fraction(fill.commission) + Fraction(fill.fees)
+    return charged + (value if fill.side is Side.BUY else -value), value + abs(charged)
+
+
+def forecasts(plan, came, **terms):
+    """Of each order: what was forecast, what it took, and the money it was about."""
+    broker = venue(*plan[0], **terms)
+    for (each, line, row), fill in zip(lines_and_rows(broker, plan[1]), came, strict=True):
+        buy = each.side is Side.BUY
+        said = broker.foretells.forecast(line, row, float(each.quantity), buy=buy)
+        yield Fraction(said), *cash_taken(fill, line.bars.instrument.multiplier), each.quantity
+
+
+@given(plans(), st.sampled_from(TARIFFS), st.sampled_from(SLIPPAGES))
+def test_an_order_takes_no_more_cash_than_was_forecast(plan, costs, slippage):
+    terms = models(costs, slippage)
+    for forecast, took, money, _ in forecasts(plan, told(*plan, **terms), **terms):
+        assert took <= forecast + money / 10**12
+
+
+@given(plans(), st.sampled_from(TARIFFS[:4]))
+def test_without_slippage_a_flat_tariff_is_forecast_to_the_last_digits(plan, costs):
+    terms = models(costs, "none")
+    for forecast, took, money, _ in forecasts(plan, told(*plan, **terms), **terms):
+        assert abs(forecast - took) <= money / 10**12
+
+
+@given(plans(), st.sampled_from(TARIFFS[4:]))
+def test_without_slippage_other_tariffs_are_forecast_to_half_a_basis_point_and_a_cent_a_share(
+    plan, costs
+):
+    terms = models(costs, "none")
+    for forecast, took, money, quantity in forecasts(plan, told(*plan, **terms), **terms):
+        assert forecast - took <= money / 20_000 + Fraction(quantity) / 100
+
+
+def test_with_slippage_the_worst_that_the_bar_allows_is_forecast():
+    broker = venue(bars_of([FLAT] * 2), slippage=BasisPointsSlippage(D(1)))
+    line = broker.tape.lines[ID]
+    assert broker.foretells.forecast(line, 1, 10.0, buy=True) == 1_010
+    assert broker.foretells.forecast(line, 1, 10.0, buy=False) == -990
+
+
+@pytest.mark.parametrize(
+    ("happens", "trading"),
+    [
+        ([], True),
+        ([Split(ID, MINUTE, D(2)), CashDividend(ID, MINUTE, D(1))], True),
+        ([TradingHalted(ID, MINUTE)], False),
+        ([TradingHalted(ID, MINUTE), TradingResumed(ID, MINUTE)], True),
+        ([Delisted(ID, MINUTE)], False),
+        ([Delisted(ID, MINUTE), TradingResumed(ID, MINUTE)], False),
+        ([Merged(ID, MINUTE, into=OTHER, shares=D(1))], False),
+        ([SymbolChanged(ID, MINUTE, to=OTHER)], False),
+        ([SymbolChanged(ID, MINUTE, to="NONE.XXXX")], False),
+    ],
+)
+def test_what_is_halted_or_gone_does_not_trade_and_the_rest_does(happens, trading):
+    broker = venue(bars_of([FLAT] * 3), bars_of([FLAT] * 3, name=OTHER))
+    advance(broker, 1)
+    for event in happens:
+        broker.corporate_action(event)
+    assert broker.trades(ID) is trading
+    assert broker.trades(OTHER)
+
+
+def test_an_order_that_is_remembered_is_done_and_has_children():
+    broker = venue(bars_of([FLAT] * 3))
+    advance(broker, 1)
+    broker.remember([1, 2])
+    advance(broker, 2)
+    broker.cancel(2)
+    broker.cancel(3)
+    broker.submit(approved(order(4, "SELL", 10, "LIMIT", limit=90, parent=1)))
+    broker.submit(approved(order(5, "SELL", 10, "LIMIT", limit=90, parent=3)))
+    now = 2 * MINUTE
+    assert broker.events() == [
+        CancelRejected(2, now, "the order is already done"),
+        CancelRejected(3, now, "the order is not known"),
+        OrderAccepted(4, now),
+        OrderRejected(5, now, "its parent 3 is not known"),
+    ]
+    assert [(fill.order_id, fill.quantity) for fill in fills(advance(broker, 3))] == [(4, 10)]
 
 
 # ---- the end of an order ---------------------------------------------------------------------

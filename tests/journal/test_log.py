@@ -1,13 +1,15 @@
 """The run file is written whole, or not at all, and is on the disk when `write` returns."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from tests.journal.sample import a_run
 
 from evenkeel.domain.errors import OutsideError, UsageError
-from evenkeel.journal.log import MemoryJournal, read_lines, write_run_file
+from evenkeel.domain.events import Noted
+from evenkeel.journal.log import MemoryJournal, Records, read_lines, write_run_file
 
 
 def journal():
@@ -26,6 +28,115 @@ def test_the_run_file_has_the_lines_and_nothing_else(tmp_path):
 
 def test_a_journal_keeps_its_records_as_they_are():
     assert journal().records == a_run()
+
+
+class Late(Sequence):
+    """Records that somebody would have to write out first; it counts how many were asked for."""
+
+    def __init__(self, records):
+        self._records, self.asked = records, 0
+
+    def __len__(self):
+        return len(self._records)
+
+    def __getitem__(self, place):
+        self.asked += 1
+        return self._records[place]
+
+
+NOTES = [Noted(at, "sma", "") for at in range(9)]
+
+
+def in_parts(*lengths):
+    """Nine notes in parts; those of negative length are written out late."""
+    records, late, start = Records(), [], 0
+    for length in lengths:
+        part = NOTES[start : start + abs(length)]
+        if length < 0:
+            late.append(part := Late(part))
+        records.append(part)
+        start += abs(length)
+    assert start == len(NOTES)
+    return records, late
+
+
+@pytest.mark.parametrize(
+    "lengths", [(9,), (-9,), (4, 5), (4, -5), (-4, 5), (1, -3, 2, -3), (-4, 0, 5)]
+)
+def test_records_in_parts_are_the_records_in_their_order(lengths):
+    assert list(in_parts(*lengths)[0]) == NOTES
+    assert in_parts(*lengths)[0] == NOTES
+    assert in_parts(*lengths)[0][2:7:2] == NOTES[2:7:2]
+    assert in_parts(*lengths)[0][-3:] == NOTES[-3:]
+    assert [in_parts(*lengths)[0][at] for at in range(-9, 9)] == [*NOTES, *NOTES]
+    assert in_parts(*lengths)[0].index(NOTES[5]) == 5
+    assert len(in_parts(*lengths)[0]) == 9
+
+
+def test_the_ends_and_the_number_of_records_need_none_between_them():
+    records, late = in_parts(1, -3, 2, -2, 1)
+    assert (len(records), records[0], records[-1]) == (9, NOTES[0], NOTES[8])
+    assert [part.asked for part in late] == [0, 0]
+    records, late = in_parts(1, -3, 2, -3)
+    assert (len(records), records[0], records[-1]) == (9, NOTES[0], NOTES[8])
+    assert [part.asked for part in late] == [0, 1]
+
+
+def test_what_was_written_out_late_is_written_out_once():
+    records, (part,) = in_parts(4, -5)
+    assert records[6] == NOTES[6]
+    asked = part.asked
+    assert asked >= 5
+    assert [records[4], records[-1], *records][-9:] == NOTES
+    assert (part.asked, len(records)) == (asked, 9)
+
+
+def test_records_are_appended_behind_what_is_still_to_be_written_out():
+    records, _ = in_parts(4, -5)
+    records.append(NOTES[:2])
+    assert records == [*NOTES, *NOTES[:2]]
+    records.append(NOTES[2:3])
+    assert records == [*NOTES, *NOTES[:3]]
+
+
+def test_records_are_no_part_that_was_given():
+    """Whoever gave a list may go on with it."""
+    mine = NOTES[:2]
+    records = Records()
+    records.append(mine)
+    mine.clear()
+    assert records == NOTES[:2]
+
+
+def test_records_differ_from_others_and_from_what_is_none():
+    records, _ = in_parts(4, -5)
+    assert records == in_parts(-9)[0]
+    assert records == tuple(NOTES)
+    assert [*NOTES] == records
+    assert records != NOTES[:-1]
+    assert records != set()
+
+
+def test_records_that_may_grow_have_no_hash():
+    with pytest.raises(TypeError, match="no hash"):
+        hash(Records())
+
+
+@pytest.mark.parametrize("place", [0, -1, 3])
+def test_there_is_no_record_in_none(place):
+    with pytest.raises(IndexError):
+        Records()[place]
+    assert (len(Records()), list(Records()), Records()[:]) == (0, [], [])
+
+
+def test_a_journal_chains_what_was_written_out_late():
+    memory, whole = MemoryJournal(), a_run()
+    memory.append(whole[:2])
+    memory.append(Late(whole[2:9]))
+    memory.append(whole[9:])
+    assert len(memory) == len(whole)
+    assert memory.head == journal().head
+    assert list(memory.lines()) == list(journal().lines())
 
 
 def test_reading_part_of_the_lines_leaves_the_head_right():

@@ -28,7 +28,7 @@ ALL = {what.id: what for what in (AAPL, MSFT, SAP, FESX)}
 ids = count(1)
 
 
-def fill(quantity, price, instrument=AAPL, *, commission=0, currency=None, name=None):
+def fill(quantity, price, instrument=AAPL, *, commission=0, fees=0, currency=None, name=None):
     """A fill of a signed quantity."""
     return Fill(
         id=name or f"f{next(ids)}",
@@ -40,6 +40,7 @@ def fill(quantity, price, instrument=AAPL, *, commission=0, currency=None, name=
         currency=currency or instrument.currency,
         at=1,
         commission=D(commission),
+        fees=D(fees),
     )
 
 
@@ -385,3 +386,102 @@ def test_selling_before_a_split_or_after_it_is_the_same(events, new, quantity, p
 @given(histories)
 def test_the_same_history_has_the_same_hash(events):
     assert book_of(*events).state_hash() == book_of(*events).state_hash()
+
+
+# ---- many at once -----------------------------------------------------------------------------
+
+
+def trade(book, booked):
+    """Let a book trade fills of one instrument at once."""
+    signs = [1 if each.side is Side.BUY else -1 for each in booked]
+    book.trade(
+        booked[0].instrument,
+        [each.id for each in booked],
+        [sign * each.quantity for sign, each in zip(signs, booked, strict=True)],
+        [each.price for each in booked],
+        [each.commission for each in booked],
+        [each.fees for each in booked],
+    )
+
+
+def readings(book):
+    """Everything that a book says of itself."""
+    totals = (book.cash, book.realized, book.commissions, book.fees, book.borrows)
+    books = (book.balances(), book.positions, book.state_hash())
+    lots = {name: (list(each.lots), each.units) for name, each in book.held.items()}
+    return totals, books, lots, set(book.short), book.moved, book.changes
+
+
+def test_a_round_trip_at_once_leaves_its_profit_less_what_it_cost():
+    """Two futures at 10 a point from 4,000 to 4,012.5, then one short: 250 less 6.5 and 0.5."""
+    book = book_of()
+    trade(
+        book,
+        [
+            fill(2, 4000, FESX, commission=2),
+            fill(-2, "4012.5", FESX, commission="2.5", fees="0.25"),
+            fill(-1, 4100, FESX, commission=2, fees="0.25"),
+        ],
+    )
+    assert (book.realized, book.commissions, book.fees) == (250, D("6.5"), D("0.5"))
+    assert book.cash == 100_000 + 250 - 7 + 41_000
+    position = book.position("FESX.XEUR")
+    assert (position.quantity, position.cost, position.average_price) == (-1, -41_000, 4100)
+    assert book.borrows
+
+
+small = st.sampled_from(["0", "0", "0.25", "-0.25"])
+any_name = st.sampled_from([AAPL, SAP, FESX])
+runs = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.integers(-20, 20).filter(bool), st.sampled_from(["0.5", "-0.125"])),
+        amounts,
+        st.one_of(st.just("0"), amounts),
+        small,
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@given(histories, any_name, runs)
+def test_fills_at_once_leave_what_they_leave_one_by_one(events, instrument, wanted):
+    """In any context of the caller; None stands for a fill of all that is held."""
+    slow, quick = book_of(*events), book_of(*events)
+    for book in (slow, quick):
+        book.moved.clear()
+    done = []
+    with localcontext(prec=3):
+        for asked, price, commission, fees in wanted:
+            quantity = slow.quantity(instrument.id).copy_negate() if asked is None else asked
+            if quantity:
+                terms = {"commission": commission, "fees": fees}
+                done.append(fill(quantity, price, instrument, **terms))
+                slow.post(done[-1])
+        if done:
+            trade(quick, done)
+    assert readings(quick) == readings(slow)
+    for each in done:
+        assert quick.post(each) == ()  # it knows them
+    assert quick.state_hash() == slow.state_hash()
+
+
+def test_fills_at_once_of_an_instrument_that_the_book_does_not_know_are_refused():
+    with pytest.raises(UsageError, match=r"not opened for instrument 'IBM\.XNYS'"):
+        trade(book_of(), [fill(1, 1, Instrument("IBM.XNYS"))])
+
+
+@pytest.mark.parametrize(
+    ("price", "commission", "said"),
+    [
+        ("NaN", "0", "finite"),
+        ("Infinity", "0", "cannot be booked exactly"),
+        ("1", "NaN", "finite"),
+        ("1e70", "1e-10", "cannot be booked exactly"),
+        ("sNaN", "0", "cannot be booked exactly"),
+    ],
+)
+def test_fills_that_are_no_numbers_are_refused_together_too(price, commission, said):
+    book = Book(D(100), "USD", {"A.XNAS": Instrument("A.XNAS")})
+    with pytest.raises(OutsideError, match=rf"fills 1\.1 to 1\.1.*{said}"):
+        book.trade("A.XNAS", ["1.1"], [D(1)], [D(price)], [D(commission)], [D(0)])

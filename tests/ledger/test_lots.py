@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenkeel.domain.money import EXACT
 from evenkeel.ledger.lots import Lot, Lots, share
 
 D = Decimal
@@ -120,3 +121,67 @@ def test_what_is_moved_and_what_stays_are_what_was(cost, quantity, data):
             moved -= Fraction(lots.trade(part.copy_negate(), cost)[0])
             assert moved + sum(Fraction(lot.cost) for lot in lots) == Fraction(before)
     assert before == Fraction(cost) * quantity
+
+
+# ---- many at once ----------------------------------------------------------------------------
+
+
+def test_trades_at_once_leave_the_oldest_shares_first():
+    """The shares of Publication 550 above: what is left of them cost 1,320 and 900."""
+    lots, _ = lots_of((100, 10))
+    trades = [(200, 11), (-50, 10), (100, 9), (-130, 20)]
+    cost = lots.trade_all(
+        [D(quantity) for quantity, _ in trades], [D(unit) for _, unit in trades], D(1000)
+    )
+    assert cost == 1320 + 900
+    assert list(lots) == [Lot(D(120), D(1320)), Lot(D(100), D(900))]
+
+
+units = st.one_of(
+    st.decimals(-100, 100_000, places=4),
+    st.floats(0.001, 10_000).map(lambda unit: D(repr(unit))),
+)
+trades = st.tuples(
+    st.one_of(st.integers(-12, 12).filter(bool).map(D), st.decimals("0.001", 9, places=3)), units
+)
+splits = st.sampled_from([(1, 3), (3, 1), (2, 7), (3, 2)]).map(lambda split: tuple(map(D, split)))
+flat = st.tuples(st.none(), units)
+"""A trade of all that is held."""
+
+
+@given(
+    st.lists(st.one_of(trades, trades, splits.map(list)), max_size=5),
+    st.lists(st.one_of(trades, trades, trades, flat), max_size=10),
+)
+def test_trades_at_once_leave_what_they_leave_one_by_one(before, wanted):
+    """In any context of the caller, and whatever stood there before."""
+    slow, quick = Lots(), Lots()
+    for step in before:
+        for lots in (slow, quick):
+            (lots.split if isinstance(step, list) else lots.trade)(*step)
+    cost, done = sum_of(quick), []
+    with localcontext(prec=4):
+        for asked, unit in wanted:
+            quantity = slow.quantity.copy_negate() if asked is None else asked
+            if quantity:
+                slow.trade(quantity, unit)
+                done.append((quantity, unit))
+        left = quick.trade_all([quantity for quantity, _ in done], [unit for _, unit in done], cost)
+    assert list(quick) == list(slow)
+    assert quick.quantity == slow.quantity
+    assert left == sum_of(slow)
+
+
+def sum_of(lots):
+    with localcontext(EXACT):
+        return sum((lot.cost for lot in lots), D(0))
+
+
+@given(st.lists(trades, min_size=1, max_size=10), trades)
+def test_who_has_traded_at_once_may_go_on_one_by_one(wanted, after):
+    slow, quick = Lots(), Lots()
+    for trade in wanted:
+        slow.trade(*trade)
+    quick.trade_all([quantity for quantity, _ in wanted], [unit for _, unit in wanted], D(0))
+    assert quick.trade(*after) == slow.trade(*after)
+    assert list(quick) == list(slow)

@@ -135,7 +135,7 @@ class OrderLife(RuleBasedStateMachine):
 
     def send(self):
         """Put what the client decided on the line to the venue."""
-        for record in self.core._outbox.take():
+        for record in self.core.outbox.take():
             self.records.append(record)
             if isinstance(record, Refused):
                 assert record.reason is Reason.REPLACED_ORDER_NOT_WORKING

@@ -1,7 +1,6 @@
 """Whatever a strategy asks for: time may jump, and no cent and no share appears or is lost."""
 
 import random
-from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.market import HOUR, X, Y, card, play
-from tests.properties.streams import PLAIN, STREAMS, wishes
+from tests.properties.streams import STREAMS, wishes
 
 from evenkeel.domain.bar import Bars
 from evenkeel.domain.events import (
@@ -23,7 +22,6 @@ from evenkeel.domain.events import (
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Side
-from evenkeel.execution.simulated import SimulatedBroker
 from evenkeel.journal.chain import links
 from evenkeel.ledger.book import Book
 
@@ -88,32 +86,6 @@ def test_jumping_and_stepping_write_the_same_journal(stream, seed, actions, slip
         run(stream, seed, actions, jump=jump, slippage=slippage) for jump in (True, False)
     )
     assert [each.line for each in links(jumped)] == [each.line for each in links(stepped)]
-
-
-@given(STREAMS, st.integers(0, 10_000), st.booleans())
-def test_going_straight_to_a_fill_writes_the_journal_of_going_step_by_step(stream, seed, alone):
-    """Nobody hears of orders, nothing is lent, nothing happens to instruments: plain orders fly."""
-    histories = [walk(X, seed), *([] if alone else [walk(Y, seed + 1, every=1 + seed % 3)])]
-    jumped, stepped = (
-        play(wishes(stream, PLAIN), *histories, limits=card(), costs="bps:10", jump=jump)[0]
-        for jump in (True, False)
-    )
-    assert [each.line for each in links(jumped)] == [each.line for each in links(stepped)]
-
-
-def test_orders_do_fly(monkeypatch):
-    """(Otherwise the test before says nothing.)"""
-    flown, fill_next = Counter(), SimulatedBroker.fill_next
-
-    def counted(self, approved, until):
-        fill = fill_next(self, approved, until)
-        flown[fill is not None] += 1
-        return fill
-
-    monkeypatch.setattr(SimulatedBroker, "fill_next", counted)
-    test_going_straight_to_a_fill_writes_the_journal_of_going_step_by_step()
-    assert flown[True] > 50
-    assert flown[False] > 50
 
 
 @given(STREAMS, st.integers(0, 10_000), ACTIONS)

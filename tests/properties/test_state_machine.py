@@ -67,7 +67,7 @@ def core_in(status: OrderStatus):
     silent = {1: [], 2: [], -1: []}
     _, core, venue = play(scripted(plan), bars(10, 10, 10), script=silent)
     assert isinstance(venue, ScriptedBroker)
-    core._outbox.closed = False  # the run may hear more than a tape of three bars can tell
+    core.outbox.closed = False  # the run may hear more than a tape of three bars can tell
     for event in REACHED_BY[status]:
         core.process(event)
     assert core.account.orders[1].status is status

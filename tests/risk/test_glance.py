@@ -18,7 +18,8 @@ from evenkeel.risk.rules import ALONE, WORST
 
 RESEARCH = Limits.permissive_for_research()
 PRICE = Decimal(100)
-YES = Counter()
+YES, LET = Counter(), Counter()
+SIZES = {reason for reason, _ in (*ALONE, *WORST)}
 
 # Round numbers, so that orders end up exactly on limits; and their neighbours, so that they miss.
 amounts = st.sampled_from([0, 1, 5, 10, 20, 50, 100]).map(Decimal)
@@ -90,6 +91,37 @@ def test_a_yes_at_a_glance_is_a_yes_of_every_rule(
     hold(card, order(side=side, quantity=quantity), portfolio)
 
 
+@given(
+    card=cards(),
+    side=st.sampled_from(["BUY", "SELL"]),
+    quantity=amounts,
+    held=amounts.flatmap(lambda each: st.sampled_from([each, -each])),
+    beside=amounts,
+    cash=st.sampled_from([100_000, 99_000, 1_000, 0, -500]).map(Decimal),
+    multiplier=st.sampled_from([1, 1, 10]).map(Decimal),
+)
+def test_what_is_let_pass_passes_every_rule(card, side, quantity, held, beside, cash, multiplier):
+    """The figures of an order that is alone in its account, in doubles; whole lots, fresh price."""
+    portfolio = account(cash=cash, held={"A.XNAS": held, "B.XNAS": beside})
+    portfolio.instruments["A.XNAS"] = Instrument("A.XNAS", multiplier=multiplier)
+    new, guard = order(side=side, quantity=quantity), gate.Gate(card)
+    unit = float(portfolio.price("A.XNAS") * multiplier)
+    others = float(beside * portfolio.price("B.XNAS"))
+    after = held + quantity if side == "BUY" else held - quantity
+    most = float(max(abs(held), abs(after)))
+    gross, equity = others + most * unit, float(cash) + others + float(held) * unit
+    figures = (float(quantity), unit, most, most * unit, gross, equity, gross + abs(float(cash)))
+    passes = guard.lets(*figures)
+    LET[passes] += 1
+    if passes:
+        with localcontext(EXACT):
+            checks = gate.explain(new, portfolio, card)
+        assert all(each.ok for each in checks if each.reason in SIZES)
+        assert guard.passed(new, NOON, PRICE) == Approved(new, NOON, PRICE)
+    with pytest.raises(AssertionError):  # not a second time, and not without having passed
+        guard.passed(new, NOON, PRICE)
+
+
 @st.composite
 def others(draw):
     """Orders that work already, in two instruments, some of them exits of others."""
@@ -137,6 +169,9 @@ def test_the_glances_see_something():
     test_what_the_book_carries_at_a_glance_it_carries_exactly()
     for answers in ((True, True), (False, True), (False, False)):
         assert YES[answers] > YES.total() / 20
+    LET.clear()
+    test_what_is_let_pass_passes_every_rule()
+    assert min(LET[True], LET[False]) > LET.total() / 20
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,8 @@ class PaperDesk:
     def multiplier(self, instrument):
         return self.multipliers.get(instrument, Decimal(1))
 
-    def coming(self, strategy, instrument):
-        return sum(
+    def expected(self, strategy, instrument):
+        return self.held(instrument) + sum(
             (
                 each.quantity if each.side is Side.BUY else -each.quantity
                 for each in self.working(strategy, instrument)

@@ -13,7 +13,7 @@ import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import OrderType, Side, TimeInForce
-from evenkeel.strategy.base import wake_times
+from evenkeel.strategy.base import wanted_bars
 from evenkeel.strategy.desk import Position
 from evenkeel.strategy.series import Series
 
@@ -531,6 +531,11 @@ def test_an_instrument_outside_the_universe_is_named(many):
 # ---- waking up ----
 
 TIMES = np.array([1, 2, 3, 4], dtype=np.int64)
+
+
+def wake_times(strategy, timelines):
+    timeline, places = wanted_bars(strategy, timelines)
+    return timeline[places]
 
 
 def test_without_a_mask_every_bar_wakes_once(one):

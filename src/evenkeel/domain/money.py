@@ -17,6 +17,10 @@ from decimal import (
     Overflow,
 )
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EXACT = Context(
     prec=60,
@@ -47,6 +51,16 @@ def exact(value: Decimal | float | str) -> Decimal:
 def shortest(value: float) -> Decimal:
     """Return a float as `exact` does, without asking what it is."""
     return Decimal(repr(float(value)))  # float(): numpy scalars have another repr
+
+
+def shortest_of(values: Iterable[float]) -> list[Decimal]:
+    """Return floats as `shortest` does; what comes more than once is written once."""
+    wanted = list(values)
+    different = set(wanted)
+    if len(different) == len(wanted):
+        return list(map(Decimal, map(repr, wanted)))
+    made = dict(zip(different, map(Decimal, map(repr, different)), strict=True))
+    return [made[value] for value in wanted]
 
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:

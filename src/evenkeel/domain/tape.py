@@ -67,7 +67,8 @@ class Cursor:
 class Line:
     """One instrument on the tape: its bars, the cursor that they move with, and its last price.
 
-    `opens highs lows closes volumes` are the columns of the bars, read as Python numbers.
+    `opens highs lows closes volumes` are the columns of the bars, read as Python numbers; `lot` and
+    `scale` are the instrument's lot and multiplier, near enough.
     """
 
     __slots__ = (
@@ -77,8 +78,10 @@ class Line:
         "closes",
         "cursor",
         "highs",
+        "lot",
         "lows",
         "opens",
+        "scale",
         "volumes",
     )
 
@@ -91,6 +94,7 @@ class Line:
         self.bars, self.cursor = bars, cursor
         self.opens, self.highs, self.lows = bars.open.data, bars.high.data, bars.low.data
         self.closes, self.volumes = bars.close.data, bars.volume.data
+        self.lot, self.scale = float(bars.instrument.lot), float(bars.instrument.multiplier)
         self._at = -1
         self._price: Decimal | None = None
 

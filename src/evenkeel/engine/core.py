@@ -49,7 +49,6 @@ from evenkeel.domain.instrument_events import (
     TradingResumed,
 )
 from evenkeel.domain.money import ZERO, text
-from evenkeel.domain.order import OrderType, Side
 from evenkeel.engine.account import Account
 from evenkeel.engine.desk import Outbox, StrategyDesk
 from evenkeel.engine.lender import VENUE, closings
@@ -57,15 +56,15 @@ from evenkeel.engine.order_reports import OrderReports
 from evenkeel.engine.seats import Seats
 from evenkeel.execution.financing import parse_margin
 from evenkeel.risk.gate import Gate
-from evenkeel.strategy.desk import Ask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.bar import Bars
     from evenkeel.domain.tape import Tape
     from evenkeel.risk.limits import Limits
     from evenkeel.strategy.base import Trader
+    from evenkeel.strategy.desk import Desk
 
 REFUSALS_MAX = 1_000
 """How often one moment may answer a refusal with another refused order."""
@@ -81,12 +80,12 @@ class Core:
         instruments = {name: bars.instrument for name, bars in tape.bars.items()}
         self.account = Account(started, instruments, tape)
         self._margin = parse_margin(started.settings.get("margin", "none"))
-        self._outbox = Outbox()
+        self.outbox = Outbox()
         self.seats = Seats(strategy, tape)
         self._reports = OrderReports(self.account.orders, self.seats)
-        gate = Gate(limits)
-        self._desks = [
-            StrategyDesk(self.account, gate, self._outbox, number)
+        self.gate = Gate(limits)
+        self.desks: list[Desk] = [
+            StrategyDesk(self.account, self.gate, self.outbox, number)
             for number in range(len(self.seats.seats))
         ]
         self._wake = self.seats.waking()
@@ -96,8 +95,8 @@ class Core:
     def start(self) -> list[Record]:
         """Set the strategies up and let them start."""
         self.seats.setup()
-        self._outbox.records.append(self._started)
-        for seat, desk in zip(self.seats.seats, self._desks, strict=True):
+        self.outbox.records.append(self._started)
+        for seat, desk in zip(self.seats.seats, self.desks, strict=True):
             seat.strategy.join(desk)
             seat.strategy.on_start()
         return self._decided()
@@ -108,15 +107,24 @@ class Core:
         self.seats.setup()
         self._wake = self.seats.waking()  # instruments that shared their bar times may have parted
 
-    def advance(self, until: int) -> list[Record]:
+    def advance(self, until: int) -> Sequence[Record]:
         """Show bars closed up to `until` to those who want them, up to the first decision.
 
         Returns what was decided; nothing when `until` was reached in silence. What is decided
         must be carried out before the next call.
         """
-        outbox = self._outbox
-        self._wake(until, outbox)
-        return self._decided() if outbox.records else []
+        if not self.outbox.queue:
+            self._wake(until, self.outbox)
+        return self.decided()
+
+    def decided(self) -> Sequence[Record]:
+        """Return the next part of what was decided; nothing when all of it has been returned."""
+        outbox = self.outbox
+        if not outbox.queue:
+            return self._decided() if outbox.records else []
+        if outbox.records:
+            outbox.queue.append(self._decided())
+        return outbox.queue.pop(0)
 
     def reveal(self, moment: int) -> None:
         """Let time come to `moment`: bars closed by then can be read."""
@@ -124,19 +132,19 @@ class Core:
 
     def end(self) -> list[Record]:
         """Let the strategies stop, and sum up."""
-        self._outbox.closed = True
+        self.outbox.closed = True
         for seat in self.seats.seats:
             seat.strategy.on_stop()
         equity = self.account.equity()
         state = self.account.book.state_hash()
-        self._outbox.records.append(RunEnded(self.tape.now, equity or ZERO, state))
-        return self._outbox.take()
+        self.outbox.records.append(RunEnded(self.tape.now, equity or ZERO, state))
+        return self.outbox.take()
 
     # ---- events ----
 
     def process(self, event: Event) -> list[Record]:
         """Take one event in; return it with everything it caused, in order."""
-        self._outbox.records.append(event)
+        self.outbox.records.append(event)
         self._take(event)
         if self.account.rates is not None:
             self._convert()
@@ -161,7 +169,7 @@ class Core:
                 self.account.act(event)
                 self.seats.split(event)
             case Delisted():
-                self._outbox.records[-1] = event = self.account.priced(event)
+                self.outbox.records[-1] = event = self.account.priced(event)
                 self.account.act(event)
             case CashDividend() | CashInLieu() | SymbolChanged() | Merged() | SpunOff():
                 self.account.act(event)
@@ -183,29 +191,23 @@ class Core:
     def _convert(self) -> None:
         """Change what an event has left in other currencies, and write down at which rate."""
         for change in list(self.account.conversions()):
-            self._outbox.records.append(change)
+            self.outbox.records.append(change)
             self.account.book.take(change)
 
     def _cancel_everything(self, reason: str) -> None:
         for working in self.account.orders.all_open():
             for number in self.account.orders.ask_cancel(working.order.id):
-                self._outbox.records.append(CancelRequested(number, self.tape.now, VENUE, reason))
+                self.outbox.records.append(CancelRequested(number, self.tape.now, VENUE, reason))
 
     def _close_out(self, event: LiquidationForced) -> None:
         """Make the venue's own orders. They pass the gate; whoever trades the thing hears of them."""
-        for name, quantity in closings(self.account, self._margin, event):
-            ask = Ask(
-                instrument=name,
-                side=Side.BUY if quantity > 0 else Side.SELL,
-                quantity=abs(quantity),
-                type=OrderType.MARKET,
-                reason=f"forced liquidation: {_short_of(event)}",
-            )
-            self._desks[self.seats.of(name)].place(VENUE, ask)
+        reason, traders = f"forced liquidation: {_short_of(event)}", self.seats.by_instrument()
+        for ask in closings(self.account, self._margin, event, reason):
+            self.desks[traders[ask.instrument]].place(VENUE, ask)
 
     def _fill(self, fill: Fill) -> None:
         if not self.account.book.take(fill):
-            self._outbox.records.pop()  # a report of a fill that we know: nothing has happened
+            self.outbox.records.pop()  # a report of a fill that we know: nothing has happened
             return
         if self.account.rates is not None:
             self._convert()
@@ -213,7 +215,7 @@ class Core:
         if working is None:
             reason = f"fill {fill.id} is more than order {fill.order_id} could fill"
             self.account.halted = reason
-            self._outbox.records.append(Halted(self.tape.now, "engine", reason))
+            self.outbox.records.append(Halted(self.tape.now, "engine", reason))
             return
         seat = self.seats.seats[working.owner]
         if seat.hears_fills:
@@ -225,7 +227,7 @@ class Core:
 
     def _decided(self) -> list[Record]:
         """Return what this moment decided, after its refusals were told and answered."""
-        outbox, refusals = self._outbox, self._outbox.refusals
+        outbox, refusals = self.outbox, self.outbox.refusals
         if not refusals:
             return outbox.take()
         for told in range(REFUSALS_MAX):

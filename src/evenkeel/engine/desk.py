@@ -15,6 +15,8 @@ from evenkeel.engine.working import CANCEL
 from evenkeel.strategy.desk import OrderUpdate, Position
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evenkeel.engine.account import Account
     from evenkeel.risk.gate import Gate
     from evenkeel.strategy.desk import Ask
@@ -29,6 +31,8 @@ class Outbox:
     def __init__(self) -> None:
         """Start a run: orders count from 1."""
         self.records: list[Record] = []
+        self.queue: list[Sequence[Record]] = []
+        """What was decided before that, and is to be carried out before, part by part."""
         self.refusals: list[tuple[int, OrderUpdate]] = []
         self.orders_made = 0
         self.closed = False
@@ -58,9 +62,9 @@ class StrategyDesk:
         return self._outbox.orders_made + 1
 
     def market(
-        self, strategy: str, instrument: str, side: Side, quantity: Decimal, sizing: str
+        self, strategy: str, instrument: str, side: Side, quantity: Decimal | int, sizing: str
     ) -> int | None:
-        quantity = self._in_lots(strategy, instrument, quantity)
+        quantity = self._in_lots(strategy, instrument, Decimal(quantity))
         if not quantity:
             return None
         number = self._outbox.orders_made = self._outbox.orders_made + 1
@@ -148,14 +152,14 @@ class StrategyDesk:
     def held(self, instrument: str) -> Decimal:
         return self._account.book.quantity(instrument)
 
-    def coming(self, strategy: str, instrument: str) -> Decimal:
-        coming = ZERO
+    def expected(self, strategy: str, instrument: str) -> Decimal | int:
+        expected = self.held(instrument)
         for each in self._account.orders.of(instrument):
             order = each.order
             market = order.type in _AT_MARKET and order.parent is None
             if market and each.owner == self._owner and CANCEL not in each.requests:
-                coming += each.leaves if order.side is Side.BUY else -each.leaves
-        return coming
+                expected += each.leaves if order.side is Side.BUY else -each.leaves
+        return expected
 
     def position(self, instrument: str) -> Position:
         position = self._account.book.position(instrument)

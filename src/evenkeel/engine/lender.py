@@ -28,8 +28,10 @@ from evenkeel.domain.events import (
     MarginEvent,
 )
 from evenkeel.domain.money import EXACT, ZERO, round_up
+from evenkeel.domain.order import OrderType, Side
 from evenkeel.domain.tape import NEVER
 from evenkeel.execution.financing import DAY, charge, day_of
+from evenkeel.strategy.desk import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,10 +218,8 @@ def lines(account: Account, margin: Margin) -> list[Line]:
     return sorted(found, key=lambda line: (-line.required, line.instrument))
 
 
-def closings(
-    account: Account, margin: Margin, event: LiquidationForced
-) -> list[tuple[str, Decimal]]:
-    """Return what to trade, by instrument, so that the margin is kept at the last prices.
+def closings(account: Account, margin: Margin, event: LiquidationForced, reason: str) -> list[Ask]:
+    """Return what to trade so that the margin is kept at the last prices.
 
     The position that requires most is closed first, and of the last one only what is needed.
     Without any equity everything goes.
@@ -234,7 +234,8 @@ def closings(
             lot = account.instruments[line.instrument].lot
             quantity = min(quantity, round_up(EXACT.divide(missing, line.unit), lot))
         missing -= quantity * line.unit
-        found.append((line.instrument, -quantity if line.quantity > 0 else quantity))
+        side = Side.SELL if line.quantity > 0 else Side.BUY
+        found.append(Ask(line.instrument, side, quantity, OrderType.MARKET, reason=reason))
     return found
 
 

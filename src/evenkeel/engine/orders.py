@@ -32,6 +32,9 @@ _BUY = Side.BUY
 _NEW, _FILLED = OrderStatus.NEW, OrderStatus.FILLED
 _approved_at = attrgetter("at")
 
+_NEVER_YET = -(2**63)
+"""Before any moment: no window reaches back so far."""
+
 
 class Orders:
     """All orders of a run by number, the open ones by instrument, and when each was approved."""
@@ -43,6 +46,7 @@ class Orders:
         self._open: dict[str, dict[int, Working]] = {}  # only instruments that have some
         self._shared: set[ClaimKey] = set()
         self._approved: list[Approved] = []
+        self._latest: dict[str, int] = {}
         self.open_count = 0
         self._watching: list[set[str]] = []
 
@@ -90,11 +94,20 @@ class Orders:
             self._open[name][number] = working
         else:
             self._open[name] = {number: working}
-        self._approved.append(approved)
+        self.remember(approved)
         self.open_count += 1
         self._touch(order)
         if order.replaces is not None:
             self._all[order.replaces].ask(number)
+
+    def remember(self, approved: Approved) -> None:
+        """Know that an order was approved: it counts for the pace of those to come."""
+        self._approved.append(approved)
+        self._latest[approved.order.instrument] = approved.at
+
+    def latest(self, instrument: str) -> int:
+        """Return when an order of an instrument was approved last; long ago if never."""
+        return self._latest.get(instrument, _NEVER_YET)
 
     def ask_cancel(self, order_id: int) -> list[int]:
         """Return what to cancel so that an order ends: itself, and replacements on their way.

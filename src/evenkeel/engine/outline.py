@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenkeel.domain.money import ZERO
+from evenkeel.engine.closes import Closes
 
 if TYPE_CHECKING:
-    from evenkeel.domain.bar import AnyArray, Column
     from evenkeel.engine.account import Account
 
 _FEW = 16
 """So many instruments are added up one by one faster than all of them in columns."""
-
-_AHEAD = 256
-"""How many bars are laid out row by row at a time."""
 
 
 class Outline:
@@ -70,8 +67,7 @@ class Outline:
         self._bought, self._sold = false.copy(), false.copy()
         self._active: set[int] = set()  # held, or with orders
         self._busy: set[int] = set()  # with orders
-        self._rows: AnyArray = np.zeros((0, len(nothing)))  # closes of some bars from `_first` on
-        self._first, self._extensions = 0, tape.extensions
+        self._closes, self._extensions = Closes(tape), tape.extensions
         self._now = -1
         self._touched.update(account.book.held, account.orders.instruments)
 
@@ -145,7 +141,7 @@ class Outline:
             self._net += self._units[place] * close
 
     def _add_up_columns(self) -> None:
-        closes = self._closes()
+        closes = self._closes.now()
         value = np.array(self._units) * closes
         if len(self._busy) > _FEW:
             buying, selling = np.array(self._buying) * closes, np.array(self._selling) * closes
@@ -159,12 +155,3 @@ class Outline:
             for place in self._busy:
                 self._exposure[place] = self._furthest(place, self._close(place))
         self._gross, self._net = sum(self._exposure), value.sum().item()
-
-    def _closes(self) -> Column:
-        """Return the last closes of all instruments, which have the same bar times."""
-        index = self._lines[0].cursor.index
-        if not 0 <= index - self._first < len(self._rows):
-            columns = [line.bars.close[index : index + _AHEAD] for line in self._lines]
-            self._first, self._rows = index, np.array(columns).T.copy()
-        row: Column = self._rows[index - self._first]
-        return row

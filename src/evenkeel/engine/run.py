@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import localcontext
 from typing import TYPE_CHECKING, cast
 
-from evenkeel.domain.events import CancelRequested, OrderAccepted, Record
+from evenkeel.domain.events import CancelRequested, Record
 from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import EXACT
 from evenkeel.domain.tape import NEVER
 from evenkeel.domain.verdict import Approved
-from evenkeel.engine.schedule import FillsAhead
+from evenkeel.engine.blotter import Blotter, Foretells, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,16 +70,16 @@ class Shell:
         self._broker = broker
         self._journal = journal
         self._lender = lender
-        self._straight: FillsAhead | None = None
-        if lender is None and isinstance(broker, FillsAhead) and not core.seats.hear_orders:
-            self._straight = broker
+        self._blotter: Blotter | None = None
+        if schedule.jumps and isinstance(broker, Foretells) and Blotter.fits(core, broker):
+            self._blotter = Blotter(core, broker, lent=lender is not None)
 
     def play(self) -> None:
         """Go from moment to moment until the tape has run out."""
         core, schedule = self._core, self._schedule
         while True:
             moment = schedule.next_at()
-            if records := core.advance(moment - 1):
+            if records := core.advance(moment - 1) or self._handed_over(moment - 1):
                 self.carry(records)
                 continue  # an order is on its way: another moment may come first now
             if moment == NEVER:
@@ -87,6 +87,12 @@ class Shell:
             self._reach(moment)
             while records := core.advance(moment):
                 self.carry(records)
+
+    def _handed_over(self, until: int) -> Sequence[Record]:
+        """Return what stands on the blotter, part by part: something may happen after `until`."""
+        if self._blotter is not None:
+            self._blotter.hand_over(until)
+        return self._core.decided()
 
     def _reach(self, moment: int) -> None:
         """Let time come to `moment`, and take in what has happened by then."""
@@ -113,29 +119,12 @@ class Shell:
             for event in lender.margin_events():
                 self.carry(core.process(event))
 
-    def carry(self, records: list[Record]) -> None:
+    def carry(self, records: Sequence[Record]) -> None:
         """Write records down, carry them out, and take in what the venue says to it."""
         self._journal.append(records)
-        if len(records) != 1 or not self._follow(records[0]):
+        if not isinstance(records, Sheet):  # what a sheet says has been done
             self._do(records)
             self._listen()
-
-    def _follow(self, record: Record) -> bool:
-        """Go straight from an order to its fill, if nothing can come between; whether it could.
-
-        Same records, same order, same moments: only nobody is asked who could not have an answer.
-        """
-        core, venue = self._core, self._straight
-        if venue is None or type(record) is not Approved or not self._schedule.free:
-            return False
-        fill = venue.fill_next(record, core.seats.next_at)
-        if fill is None:
-            return False
-        self._journal.append(core.process(OrderAccepted(fill.order_id, record.at)))
-        core.reveal(fill.at)
-        if self._write_and_do(core.process(fill)):
-            self._listen()
-        return True
 
     def _listen(self) -> None:
         """Take in what the venue says, and what it says to what comes of that."""
@@ -153,7 +142,7 @@ class Shell:
         self._journal.append(records)
         return self._do(records)
 
-    def _do(self, records: list[Record]) -> bool:
+    def _do(self, records: Sequence[Record]) -> bool:
         asked = False
         for record in records:
             if type(record) is Approved:

@@ -9,7 +9,7 @@ itself. Early is allowed, late never.
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from evenkeel.domain.instrument_events import Delisted, Merged, SymbolChanged
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.events import CorporateAction
-    from evenkeel.domain.fill import Fill
     from evenkeel.domain.tape import Tape
-    from evenkeel.domain.verdict import Approved
 
 
 ENDS = (Delisted, Merged, SymbolChanged)
@@ -33,15 +31,6 @@ class LooksAhead(Protocol):
 
     def next_event_at(self) -> int:
         """Return the closing time of that bar, `NEVER` when there is none."""
-        ...
-
-
-@runtime_checkable
-class FillsAhead(Protocol):
-    """A venue that knows at once what becomes of an order to which nothing else can happen."""
-
-    def fill_next(self, approved: Approved, until: int) -> Fill | None:
-        """Return the fill of an order that nothing can touch before, if it comes by `until`."""
         ...
 
 
@@ -62,9 +51,9 @@ class Schedule:
         self._ahead = ahead
 
     @property
-    def free(self) -> bool:
-        """Whether from here on only what strategies and one venue do can be a moment."""
-        return not self._actions and len(self._ahead) == 1
+    def jumps(self) -> bool:
+        """Whether the bars to come are known, and time goes from event to event."""
+        return bool(self._ahead)
 
     def add(self, actions: Iterable[CorporateAction]) -> None:
         """Take in corporate actions that have become known while the run is under way."""
@@ -74,8 +63,6 @@ class Schedule:
         """Return the next moment that matters, `NEVER` when the tape has run out."""
         if not self._ahead:
             return self._tape.next_at
-        if self.free:
-            return self._ahead[0].next_event_at()
         moments = [self._effective_at(each) for each in self._actions]
         return min([*(each.next_event_at() for each in self._ahead), *moments])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import heapify, heapreplace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.tape import NEVER
-from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader, wake_times
+from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader, wanted_bars
 from evenkeel.strategy.series import BarSeries, Frame
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _NO_MORE = (NEVER, -1)
 
 
 class Seat:
-    """One strategy, the instruments it sees, and how far it has come in the times it wants."""
+    """One strategy, the instruments it sees, and the bars it wants."""
 
     def __init__(self, strategy: Trader, instruments: list[str], tape: Tape) -> None:
         """Seat a strategy before the tape; `setup` follows."""
@@ -35,15 +34,14 @@ class Seat:
         self.instruments = instruments
         self.hears_orders = type(strategy).on_order is not Trader.on_order
         self.hears_fills = type(strategy).on_fill is not Trader.on_fill
-        self.next_at = NEVER
-        self._index = -1  # of the bar that closes at `next_at`, on the first timeline
-        self._wanted: Iterator[tuple[int, int]] = iter(())
+        self.timeline: Times = np.zeros(0, dtype=np.int64)
+        self.places: Times = self.timeline  # of the bars that it wants, on that timeline
         self._frames: dict[str, Frame] = {}
 
     def setup(self, splits: dict[str, list[Split | StockDividend]], *, since: int) -> None:
         """Let the strategy compute its series over the history known now, on today's scale.
 
-        It is called next at the first time it wants that is not before `since`.
+        It wants no bars that closed before `since`.
         """
         if not self._frames:
             self._frames = self._present(self.strategy, splits, keep=False)
@@ -54,12 +52,15 @@ class Seat:
                 frame.take_over(frames[name])
             self.strategy.renew(twin)
         bars, cursor = self.tape.bars, self.tape.cursor
-        timelines = {id(cursor(name)): name for name in self.instruments}
-        times = wake_times(self.strategy, [bars[name].closed_at for name in timelines.values()])
-        if len(times) and times[0] < since:
-            times = times[np.searchsorted(times, since) :]
-        self._wanted = _one_by_one(times, cursor(self.instruments[0]).times)
-        self.move_on()
+        timelines = {id(cursor(name)): bars[name].closed_at for name in self.instruments}
+        self.timeline, self.places = wanted_bars(self.strategy, list(timelines.values()))
+        self.forget(before=since)
+
+    def forget(self, *, before: int) -> None:
+        """Want nothing any more that closed before a moment."""
+        if len(self.places) and self.timeline[self.places[0]] < before:
+            place = self.timeline.searchsorted(before)
+            self.places = self.places[self.places.searchsorted(place) :]
 
     def _present(
         self, strategy: Trader, splits: dict[str, list[Split | StockDividend]], *, keep: bool
@@ -87,26 +88,6 @@ class Seat:
             frame.seal()
         return frames
 
-    def move_on(self) -> int:
-        """Step behind the next wanted time; return the one after it."""
-        self.next_at, self._index = next(self._wanted, _NO_MORE)
-        return self.next_at
-
-    def wake(self, until: int, outbox: Outbox) -> None:
-        """As `Seats.wake`, where one strategy and one timeline are all: a million bars go by here."""
-        at, index = self.next_at, self._index
-        if at > until:
-            return
-        tape, on_bar = self.tape, self.strategy.on_bar
-        (cursor,) = tape.cursors
-        for following in self._wanted:  # pragma: no branch - the last one is never
-            tape.now, cursor.index = at, index
-            at, index = following
-            on_bar()
-            if outbox.records or at > until:
-                break
-        self.next_at, self._index = at, index
-
 
 class Seats:
     """All strategies of a run, in the order in which they are called at one moment."""
@@ -124,18 +105,19 @@ class Seats:
             )
         self._tape = tape
         self._splits: dict[str, list[Split | StockDividend]] = {}
-        self._queue: list[tuple[int, int]] = []
+        self._queue: Iterator[tuple[int, int]] = iter(())
+        self._next = _NO_MORE
 
     def __getitem__(self, number: int) -> Seat:
         """Return the seat with that number."""
         return self.seats[number]
 
-    def of(self, instrument: str) -> int:
-        """Return the number of the seat that trades an instrument."""
-        return next(n for n, seat in enumerate(self.seats) if instrument in seat.instruments)
+    def by_instrument(self) -> dict[str, int]:
+        """Return, for each instrument, the number of the seat that trades it."""
+        return {name: n for n, seat in enumerate(self.seats) for name in seat.instruments}
 
     def setup(self) -> None:
-        """Run every strategy's setup and queue up the times they want."""
+        """Run every strategy's setup and queue up the bars they want."""
         for seat in self.seats:
             seat.setup(self._splits, since=self._tape.now + 1)
         self._line_up()
@@ -143,63 +125,85 @@ class Seats:
     def split(self, split: Split | StockDividend) -> None:
         """Put an instrument's history on its new scale, for those who look at it."""
         self._splits.setdefault(split.instrument, []).append(split)
+        # The bar at hand has not been shown to anybody yet: a split comes first.
         for seat in self.seats:
             if split.instrument in seat.instruments:
-                # The bar at hand has not been shown to anybody yet: a split comes first.
                 seat.setup(self._splits, since=self._tape.now)
+            else:
+                seat.forget(before=self._next[0])
         self._line_up()
 
+    @property
+    def _alone(self) -> bool:
+        return len(self.seats) == len(self._tape.cursors) == 1
+
     def _line_up(self) -> None:
-        self._queue = [(seat.next_at, number) for number, seat in enumerate(self.seats)]
-        heapify(self._queue)
+        """Queue up what is wanted: when, and by whom (where there is but one: on which bar)."""
+        if self._alone:
+            (seat,) = self.seats
+            self._queue = _one_by_one(seat.timeline, seat.places, seat.places)
+        else:
+            times = np.concatenate([seat.timeline[seat.places] for seat in self.seats])
+            numbers = np.repeat(
+                np.arange(len(self.seats)), [len(seat.places) for seat in self.seats]
+            )
+            order = np.argsort(times, kind="stable")  # by time, and then by seat
+            self._queue = _one_by_one(times, order, numbers[order])
+        self._next = next(self._queue)
 
     @property
-    def next_at(self) -> int:
-        """When somebody wants to see a bar next, `NEVER` when nobody does any more."""
-        return self.seats[0].next_at if len(self.seats) == 1 else self._queue[0][0]
-
-    @property
-    def hear_orders(self) -> bool:
-        """Whether some strategy wants to know what state its orders are in."""
-        return any(seat.hears_orders for seat in self.seats)
+    def hear(self) -> bool:
+        """Whether some strategy wants to hear what becomes of its orders."""
+        return any(seat.hears_orders or seat.hears_fills for seat in self.seats)
 
     def waking(self) -> Callable[[int, Outbox], None]:
         """Return `wake`, by the short way where there is one strategy and one timeline."""
-        alone = len(self.seats) == len(self._tape.cursors) == 1
-        return self.seats[0].wake if alone else self.wake
+        return self._wake_alone if self._alone else self.wake
+
+    def _wake_alone(self, until: int, outbox: Outbox) -> None:
+        """As `wake`, where one strategy and one timeline are all: a million bars go by here."""
+        at, index = self._next
+        if at > until:
+            return
+        tape, on_bar = self._tape, self.seats[0].strategy.on_bar
+        (cursor,) = tape.cursors
+        for following in self._queue:  # pragma: no branch - the last one is never
+            tape.now, cursor.index = at, index
+            at, index = following
+            on_bar()
+            if outbox.records or at > until:
+                break
+        self._next = at, index
 
     def wake(self, until: int, outbox: Outbox) -> None:
         """Show bars to those who want them, up to `until` or the first of them to say something.
 
         By time, and then by seat.
         """
-        queue, tape = self._queue, self._tape
-        while queue[0][0] <= until:
-            at, number = queue[0]
-            seat = self.seats[number]
-            heapreplace(queue, (seat.move_on(), number))
+        at, number = self._next
+        if at > until:
+            return
+        tape, seats = self._tape, self.seats
+        for following in self._queue:  # pragma: no branch - the last one is never
             if at != tape.now:
                 tape.advance(at)
-            seat.strategy.on_bar()
-            if outbox.records:
-                return
+            strategy = seats[number].strategy
+            at, number = following
+            strategy.on_bar()
+            if outbox.records or outbox.queue or at > until:
+                break
+        self._next = at, number
 
 
-def _one_by_one(times: Times, timeline: memoryview) -> Iterator[tuple[int, int]]:
-    """Yield times and their places on a timeline, and at the end that there are no more.
+def _one_by_one(times: Times, places: Times, beside: Times) -> Iterator[tuple[int, int]]:
+    """Yield the times at some places, each with what stands beside it, and then that there are no more.
 
     As Python numbers, made some thousand at once: each alone would cost more.
     """
-    tail = len(timeline) - len(times)
-    if 0 <= tail < len(timeline) and timeline[tail] == times[0]:  # every bar from there on
-        places = np.arange(tail, len(timeline))
-    else:
-        places = np.asarray(timeline).searchsorted(times)
     size = 4_096
-    starts = range(0, len(times), size)
     pieces = (
-        zip(times[at : at + size].tolist(), places[at : at + size].tolist(), strict=True)
-        for at in starts
+        zip(times[places[at : at + size]].tolist(), beside[at : at + size].tolist(), strict=True)
+        for at in range(0, len(places), size)
     )
     return chain(chain.from_iterable(pieces), (_NO_MORE,))
 

@@ -52,7 +52,7 @@ from evenkeel.domain.instrument_events import (
     TradingHalted,
     TradingResumed,
 )
-from evenkeel.domain.money import EXACT, ZERO, shortest
+from evenkeel.domain.money import EXACT, ZERO
 from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.domain.tape import NEVER, Tape
 from evenkeel.execution.agenda import Agenda
@@ -72,7 +72,8 @@ from evenkeel.execution.resting import Resting
 from evenkeel.execution.slippage import AnySlippage
 
 if TYPE_CHECKING:
-    from evenkeel.domain.fill import Fill
+    from collections.abc import Iterable
+
     from evenkeel.domain.order import Order
     from evenkeel.domain.tape import Line
     from evenkeel.domain.verdict import Approved
@@ -191,27 +192,18 @@ class SimulatedBroker:
         said, self._said = self._said, []
         return said
 
-    def fill_next(self, approved: Approved, until: int) -> Fill | None:
-        """Fill a plain order that is alone, if its next bar does so by `until`.
+    @property
+    def foretells(self) -> Filler:
+        """What it fills with: nothing else decides how a plain order trades that nothing befalls."""
+        return self._filler
 
-        Nothing can happen to it before, and nothing else is at work: the venue is asked once where
-        it would have been told of the order, asked for its news, and asked again. None where
-        that is not so: submit it.
-        """
-        order = approved.order
-        if self._open or self._plain or self._said or not order.is_plain:
-            return None
-        line = self.tape.lines.get(order.instrument)
-        if line is None or order.instrument in self._gone or order.instrument in self._halted:
-            return None
-        times, index, quantity = line.cursor.times, line.cursor.index + 1, order.quantity
-        if index >= len(times) or times[index] > until:
-            return None
-        if not self._filler.take_whole(line, index, quantity):
-            return None
-        self._book.ended[order.id] = None
-        price = shortest(line.opens[index])
-        return self._filler.fill(order, line, index, times[index], price, quantity)
+    def trades(self, instrument: str) -> bool:
+        """Whether an instrument trades here: it is neither halted nor gone."""
+        return instrument not in self._gone and instrument not in self._halted
+
+    def remember(self, numbers: Iterable[int]) -> None:
+        """Know of orders that have traded as was foretold."""
+        self._book.ended.update(dict.fromkeys(numbers))
 
     def next_event_at(self) -> int:
         """Return the earliest time at which `events` could say something, `NEVER` if none.
@@ -252,7 +244,7 @@ class SimulatedBroker:
 
     def _fill_plain(self) -> None:
         """Let plain orders meet their bars; the first that is not filled whole books the rest."""
-        plain, at, filler = self._plain, self._plain_at, self._filler
+        plain, filler = self._plain, self._filler
         for number, (order, line, index) in enumerate(plain):
             quiet = line.bars.volume_known and not line.volumes[index] > 0
             halted = self._halted and order.instrument in self._halted
@@ -260,8 +252,7 @@ class SimulatedBroker:
                 self._plain = plain[number:]
                 self._book_plain()
                 return
-            price = shortest(line.opens[index])
-            self._said.append(filler.fill(order, line, index, at, price, order.quantity))
+            self._said.append(filler.fill_whole(order, line, index))
             self._book.ended[order.id] = None
         self._plain, self._plain_at = [], NEVER
 
@@ -420,13 +411,10 @@ class SimulatedBroker:
         if quantity <= ZERO:
             return
         fill = self._filler.fill(
-            leg.order,
-            line,
+            leg,
             index,
-            leg.due_at,
             base,
             quantity,
-            leg,
             slips=not limited,  # a stop that triggers has become a market order by now
             resting=limited and not at_open,
             best=best,

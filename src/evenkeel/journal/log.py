@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, overload
 
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.journal.chain import GENESIS, links
 from evenkeel.ops.atomic_file import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from evenkeel.domain.events import Record
@@ -44,6 +45,63 @@ class Journal(Written, Protocol):
         ...
 
 
+class Records(Sequence["Record"]):
+    """Records in the parts in which they came; what a part writes out late is asked of it late.
+
+    The first and the last are often all that somebody wants: they do not need the ones between.
+    """
+
+    def __init__(self) -> None:
+        """Hold none."""
+        self._read: list[Record] = []
+        self._parts: list[Sequence[Record]] = []  # that come after
+
+    def append(self, part: Sequence[Record]) -> None:
+        """Add a part. A list is read at once; what is none may write its records out later."""
+        if not isinstance(part, list):
+            self._parts.append(part)
+        elif self._parts:
+            self._parts.append(part.copy())
+        else:
+            self._read += part
+
+    def __len__(self) -> int:
+        """Return how many there are, whether written out or not."""
+        return len(self._read) + sum(map(len, self._parts))
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Record]: ...
+
+    def __getitem__(self, place: int | slice) -> Record | list[Record]:
+        """Return a record or some."""
+        if place == 0 and self._read:
+            return self._read[0]
+        if place == -1 and self._parts and self._parts[-1]:
+            return self._parts[-1][-1]
+        return self._all()[place]
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield all of them."""
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another sequence holds the same records."""
+        return isinstance(other, Sequence) and self._all() == list(other)
+
+    def __hash__(self) -> int:
+        """Raise TypeError: it grows."""
+        raise TypeError("records have no hash: more may be appended")
+
+    def _all(self) -> list[Record]:
+        for part in self._parts:
+            self._read += part
+        self._parts = []
+        return self._read
+
+
 class MemoryJournal:
     """Keeps the records of a backtest as they are, and encodes them when somebody asks.
 
@@ -52,12 +110,12 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.records: list[Record] = []
+        self.records = Records()
         self._chained = 0
         self._head = GENESIS
 
     def append(self, records: Sequence[Record]) -> None:
-        self.records += records
+        self.records.append(records)
 
     def __len__(self) -> int:
         return len(self.records)

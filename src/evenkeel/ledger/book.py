@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal, Inexact, InvalidOperation
+from decimal import Decimal, Inexact, InvalidOperation, localcontext
+from operator import mul
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from evenkeel.domain.errors import OutsideError, UsageError, did_you_mean
@@ -54,6 +55,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from evenkeel.domain.instrument import Instrument
+
+_NOT_EXACT = (
+    "cannot be booked exactly: an amount is not a number, or of more than "
+    f"{LOSSLESS.prec} digits; correct it at the source"
+)
 
 _add, _subtract, _multiply = LOSSLESS.add, LOSSLESS.subtract, LOSSLESS.multiply
 _BUY = Side.BUY
@@ -162,10 +168,7 @@ class Book:
                 case CurrencyConverted():
                     return self._conversion(event)
         except (Inexact, InvalidOperation) as error:
-            raise OutsideError(
-                f"{event}: these amounts cannot be booked exactly "
-                f"(not a number, or more than {LOSSLESS.prec} digits); correct them at the source"
-            ) from error
+            raise OutsideError(f"{event} {_NOT_EXACT}") from error
 
     def _fill(self, fill: Fill) -> Sequence[Leg]:
         if fill.id in self._fill_ids:
@@ -201,6 +204,53 @@ class Book:
             elif self._short:
                 self._short.pop(name, None)
         return self._enter(legs)
+
+    def trade(
+        self,
+        name: str,
+        ids: Sequence[str],
+        quantities: Sequence[Decimal],
+        prices: Sequence[Decimal],
+        commissions: Sequence[Decimal],
+        fees: Sequence[Decimal],
+    ) -> None:
+        """Book fills of one instrument in its own currency, as `take` does one after the other.
+
+        None of them may have been booked before. Quantities are signed.
+        """
+        holding = self._holding(name)
+        self.changes += len(ids)
+        self._fill_ids.update(ids)
+        try:
+            with localcontext(LOSSLESS):
+                self._trade(holding, quantities, prices, sum(commissions, ZERO), sum(fees, ZERO))
+        except (Inexact, InvalidOperation) as error:
+            raise OutsideError(f"fills {ids[0]} to {ids[-1]} {_NOT_EXACT}") from error
+        if not holding.cash.balance.is_finite():
+            raise OutsideError(f"fills {ids[0]} to {ids[-1]}: their amounts must be finite")
+        self._remember(holding)
+
+    def _trade(
+        self,
+        holding: Holding,
+        quantities: Sequence[Decimal],
+        prices: Sequence[Decimal],
+        commission: Decimal,
+        fees: Decimal,
+    ) -> None:
+        if holding.multiplier is not None:
+            prices = [price * holding.multiplier for price in prices]
+        before, paid = holding.position.balance, sum(map(mul, quantities, prices), ZERO)
+        cost = holding.lots.trade_all(quantities, prices, before) - before
+        legs = [
+            (holding.cash, -(paid + commission + fees)),
+            (holding.position, cost),
+            (holding.realized, paid - cost),
+            (holding.commission, commission),
+        ]
+        if fees:
+            legs.append((self._account("fees", holding.cash.currency), fees))
+        self._enter(legs)
 
     def _charges(self, fill: Fill, holding: Holding) -> list[Leg]:
         """Return the legs of commission and fees. They are not part of what a position costs."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal, Inexact
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from evenkeel.domain.money import EXACT, ONE, ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LOSSLESS = EXACT.copy()
 """The context `EXACT`, in which a sum or product that would have to be rounded raises `Inexact`.
@@ -65,6 +66,25 @@ class Lots:
         proceeds = _multiply(_subtract(left, quantity), unit)
         opened = self._open(left, unit) if left else ZERO
         return _subtract(opened, moved), _subtract(proceeds, moved)
+
+    def trade_all(
+        self, quantities: Sequence[Decimal], units: Sequence[Decimal], cost: Decimal
+    ) -> Decimal:
+        """Trade signed quantities at so much money each; return what everything held then has cost.
+
+        As `trade`, one after the other; what is held now has `cost`. Of what was open before the
+        position came to the side on which it ends, nothing is left: that need not be matched.
+        """
+        held = list(accumulate(quantities, _add, initial=self.quantity))
+        end, turn = held[-1], len(quantities) - 1
+        while turn >= 0 and held[turn] and end and (held[turn] > ZERO) is (end > ZERO):
+            turn -= 1
+        if turn >= 0:  # this trade brought the position there, or to nothing
+            self._lots, self.quantity = deque(), held[turn + 1]
+            cost = self._open(self.quantity, units[turn]) if self.quantity else ZERO
+        for place in range(turn + 1, len(quantities)):
+            cost = _add(cost, self.trade(quantities[place], units[place])[0])
+        return cost
 
     def split(self, new: Decimal, old: Decimal) -> None:
         """Make `new` out of every `old` units; what they cost stays what it was."""

@@ -23,6 +23,8 @@ from evenkeel.risk.rules import (
 )
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from evenkeel.domain.order import Order
     from evenkeel.domain.portfolio import Portfolio
     from evenkeel.risk.limits import Limits
@@ -38,12 +40,27 @@ class Gate:
         """Stand guard with a card."""
         self._limits = limits
         self._card = Card(limits)
+        self.lets, self.keeps_pace = self._card.lets, self._card.keeps_pace
         alone, worst, pace = (_bounding(limits.bounding, each) for each in (ALONE, WORST, PACE))
         self._rules = {  # what is left to ask when a glance says yes to the one, to the other
             (False, False): (*alone, *worst, *pace),
             (False, True): (*alone, *pace),
             (True, True): pace,
         }
+
+    @property
+    def paces(self) -> bool:
+        """Whether the card limits how many orders there may be, how fast, or how alike."""
+        return bool(self._rules[True, True])
+
+    def passed(self, order: Order, at: int, last: Decimal) -> Approved:
+        """Write the approval of an order that `lets` let pass at `at`, when the price was `last`.
+
+        No more are written than were let pass.
+        """
+        self._card.let -= 1
+        assert self._card.let >= 0, order
+        return Approved(order, at, last)
 
     def review(self, order: Order, portfolio: Portfolio) -> Approved | Refused:
         """Say whether an order may be sent; the first rule that fails names the refusal.

@@ -44,6 +44,12 @@ class Card:
         self._more_than_multiple = bool(limits.bounding & _WORST)
         self._notional = float(limits.order_notional_max)
         self._quantity = float(limits.order_quantity_max)
+        self._per_second = float(limits.orders_per_second_max)
+        self._per_day = float(limits.orders_per_day_max)
+        self._window_ns = int(limits.duplicate_window_seconds * 10**9)
+        self._open = float(limits.open_orders_max)
+        self.let = 0
+        """How many orders `lets` has let pass that have no approval yet."""
 
     def sees(self, order: Order, seen: Glance) -> tuple[bool, bool]:
         """Whether a plain order passes by itself, and whether the book carries it, or any other.
@@ -61,29 +67,75 @@ class Card:
                 reserve = unit * (float(reserve_price(order, last)) / float(last))
                 most, own, money = _beside_others(at_work, held, unit, quantity, reserve, buys=buys)
             margin = MARGIN * (beside + money + abs(cash))
-            gross, sound_equity = beside + own + margin, equity - margin
-            carried = gross <= self._multiple * sound_equity and (
-                not self._more_than_multiple
-                or (
-                    gross <= self._gross
-                    and own + margin <= self._concentration * sound_equity
-                    and most + MARGIN * abs(most) <= self._position
-                )
-            )
+            carried = self._carries(most, own, beside + own, equity, margin)
             passes = (
                 plain
                 and carried
                 and 0 <= age <= self._age_ns
-                and unit > 0.0
-                and 0.0 < quantity < _WHOLE
+                and self._small(quantity, unit)
                 and not order.quantity % instrument.lot
                 and instrument.tradable
-                and quantity + MARGIN * quantity <= self._quantity
-                and quantity * unit + MARGIN * quantity * unit <= self._notional
             )
         except (ArithmeticError, ValueError):  # not a number, or more digits than arithmetic has
             return False, False
         return passes, carried
+
+    def lets(
+        self,
+        quantity: float,
+        unit: float,
+        most: float,
+        own: float,
+        gross: float,
+        equity: float,
+        money: float,
+    ) -> bool:
+        """Whether a plain order passes that nothing else could be said against than its size.
+
+        It is of whole lots of something tradable, at a price of this moment, and the only order of
+        its instrument. `most` is the furthest position that it could make and `own` what that is
+        worth; `gross` is the exposure in all instruments with it. `money` is all that these were
+        made of. An order that passes is one that an approval is written for (`Gate.passed`).
+        """
+        margin = MARGIN * money
+        passes = self._small(quantity, unit) and self._carries(most, own, gross, equity, margin)
+        self.let += passes
+        return passes
+
+    def keeps_pace(self, second: int, day: int, working: int, since: int) -> bool:
+        """Whether an order comes neither too soon nor as one too many.
+
+        With it so many are approved within a second and on its day, and work at once; `since` is how
+        long ago the last one of its instrument was approved, in nanoseconds.
+        """
+        return (
+            second <= self._per_second
+            and day <= self._per_day
+            and working <= self._open
+            and (since > self._window_ns or not self._window_ns)
+        )
+
+    def _small(self, quantity: float, unit: float) -> bool:
+        """Whether an order by itself is far below what one order may be."""
+        padded = quantity + MARGIN * quantity
+        return (
+            unit > 0.0
+            and 0.0 < quantity < _WHOLE
+            and padded <= self._quantity
+            and padded * unit + MARGIN * padded * unit <= self._notional
+        )
+
+    def _carries(self, most: float, own: float, gross: float, equity: float, margin: float) -> bool:
+        """Whether the book carries an order, by more than `margin`."""
+        gross, equity = gross + margin, equity - margin
+        return gross <= self._multiple * equity and (
+            not self._more_than_multiple
+            or (
+                gross <= self._gross
+                and own + margin <= self._concentration * equity
+                and most + MARGIN * abs(most) <= self._position
+            )
+        )
 
 
 def _beside_others(

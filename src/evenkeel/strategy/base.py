@@ -35,11 +35,14 @@ from evenkeel.strategy.words import (
     amount,
     check_options,
     on_of,
+    quantity_of,
     side_of,
     terms,
 )
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from evenkeel.domain.bar import AnyArray, Times
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
@@ -210,13 +213,18 @@ class Trader:
         )
 
     def _trade(
-        self, instrument: str, side: Side, quantity: Number, sizing: str, options: dict[str, Any]
+        self,
+        instrument: str,
+        side: Side,
+        quantity: Decimal | int,
+        sizing: str,
+        options: dict[str, Any],
     ) -> int | None:
         """Place an order; one without conditions goes the short way."""
         if options or self._group is not None or self._desk is None:
             check_options(options)
             return self._order(instrument, side, quantity, sizing=sizing, **options)
-        return self._desk.market(self.name, instrument, side, amount("quantity", quantity), sizing)
+        return self._desk.market(self.name, instrument, side, quantity, sizing)
 
     def _replace(
         self,
@@ -251,11 +259,11 @@ class Trader:
         self, instrument: str, quantity: Number, sizing: str, options: dict[str, Any]
     ) -> int | None:
         desk = self._at_desk
-        wanted = amount("quantity", quantity)
-        change = wanted - desk.held(instrument) - desk.coming(self.name, instrument)
-        side = _BUY if change > 0 else _SELL
+        wanted = quantity_of(quantity)
+        change = wanted - desk.expected(self.name, instrument)
+        side, missing = (_BUY, change) if change > 0 else (_SELL, -change)
         return self._trade(
-            instrument, side, abs(change), sizing or f"target_quantity {wanted}", options
+            instrument, side, missing, sizing or f"target_quantity {wanted}", options
         )
 
     def _target_weight(
@@ -281,11 +289,11 @@ class Trader:
         return self._target_quantity(instrument.id, lots, sizing, options)
 
     def _close(self, instrument: str, options: dict[str, Any]) -> int | None:
-        working = self._at_desk.working(self.name, instrument)
-        replaced = {order.replaces for order in working}
-        for order in working:
-            if not order.is_plain or order.id in replaced:  # the others are sure to come
-                self.cancel(order.id, reason="close")
+        if working := self._at_desk.working(self.name, instrument):
+            replaced = {order.replaces for order in working}
+            for order in working:
+                if not order.is_plain or order.id in replaced:  # the others are sure to come
+                    self.cancel(order.id, reason="close")
         return self._target_quantity(instrument, 0, "close", options)
 
     def _bracket(
@@ -351,11 +359,11 @@ class Strategy(Trader):
 
     def buy(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Buy a quantity."""
-        return self._trade(self.instrument.id, _BUY, quantity, "", options)
+        return self._trade(self.instrument.id, _BUY, quantity_of(quantity), "", options)
 
     def sell(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Sell a quantity; what is not held is sold short."""
-        return self._trade(self.instrument.id, _SELL, quantity, "", options)
+        return self._trade(self.instrument.id, _SELL, quantity_of(quantity), "", options)
 
     def target_quantity(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy or sell what is missing to hold `quantity` (negative: short).
@@ -431,11 +439,11 @@ class PortfolioStrategy(Trader):
 
     def buy(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy a quantity."""
-        return self._trade(self._known(instrument).id, _BUY, quantity, "", options)
+        return self._trade(self._known(instrument).id, _BUY, quantity_of(quantity), "", options)
 
     def sell(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Sell a quantity; what is not held is sold short."""
-        return self._trade(self._known(instrument).id, _SELL, quantity, "", options)
+        return self._trade(self._known(instrument).id, _SELL, quantity_of(quantity), "", options)
 
     def target_quantity(
         self,
@@ -499,12 +507,11 @@ def _trail_of(order: Order) -> Number | None:
     return order.trail_amount if order.trail_percent is None else f"{order.trail_percent}%"
 
 
-def wake_times(strategy: Trader, timelines: list[Times]) -> Times:
-    """Return the bar times at which `strategy` wants to be called, sorted, each once."""
+def wanted_bars(strategy: Trader, timelines: list[Times]) -> tuple[Times, Times]:
+    """Return a timeline, and the places on it of the bars at which `strategy` wants to be called."""
     wake = strategy._wake  # noqa: SLF001 - one mechanism in two halves
     if isinstance(wake, Series):
-        wanted: Times = np.asarray(wake.times)[np.asarray(wake.values, dtype=bool)]
-        return wanted
+        return np.asarray(wake.times), np.flatnonzero(wake.values)
     if wake is not None:
         mask = np.asarray(wake, dtype=bool)
         if len(timelines) != 1 or mask.shape != timelines[0].shape:
@@ -512,9 +519,6 @@ def wake_times(strategy: Trader, timelines: list[Times]) -> Times:
                 f"{strategy.name}.wake_on needs one value per bar ({len(timelines[0])}), "
                 f"was {mask.shape}; for several instruments give a series"
             )
-        masked: Times = timelines[0][mask]
-        return masked
-    if len(timelines) == 1:
-        return timelines[0]
-    every: Times = np.unique(np.concatenate(timelines))
-    return every
+        return timelines[0], np.flatnonzero(mask)
+    every = timelines[0] if len(timelines) == 1 else np.unique(np.concatenate(timelines))
+    return every, np.arange(len(every))

@@ -82,7 +82,7 @@ class Desk(Protocol):
         ...
 
     def market(
-        self, strategy: str, instrument: str, side: Side, quantity: Decimal, sizing: str
+        self, strategy: str, instrument: str, side: Side, quantity: Decimal | int, sizing: str
     ) -> int | None:
         """As `place`, for a market order without conditions."""
         ...
@@ -99,8 +99,8 @@ class Desk(Protocol):
         """Return the signed quantity held."""
         ...
 
-    def coming(self, strategy: str, instrument: str) -> Decimal:
-        """Return the signed quantity that market orders on their way will still bring."""
+    def expected(self, strategy: str, instrument: str) -> Decimal | int:
+        """Return the signed quantity held, and what market orders on their way will still bring."""
         ...
 
     def position(self, instrument: str) -> Position:

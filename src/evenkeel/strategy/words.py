@@ -121,6 +121,13 @@ def amount(what: str, value: Number) -> Decimal:
     return number
 
 
+def quantity_of(value: Number) -> Decimal | int:
+    """Return a quantity as `amount` does; a whole number may stay an `int`."""
+    if type(value) is int and -_VAST < value < _VAST:
+        return value
+    return amount("quantity", value)
+
+
 def side_of(value: str | Side) -> Side:
     """Return a side from its name. Raises `StrategyError` for any other."""
     if isinstance(value, Side):

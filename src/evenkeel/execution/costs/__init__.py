@@ -3,12 +3,13 @@
 from evenkeel.execution.costs.flat import BasisPoints, PerOrder, PerShare, Zero
 from evenkeel.execution.costs.ibkr import IbkrFixed, IbkrTiered
 from evenkeel.execution.costs.itemized import itemized
-from evenkeel.execution.costs.model import Charge, CostModel, Meter, MeteredCosts, Traded
+from evenkeel.execution.costs.model import Bounded, Charge, CostModel, Meter, MeteredCosts, Traded
 from evenkeel.execution.costs.words import KINDS, parse_costs
 
 __all__ = [
     "KINDS",
     "BasisPoints",
+    "Bounded",
     "Charge",
     "CostModel",
     "IbkrFixed",

@@ -18,6 +18,9 @@ class Zero:
     def commission(self, *, quantity: Decimal, notional: Decimal) -> Decimal:
         return ZERO
 
+    def at_most(self, quantity: float, value: float) -> float:
+        return 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class BasisPoints:
@@ -25,9 +28,11 @@ class BasisPoints:
 
     points: Decimal
     rate: Decimal = field(init=False, repr=False)
+    _about: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", basis_points(self.points, of="costs"))
+        object.__setattr__(self, "_about", float(self.rate))
 
     @property
     def name(self) -> str:
@@ -36,6 +41,9 @@ class BasisPoints:
 
     def commission(self, *, quantity: Decimal, notional: Decimal) -> Decimal:
         return EXACT.multiply(notional, self.rate)
+
+    def at_most(self, quantity: float, value: float) -> float:
+        return value * self._about
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,9 @@ class PerShare:
     def commission(self, *, quantity: Decimal, notional: Decimal) -> Decimal:
         return max(EXACT.multiply(quantity, self.amount), self.minimum)
 
+    def at_most(self, quantity: float, value: float) -> float:
+        return max(quantity * float(self.amount), float(self.minimum))
+
 
 @dataclass(frozen=True, slots=True)
 class PerOrder:
@@ -75,3 +86,6 @@ class PerOrder:
 
     def commission(self, *, quantity: Decimal, notional: Decimal) -> Decimal:
         return self.amount
+
+    def at_most(self, quantity: float, value: float) -> float:
+        return float(self.amount)

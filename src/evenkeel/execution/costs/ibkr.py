@@ -92,6 +92,11 @@ class IbkrFixed:
         most = _multiply(notional, self.share_of_value)
         return min(max(by_shares, self.minimum), most)
 
+    def at_most(self, quantity: float, value: float) -> float:
+        by_shares = max(quantity * float(self.per_share), float(self.minimum))
+        commission = min(by_shares, value * float(self.share_of_value))
+        return commission + us_fees.at_most(quantity, value)
+
     def meter(self) -> FixedMeter:
         return FixedMeter(self)
 
@@ -140,6 +145,14 @@ class IbkrTiered:
     def commission(self, *, quantity: Decimal, notional: Decimal) -> Decimal:
         """Return what the order costs in a month without other trades, without fees."""
         return self.bounded(by_tier(ZERO, quantity), notional)
+
+    def at_most(self, quantity: float, value: float) -> float:
+        by_shares = max(quantity * float(TIERS[0][1]), float(self.minimum))
+        commission = min(by_shares, value * float(self.share_of_value))
+        exchange = quantity * float(max(self.remove, ZERO))
+        clearing = quantity * float(CLEARING)
+        passed_on = exchange + clearing + commission * float(NYSE + FINRA)
+        return commission + passed_on + us_fees.at_most(quantity, value)
 
     def bounded(self, by_shares: Decimal, notional: Decimal) -> Decimal:
         """Return an order's commission: at least the minimum, at most a share of its value."""

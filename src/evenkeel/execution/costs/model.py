@@ -33,6 +33,20 @@ class CostModel(Protocol):
         ...
 
 
+class Bounded(CostModel, Protocol):
+    """A tariff that can say beforehand what an order costs at the most.
+
+    Those of this package can. With one that cannot, a backtest takes longer.
+    """
+
+    def at_most(self, quantity: float, value: float) -> float:
+        """Return about what an order costs that fills at once, fees included, and never less.
+
+        Doubles are good enough: a value too low by their rounding, too.
+        """
+        ...
+
+
 class Traded(NamedTuple):
     """One fill as a meter sees it; money is in the instrument's currency and positive.
 

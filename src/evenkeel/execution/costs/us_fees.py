@@ -109,6 +109,10 @@ US_MARKETS = frozenset(
 )
 """Where US shares are listed or traded (ISO 10383)."""
 
+_SEC_MOST = max(float(rate) for _, rate in SEC) / 1e6
+_TAF_MOST = max(float(rate) for _, rate, _ in TAF)
+_CAT_MOST = max(float(rate) for _, rate in CAT)
+
 _DAY = 86_400 * 10**9
 _MIDNIGHT = 5 * 3_600 * 10**9
 _MILLION = Decimal(1_000_000)
@@ -192,3 +196,8 @@ def _table() -> list[Rates]:
 
 def _in_force(table: tuple[tuple[str, ...], ...], day: str) -> tuple[str, ...]:
     return max(row for row in table if row[0] <= day)
+
+
+def at_most(quantity: float, value: float) -> float:
+    """Return what all of them took of a trade on the dearest day, in doubles."""
+    return value * _SEC_MOST + quantity * (_TAF_MOST + _CAT_MOST)

@@ -1,0 +1,386 @@
+"""Plain orders are jotted down and posted later; nobody can tell from what they read."""
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import pytest
+from msgspec.structs import replace
+from tests.engine.market import HOUR, X, Y, bars, card, kinds, play
+
+import evenkeel as ek
+from evenkeel.app.backtest import execute
+from evenkeel.app.setup import request
+from evenkeel.domain.events import CashDividend, Noted, OrderAccepted, RunEnded, RunStarted, Split
+from evenkeel.domain.fill import Fill
+from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
+from evenkeel.domain.verdict import Approved, Refused
+from evenkeel.engine import blotter
+from evenkeel.engine.blotter import Blotter, Sheet
+from evenkeel.journal.chain import links
+
+UNPACED = {
+    "orders_per_second_max": "unlimited",
+    "orders_per_day_max": "unlimited",
+    "open_orders_max": "unlimited",
+}
+
+
+class Planned(ek.Strategy):
+    """Does on bar number n (from 0) what `plan[n]` says, and hears of nothing."""
+
+    plan: ClassVar[dict[int, Callable[[Any], Any]]] = {}
+
+    def on_bar(self):
+        act = type(self).plan.get(self.bars.count - 1)
+        if act is not None:
+            act(self)
+
+
+def planned(plan):
+    return type("Planned", (Planned,), {"plan": plan})
+
+
+@pytest.fixture
+def jotted(monkeypatch):
+    """How many orders were jotted down, and how many had to go the long way."""
+    counts, note = Counter(), Blotter.note
+
+    def counted(self, *order):
+        number = note(self, *order)
+        counts["jotted" if number is not None else "went"] += 1
+        return number
+
+    monkeypatch.setattr(Blotter, "note", counted)
+    return counts
+
+
+def same(strategy, *histories, **terms):
+    """Play a strategy jumping and stepping: the same records, the same book. Return the records."""
+    terms = {"costs": "bps:10", **terms}
+    jumped, core, _ = play(strategy, *histories, jump=True, **terms)
+    stepped, again, _ = play(strategy, *histories, jump=False, **terms)
+    assert [each.line for each in links(jumped)] == [each.line for each in links(stepped)]
+    assert core.account.book.balances() == again.account.book.balances()
+    assert core.account.book.changes == again.account.book.changes
+    return jumped
+
+
+def test_an_order_trades_at_the_next_open_and_is_on_record(jotted):
+    records = same(planned({0: lambda s: s.buy(10), 2: lambda s: s.close()}), bars(10, 11, 12, 13))
+    assert kinds(records) == ["Approved", "OrderAccepted", "Fill"] * 2
+    bought, sold = [record for record in records if isinstance(record, Fill)]
+    assert (bought.at, bought.price, bought.commission) == (2 * HOUR, 10, Decimal("0.1"))
+    assert (sold.at, sold.price, sold.quantity) == (4 * HOUR, 12, 10)
+    assert records[-1].equity == 100_000 + 10 * (12 - 10) - Decimal("0.22")
+    assert jotted == {"jotted": 2}
+
+
+def test_what_is_asked_before_the_next_bar_knows_of_no_fill(jotted):
+    seen = []
+
+    def look(s):
+        s.buy(10)
+        seen.append((s.position.quantity, s.cash))
+
+    plan = {0: look, 1: lambda s: seen.append((s.position.quantity, s.cash))}
+    same(planned(plan), bars(10, 10, 10), costs="zero")
+    assert seen == [(0, 100_000), (10, 99_900)] * 2
+    assert jotted["jotted"] == 1
+
+
+def test_orders_of_one_bar_are_approved_together(jotted):
+    """The second of an instrument goes the long way, and takes the first with it."""
+    plan = {0: lambda s: (s.buy(10), s.buy(5)), 1: lambda s: s.sell(15)}
+    records = same(planned(plan), bars(10, 11, 12))
+    assert kinds(records)[:6] == [*["Approved"] * 2, *["OrderAccepted"] * 2, *["Fill"] * 2]
+    assert jotted == {"jotted": 2, "went": 1}
+
+
+def test_what_others_did_at_that_moment_comes_before(jotted):
+    """X's strategy has ordered when Y's logs, places a limit, and asks for nothing at all."""
+    for act in (
+        lambda s: s.log("here"),
+        lambda s: s.buy(1, limit=9),
+        lambda s: s.cancel(99),
+        lambda s: s.buy(0, limit=9),
+        lambda s: s.buy(Decimal("0.5")),
+    ):
+        plan = {
+            1: lambda s, act=act: s.buy(10) if s.instrument.id == X else act(s),
+            3: lambda s: s.buy(1),
+        }
+        records = same(planned(plan), bars(*[10] * 6), bars(*[10] * 6, name=Y))
+        assert kinds(records)[:2] == ["Approved", "OrderAccepted"]
+        assert sum(isinstance(record, Fill) for record in records) >= 3
+    assert jotted["jotted"] > 5
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        Split(X, 2 * HOUR + 1, Decimal(2)),
+        CashDividend(X, 2 * HOUR + 1, Decimal("0.5")),
+        TradingHalted(X, 2 * HOUR),
+    ],
+)
+def test_what_happens_before_the_next_bar_finds_the_order_at_the_venue(jotted, action):
+    plan = {n: lambda s: s.buy(10) for n in (0, 1, 3, 4)}
+    history = bars(10, 10, 10, 10, 10, 10)
+    records = same(planned(plan), history, actions=(action, TradingResumed(X, 5 * HOUR)))
+    assert kinds(records)[3:6] == ["Approved", "OrderAccepted", type(action).__name__]
+    assert jotted["jotted"] >= 2
+
+
+def test_an_instrument_that_is_halted_does_not_trade_by_jotting(jotted):
+    plan = {3: lambda s: s.buy(10)}
+    actions = (TradingHalted(X, HOUR), TradingResumed(X, 6 * HOUR))
+    records = same(planned(plan), bars(*[10] * 8), actions=actions)
+    (fill,) = (record for record in records if isinstance(record, Fill))
+    assert fill.at == 7 * HOUR
+    assert jotted == {"went": 1}
+
+
+def test_an_order_on_the_last_bar_has_no_next_one(jotted):
+    records = same(planned({2: lambda s: s.buy(10)}), bars(10, 10, 10))
+    assert kinds(records) == ["Approved", "OrderAccepted"]
+    assert jotted == {"went": 1}
+
+
+def test_before_the_first_bar_there_is_no_price():
+    class Eager(Planned):
+        def on_start(self):
+            self.buy(10)
+
+    assert kinds(same(Eager, bars(10, 10))) == ["Refused"]
+
+
+def test_a_volume_that_might_not_do_is_for_the_venue(jotted):
+    records = same(planned({0: lambda s: s.buy(10)}), bars(10, 10, 10, 10, volume=50))
+    fills = [record.quantity for record in records if isinstance(record, Fill)]
+    assert fills == [5, 5]
+    assert jotted == {"went": 1}
+
+
+@pytest.mark.parametrize(
+    ("limits", "quantity", "way"),
+    [
+        ({"position_quantity_max": 25}, 10, "jotted"),
+        ({"position_quantity_max": 25}, 30, "went"),
+        ({"gross_exposure_max": 301}, 30, "jotted"),
+        ({"gross_exposure_max": 300}, 30, "went"),  # exactly at the limit: that is for the rules
+        ({"order_quantity_max": 9}, 10, "went"),
+        ({"order_notional_max": 99}, 10, "went"),
+    ],
+)
+def test_near_a_limit_the_rules_decide(jotted, limits, quantity, way):
+    plan = {0: lambda s: s.buy(quantity)}
+    same(planned(plan), bars(10, 10, 10), limits=card(**UNPACED, **limits))
+    assert jotted == {way: 1}
+
+
+def test_others_count_with_what_they_hold_and_have_asked_for(jotted):
+    """Three hundred of X and Y are held, another hundred asked for: 401 would hold it, 400 might."""
+    plan = {
+        0: lambda s: s.buy(20 if s.instrument.id == X else 10),
+        2: lambda s: s.buy(5),
+    }
+    histories = (bars(*[10] * 5), bars(*[10] * 5, name=Y))
+    for most, way in ((401, {"jotted": 4}), (400, {"jotted": 3, "went": 1})):
+        jotted.clear()
+        same(planned(plan), *histories, limits=card(**UNPACED, gross_exposure_max=most))
+        assert jotted == way
+
+
+def test_a_refusal_in_between_is_no_end_of_it(jotted):
+    """After an order of the long way is done, orders are jotted down again."""
+    plan = {0: lambda s: s.buy(10), 2: lambda s: s.buy(10**6), 4: lambda s: s.sell(10)}
+    records = same(planned(plan), bars(*[10] * 8))
+    assert sum(isinstance(record, Refused) for record in records) == 1
+    assert jotted == {"jotted": 2, "went": 1}
+
+
+def test_while_an_order_rests_nothing_is_jotted_down(jotted):
+    plan = {0: lambda s: s.buy(1, limit=5), 1: lambda s: s.buy(10), 2: lambda s: s.cancel(1)}
+    same(planned(plan | {4: lambda s: s.sell(10)}), bars(*[10] * 8))
+    assert jotted == {"went": 1, "jotted": 1}
+
+
+def test_who_lends_is_not_passed_by(jotted):
+    """Where interest is charged, nothing is jotted down that borrows money or shares."""
+    terms = {"interest": "6", "borrow": "1", "margin": "reg-t", "cash": "1000"}
+    wide = card(**UNPACED)
+    for quantity, way in ((10, "jotted"), (100, "went"), (-10, "went")):
+        jotted.clear()
+        plan = {0: lambda s, q=quantity: s.buy(q) if q > 0 else s.sell(-q)}
+        same(planned(plan), bars(*[10] * 60), limits=wide, **terms)
+        assert jotted == {way: 1}
+    jotted.clear()
+    plan = {0: lambda s: s.buy(120), 30: lambda s: s.sell(5), 40: lambda s: s.sell(115)}
+    same(planned(plan), bars(*[10] * 60), limits=wide, **terms)
+    assert jotted == {"went": 3}  # who owes goes the long way, even to get out of it
+
+
+def test_pages_are_booked_before_they_grow_long(jotted, monkeypatch):
+    monkeypatch.setattr(blotter, "_PAGE", 3)
+    plan = {n: lambda s, n=n: s.sell(10) if n % 3 else s.buy(25) for n in range(30)}
+    same(planned(plan), bars(*[10 + n % 4 for n in range(40)]))
+    same(planned(plan), *(bars(*[10 + n % 4 for n in range(40)], name=name) for name in (X, Y)))
+    assert jotted["jotted"] > 60
+
+
+@pytest.mark.parametrize("hook", ["on_order", "on_fill"])
+def test_who_wants_to_hear_of_orders_has_no_blotter(jotted, hook):
+    strategy = planned({0: lambda s: s.buy(10)})
+    setattr(strategy, hook, lambda self, said: None)
+    same(strategy, bars(10, 10, 10))
+    assert not jotted
+
+
+@pytest.mark.parametrize(
+    ("limits", "jots"),
+    [
+        ({}, {"jotted": 6}),
+        ({"orders_per_day_max": 6}, {"jotted": 6}),
+        ({"orders_per_day_max": 4}, {"jotted": 4, "went": 2}),
+        ({"orders_per_second_max": 1}, {"jotted": 3, "went": 3}),
+        ({"open_orders_max": 1}, {"jotted": 3, "went": 3}),
+        ({"duplicate_window_seconds": 3_599}, {"jotted": 6}),
+        ({"duplicate_window_seconds": 3_600}, {"jotted": 4, "went": 2}),  # the second are twins
+    ],
+)
+def test_the_pace_of_orders_is_kept(jotted, limits, jots):
+    """X and Y buy ten on three bars, an hour apart."""
+    plan = {n: lambda s: s.buy(10) for n in range(3)}
+    histories = (bars(*[10] * 8), bars(*[10] * 8, name=Y))
+    same(planned(plan), *histories, limits=card(**limits))
+    assert jotted == jots
+
+
+def test_within_one_second_orders_on_several_bars_count_together(jotted):
+    """Bars that close a quarter of a second apart, and three orders a second."""
+    plan = {n: lambda s: s.buy(10) for n in (0, 1, 2, 3, 9, 10)}
+    history = bars(*[10] * 16)
+    fast = replace(history, closed_at=history.closed_at // (4 * 3_600))
+    records = same(planned(plan), fast, limits=card(orders_per_second_max=3))
+    assert sum(isinstance(record, Refused) for record in records) == 1
+    assert jotted["jotted"] == 5
+
+
+def test_a_group_goes_the_long_way_and_knows_its_number(jotted):
+    def group(s):
+        with s.one_cancels_other():
+            s.buy(5, limit=9)
+            s.buy(5)
+
+    same(planned({0: lambda s: s.buy(10), 1: group}), bars(*[10] * 5))
+    assert jotted == {"jotted": 1}
+
+
+def test_what_is_held_is_what_has_traded(jotted):
+    """(A guest asks for it; the verbs ask what is expected.)"""
+    seen = []
+
+    def look(s):
+        s.buy(10)
+        seen.append(s._at_desk.held(X))
+
+    same(planned({0: look, 1: look}), bars(*[10] * 4))
+    assert seen == [0, 10] * 2
+    assert jotted["jotted"] == 2
+
+
+def test_who_reads_between_orders_reads_what_the_book_says(jotted):
+    """Weights and closings through two days, under a card with a pace."""
+    seen = []
+
+    def act(s):
+        seen.append((s.cash, s.equity, s.position.quantity))
+        if s.bars.count % 2:
+            s.target_weight(0.5)
+        else:
+            s.close()
+            s.close()
+
+    plan = dict.fromkeys(range(36), act)
+    prices = [10 + n % 5 for n in range(40)]
+    same(planned(plan), bars(*prices), limits=card())
+    assert seen[:36] == seen[36:]
+    assert len({equity for _, equity, _ in seen}) > 20
+    assert jotted["jotted"] >= 36
+
+
+def test_what_was_jotted_down_counts_for_the_pace_of_what_comes(jotted):
+    """Three market orders, and then a limit order: one too many for the day; tomorrow is another."""
+    plan = {n: lambda s: s.buy(10) for n in (0, 1, 2, 30, 31)}
+    plan |= {4: lambda s: s.buy(10, limit=5), 33: lambda s: s.buy(10, limit=5)}
+    records = same(planned(plan), bars(*[10] * 40), limits=card(orders_per_day_max=3))
+    refused = [record.reason.value for record in records if isinstance(record, Refused)]
+    assert refused == ["orders_per_day_max"]
+    assert jotted == {"jotted": 5}
+
+
+def test_money_of_unknown_worth_is_for_the_rules(jotted):
+    """A dividend in euros, and nobody has said what they are worth: then equity is not known."""
+    plan = {n: lambda s: s.buy(10) for n in (0, 4)}
+    dividend = CashDividend(X, 3 * HOUR + 1, Decimal(1), currency="EUR")
+    records = same(planned(plan), bars(*[10] * 8), actions=(dividend,))
+    assert kinds(records) == ["Approved", "OrderAccepted", "Fill", "CashDividend", "Refused"]
+    assert jotted == {"jotted": 1, "went": 1}
+
+
+def test_with_rates_of_exchange_there_is_no_blotter(jotted):
+    same(planned({0: lambda s: s.buy(10)}), bars(10, 10, 10), fx={"EUR": "1.1"})
+    assert not jotted
+
+
+def test_with_a_tariff_of_ones_own_there_is_no_blotter_unless_it_has_a_bound(jotted):
+    class Dollar:
+        name = "dollar"
+
+        def commission(self, *, quantity, notional):
+            return Decimal(1)
+
+    class Bound(Dollar):
+        def at_most(self, quantity, value):
+            return 1.0
+
+    plan = planned({0: lambda s: s.buy(10)})
+    for tariff, jots in ((Dollar(), {}), (Bound(), {"jotted": 1})):
+        jotted.clear()
+        (fill,) = (r for r in same(plan, bars(10, 10, 10), costs=tariff) if isinstance(r, Fill))
+        assert fill.commission == 1
+        assert jotted == jots
+
+
+def test_on_several_timelines_there_is_no_blotter(jotted):
+    same(planned({0: lambda s: s.buy(10)}), bars(10, 10, 10), bars(10, 10, name=Y, step=2))
+    assert not jotted
+
+
+def test_records_are_written_out_when_somebody_reads_them(monkeypatch):
+    written = []
+    write = Sheet._write
+    monkeypatch.setattr(Sheet, "_write", lambda self: written.append(len(self)) or write(self))
+    strategy = planned({n: lambda s: s.buy(1) for n in range(5)})
+    history = bars(*[10] * 8)
+    result = execute(request(strategy(), [history], costs="zero", slippage="none"))
+    assert isinstance(result.started, RunStarted)
+    assert isinstance(result.ended, RunEnded)
+    assert len(result.records) == 2 + 15
+    assert not written
+    assert [type(record) for record in result.records[1:4]] == [Approved, OrderAccepted, Fill]
+    assert len(result.fills) == 5
+    assert written == [15]
+
+
+def test_notes_stand_where_they_were_made(jotted):
+    def act(s):
+        s.buy(1)
+        s.log("bought")
+
+    records = same(planned({0: lambda s: s.buy(2), 2: act}), bars(*[10] * 6))
+    assert kinds(records)[3:5] == ["Approved", "Noted"]
+    assert isinstance(records[5], Noted)
+    assert jotted == {"jotted": 2}

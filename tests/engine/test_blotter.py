@@ -16,8 +16,9 @@ from evenkeel.domain.events import CashDividend, Noted, OrderAccepted, RunEnded,
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
 from evenkeel.domain.verdict import Approved, Refused
-from evenkeel.engine import blotter
+from evenkeel.engine import blotter, tally
 from evenkeel.engine.blotter import Blotter, Sheet
+from evenkeel.engine.tally import Calm, Tally
 from evenkeel.journal.chain import links
 
 UNPACED = {
@@ -148,6 +149,12 @@ def test_an_order_on_the_last_bar_has_no_next_one(jotted):
     assert jotted == {"went": 1}
 
 
+def test_less_than_nothing_is_for_the_rules_to_refuse(jotted):
+    records = same(planned({0: lambda s: s.buy(-4), 2: lambda s: s.sell(-4)}), bars(*[10] * 6))
+    assert kinds(records) == ["Refused"] * 2
+    assert jotted == {"went": 2}
+
+
 def test_before_the_first_bar_there_is_no_price():
     class Eager(Planned):
         def on_start(self):
@@ -228,6 +235,88 @@ def test_pages_are_booked_before_they_grow_long(jotted, monkeypatch):
     same(planned(plan), bars(*[10 + n % 4 for n in range(40)]))
     same(planned(plan), *(bars(*[10 + n % 4 for n in range(40)], name=name) for name in (X, Y)))
     assert jotted["jotted"] > 60
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The bars on which an order was counted in by itself; the others needed no watching."""
+    found, takes = [], Tally.takes
+
+    def noted(self, line, index, *order):
+        found.append(index)
+        return takes(self, line, index, *order)
+
+    monkeypatch.setattr(Tally, "takes", noted)
+    return found
+
+
+def test_small_orders_far_inside_every_limit_need_no_watching(counted):
+    """Up to twice what was asked for, and twice what came of it, either way."""
+    sizes = {
+        0: 10,
+        2: 10,
+        3: -20,
+        4: -20,
+        5: 20,
+        6: 10,
+        7: -21,
+        9: -11,
+        10: -1,
+        12: 42,
+        13: 24,
+        14: 1,
+    }
+    plan = {n: lambda s, q=q: s.buy(q) if q > 0 else s.sell(-q) for n, q in sizes.items()}
+    same(planned(plan), bars(*[10] * 18))
+    # Calm up to 20 and 20: 21 is more. From 10 to -11, calm up to 42 and 22: -22, -23 is more.
+    # Calm up to 2 and 46: 42 is more. From -23 to 19, calm up to 84 and 46: 43, 44.
+    assert counted == [0, 7, 10, 12]
+
+
+def test_what_was_calm_before_is_not_calm_because_of_that(counted, monkeypatch):
+    """An order came in between that was more than that."""
+    calms = iter([Calm(20, 20, 100)])
+    monkeypatch.setattr(Tally, "calm", lambda self, *order: next(calms, None))
+    plan = {0: lambda s: s.buy(10), 1: lambda s: s.buy(21), 2: lambda s: s.sell(15)}
+    same(planned(plan | {3: lambda s: s.sell(5)}), bars(*[10] * 6), limits=card(**UNPACED))
+    assert counted == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("names", "terms"),
+    [
+        ([X, Y], {}),
+        ([X], {"interest": "6"}),
+        ([X], {"limits": card()}),
+    ],
+)
+def test_with_others_or_lenders_or_a_pace_every_order_is_counted(counted, names, terms):
+    plan = {n: lambda s: s.buy(1) for n in range(5)}
+    same(planned(plan), *(bars(*[10] * 8, name=name) for name in names), **terms)
+    assert sorted(counted) == sorted([*range(5)] * len(names))
+
+
+def test_after_so_many_orders_it_is_counted_again(counted, monkeypatch):
+    monkeypatch.setattr(tally, "CALM", 3)
+    plan = {n: lambda s, n=n: s.sell(5) if n % 2 else s.buy(5) for n in range(10)}
+    same(planned(plan), bars(*[10] * 16))
+    assert counted == [0, 4, 8]
+
+
+@pytest.mark.parametrize(("cash", "counts"), [("1400", range(10)), ("1420", [0])])
+def test_where_money_is_short_every_order_is_counted(counted, cash, counts):
+    """A hundred at ten are worth 1,000; and 4,097 orders at 0.1 cost 409.70."""
+    plan = {n: lambda s, n=n: s.sell(50) if n % 2 else s.buy(50) for n in range(10)}
+    same(planned(plan), bars(*[10] * 16), cash=cash, costs="per-order:0.1")
+    assert counted == list(counts)
+
+
+def test_what_is_not_calm_is_tried_again_after_a_while(monkeypatch):
+    tried = []
+    monkeypatch.setattr(Tally, "calm", lambda self, line, index, *order: tried.append(index))
+    plan = {n: lambda s, n=n: s.sell(5) if n % 2 else s.buy(5) for n in range(600)}
+    same(planned(plan), bars(*[10] * 700))
+    assert tried == [0, 256, 512]
 
 
 @pytest.mark.parametrize("hook", ["on_order", "on_fill"])

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import localcontext
 from fractions import Fraction
 from itertools import count as count_from
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -45,7 +46,6 @@ from evenkeel.domain.money import EXACT
 from evenkeel.domain.order import Side, TimeInForce
 from evenkeel.domain.tape import NEVER
 from evenkeel.execution.costs import IbkrFixed, PerOrder, parse_costs
-from evenkeel.execution.filling import Whole
 from evenkeel.execution.slippage import BasisPointsSlippage, parse_slippage
 
 FLAT = (100, 101, 99, 100)
@@ -297,16 +297,24 @@ def lines_and_rows(broker, plan):
     ]
 
 
+class Whole(NamedTuple):
+    price: object
+    commission: object
+    fees: object
+    slippage: object
+
+
 def foretold(histories, plan, **terms):
     broker = venue(*histories, **terms)
     told = lines_and_rows(broker, plan)
     with localcontext(EXACT):
-        return broker.foretells.wholes(
+        columns = broker.foresight.wholes(
             [each.id for each, _, _ in told],
             [line for _, line, _ in told],
             [row for _, _, row in told],
             [each.quantity if each.side is Side.BUY else -each.quantity for each, _, _ in told],
         )
+    return [Whole(*each) for each in zip(*columns, strict=True)]
 
 
 def told(histories, plan, *, on_the_book=False, **terms):
@@ -376,14 +384,14 @@ def test_nothing_is_foretold_of_no_orders():
 )
 def test_nothing_is_forecast_where_the_volume_might_not_do(volume, quantity, takes):
     line = venue(bars_of([FLAT, (*FLAT, volume)])).tape.lines[ID]
-    filler = venue(bars_of([FLAT])).foretells
+    filler = venue(bars_of([FLAT])).foresight
     assert filler.forecast(line, 1, float(quantity), buy=True) == takes
     assert filler.forecast(line, 1, float(quantity), buy=False) == (takes and -takes)
 
 
 def test_volume_that_is_not_known_is_in_the_way_of_no_forecast():
     broker = venue(bars_of([FLAT, (*FLAT, 0)], volume_known=False))
-    assert broker.foretells.forecast(broker.tape.lines[ID], 1, 1e9, buy=True) == 1e11
+    assert broker.foresight.forecast(broker.tape.lines[ID], 1, 1e9, buy=True) == 1e11
 
 
 @given(
@@ -395,7 +403,7 @@ def test_volume_that_is_not_known_is_in_the_way_of_no_forecast():
 def test_an_order_with_a_forecast_fills_whole(volume, quantity, lot, share):
     histories = [bars_of([FLAT, (*FLAT, volume)], lot=D(lot))]
     broker = venue(*histories, volume_share=share)
-    forecast = broker.foretells.forecast(broker.tape.lines[ID], 1, float(quantity), buy=True)
+    forecast = broker.foresight.forecast(broker.tape.lines[ID], 1, float(quantity), buy=True)
     filled = told(histories, [[order(1, "BUY", quantity)]], volume_share=share)
     whole = [fill.quantity for fill in filled] == [quantity]
     assert whole or forecast is None
@@ -414,7 +422,7 @@ def forecasts(plan, came, **terms):
     broker = venue(*plan[0], **terms)
     for (each, line, row), fill in zip(lines_and_rows(broker, plan[1]), came, strict=True):
         buy = each.side is Side.BUY
-        said = broker.foretells.forecast(line, row, float(each.quantity), buy=buy)
+        said = broker.foresight.forecast(line, row, float(each.quantity), buy=buy)
         yield Fraction(said), *cash_taken(fill, line.bars.instrument.multiplier), each.quantity
 
 
@@ -444,8 +452,8 @@ def test_without_slippage_other_tariffs_are_forecast_to_half_a_basis_point_and_a
 def test_with_slippage_the_worst_that_the_bar_allows_is_forecast():
     broker = venue(bars_of([FLAT] * 2), slippage=BasisPointsSlippage(D(1)))
     line = broker.tape.lines[ID]
-    assert broker.foretells.forecast(line, 1, 10.0, buy=True) == 1_010
-    assert broker.foretells.forecast(line, 1, 10.0, buy=False) == -990
+    assert broker.foresight.forecast(line, 1, 10.0, buy=True) == 1_010
+    assert broker.foresight.forecast(line, 1, 10.0, buy=False) == -990
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from tests.engine.market import HOUR, X, Y, card, play
+from tests.engine.market import HOUR, X, Y, bars, card, play
 
 import evenkeel as ek
 from evenkeel.domain.bar import Bars
@@ -20,6 +20,7 @@ from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
 from evenkeel.engine.blotter import Blotter
+from evenkeel.engine.tally import Tally
 from evenkeel.journal.chain import links
 
 pytestmark = pytest.mark.uncounted
@@ -167,13 +168,13 @@ def both_ways(seed):
     """Play one made-up run, jumping and stepping; return what is to be the same."""
     dice = random.Random(seed)
     names = dice.choice([[X], [X, Y], [X, Y, "Z.XXXX"]])
-    bars = {
+    facts = {
         "cents": dice.random() < 0.5,
         "volumes": dice.choice([[1e6], [1e6], [1e6, 3_000], [100, 300, 5_000], [1e6, 0]]),
         "lot": Decimal(dice.choice([1, 1, 1, "0.01", 5])),
         "multiplier": Decimal(dice.choice([1, 1, 10, "0.5"])),
     }
-    histories = [walk(name, dice, **bars) for name in names]
+    histories = [walk(name, dice, **facts) for name in names]
     terms = {
         "limits": limits(dice),
         "actions": happenings(dice, names),
@@ -222,3 +223,73 @@ def test_jotting_orders_down_writes_the_journal_of_going_step_by_step(monkeypatc
     # Otherwise all this says nothing.
     assert fills > 20 * RUNS
     assert min(jotted[True], jotted[False]) > 4 * RUNS
+
+
+class Steady(ek.Strategy):
+    """Trades a little on most bars, seldom twice as much as before; often the wrong way round."""
+
+    seed: ClassVar[int] = 0
+    perverse: ClassVar[bool] = False
+    amount: ClassVar[int] = 10
+
+    def on_start(self):
+        self.dice, self.size, self.long = random.Random(self.seed), type(self).amount, False
+
+    def on_bar(self):
+        if self.dice.random() < 0.02:
+            self.size *= 2
+        if self.dice.random() < 0.005:
+            self.log("still here")
+        if self.perverse or self.dice.random() < 0.8:
+            (self.sell if self.long else self.buy)(self.size)
+            self.long = not self.long
+
+
+def path(kind, dice):
+    """Closes of a quiet walk, of a saw, of a fall, of a rise, and of a crash late in the day."""
+    steps = {
+        "walk": lambda n: dice.gauss(0, 0.002),
+        "saw": lambda n: 0.02 if n % 2 else -0.02,
+        "fall": lambda n: -0.004,
+        "rise": lambda n: 0.004,
+        "crash": lambda n: -0.5 if n == 150 else dice.gauss(0, 0.001),
+    }
+    close = 50.0
+    for number in range(200):
+        close *= 1 + steps[kind](number)
+        yield round(close, 4)
+
+
+def calm_both_ways(seed):
+    """Play steady trading, jumping and stepping, with so little money that it may run out."""
+    dice = random.Random(seed)
+    closes = list(path(dice.choice(["walk", "saw", "fall", "rise", "crash"]), dice))
+    history = bars(*closes, volume=dice.choice([1e6, 1e6, 700]))
+    narrow = {"concentration_max": dice.choice(["0.5", 10]), "position_quantity_max": 70}
+    terms = {
+        "limits": dice.choice([None, card(**UNPACED, **narrow)]),
+        "costs": dice.choice(["zero", "bps:10", "per-order:2", "per-share:0.01,minimum=1"]),
+        "slippage": dice.choice(["none", "none", "bps:5", "random:10"]),
+        "cash": dice.choice(["600", "1500", "3000", "10000", "100000"]),
+    }
+    members = {"seed": seed, "perverse": dice.random() < 0.5, "amount": dice.choice([1, 5, 10])}
+    for jump in (True, False):
+        records, core, _ = play(type("Steady", (Steady,), members), history, jump=jump, **terms)
+        yield [each.line for each in links(records)], core.account.book.state_hash()
+
+
+def test_who_need_not_be_watched_would_have_passed(monkeypatch):
+    """Whatever the bars do: orders that are let pass unwatched are those that the rules let pass."""
+    told, calm = Counter(), Tally.calm
+
+    def counted(self, *order):
+        found = calm(self, *order)
+        told[found is not None] += 1
+        return found
+
+    monkeypatch.setattr(Tally, "calm", counted)
+    for seed in range(RUNS):
+        jumped, stepped = calm_both_ways(seed)
+        assert jumped == stepped, seed
+        told["refused"] += any(b'"Refused"' in line for line in jumped[0])
+    assert min(told.values()) > RUNS / 5, told

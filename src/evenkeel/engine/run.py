@@ -10,7 +10,8 @@ from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import EXACT
 from evenkeel.domain.tape import NEVER
 from evenkeel.domain.verdict import Approved
-from evenkeel.engine.blotter import Blotter, Foretells, Sheet
+from evenkeel.engine.blotter import Blotter, Foretells
+from evenkeel.engine.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

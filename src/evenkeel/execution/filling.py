@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal, DecimalException
-from operator import mul
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.fill import Fill
-from evenkeel.domain.money import ONE, ZERO, exact, round_down, shortest_of
+from evenkeel.domain.money import ONE, ZERO, exact, round_down, shortest
 from evenkeel.domain.order import Side
-from evenkeel.execution.costs import BasisPoints, CostModel, Meter, Traded
+from evenkeel.execution.costs import CostModel, Meter, Traded
 from evenkeel.execution.fill_model import on_tick
 from evenkeel.execution.slippage import AnySlippage, Meeting, NoSlippage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from evenkeel.domain.order import Order
     from evenkeel.domain.tape import Line
     from evenkeel.execution.resting import Resting
@@ -26,13 +21,9 @@ if TYPE_CHECKING:
 _BUY = Side.BUY
 
 
-class Whole(Struct, frozen=True, gc=False):
-    """How a plain order trades that fills at once, whole. Amounts as in `Fill`."""
-
-    price: Decimal
-    commission: Decimal
-    fees: Decimal = ZERO
-    slippage: Decimal = ZERO
+def fill_id(number: int, part: int = 1) -> str:
+    """Return the execution id (FIX 17) that the simulation gives the nth fill of an order."""
+    return f"{number}.{part}"
 
 
 class Filler:
@@ -48,11 +39,10 @@ class Filler:
         """Take up the models. Raises `UsageError` for a share that has no meaning."""
         self.volume_share = _share(volume_share)
         self._share = float(self.volume_share)
-        self._costs = costs
-        self._at_most: Callable[[float, float], float] | None = getattr(costs, "at_most", None)
+        self.costs = costs
         # Asked once, so that models that need no more than the price or the order stay cheap.
         self._meter: Meter | None = costs.meter() if hasattr(costs, "meter") else None
-        self._slips = not isinstance(slippage, NoSlippage)
+        self.slips = not isinstance(slippage, NoSlippage)
         self._slipped_by = getattr(slippage, "slipped", None)
         self._slipped_in = getattr(slippage, "slipped_in", None)
         self._used: dict[str, tuple[int, Decimal]] = {}  # volume taken from the bar at hand
@@ -64,14 +54,17 @@ class Filler:
             return True
         used = self._used.get(bars.instrument.id)
         taken = wanted if used is None or used[0] != index else used[1] + wanted
-        if not self._far_below_cap(line, index, float(taken)):
+        if not self.allows(float(taken), line, line.volumes[index]):
             return False
         self._used[bars.instrument.id] = index, taken
         return True
 
-    def _far_below_cap(self, line: Line, index: int, taken: float) -> bool:
-        """Far below the cap, floats can say so; near it, decimals must."""
-        return (taken + line.lot) * 1.000001 <= self._share * line.volumes[index]
+    def allows(self, quantity: float, line: Line, volume: float) -> bool:
+        """Whether a quantity is far below what a bar of that volume allows.
+
+        Far below the cap, floats can say so; near it, decimals must.
+        """
+        return (quantity + line.lot) * 1.000001 <= self._share * volume
 
     def volume(self, line: Line, index: int, wanted: Decimal, *, or_none: bool = False) -> Decimal:
         """Return how much may fill: what is left of the share of this bar's volume. It is taken.
@@ -92,86 +85,49 @@ class Filler:
         return quantity
 
     @property
-    def forecasts(self) -> bool:
-        """Whether `forecast` can be asked: the tariff can tell what an order costs at the most."""
-        return self._at_most is not None
+    def plain(self) -> bool:
+        """Whether plain orders trade at the open itself, and pay by their size and money alone."""
+        return not self.slips and self._meter is None
 
-    def forecast(self, line: Line, index: int, quantity: float, *, buy: bool) -> float | None:
-        """Return how much cash a plain order takes that trades at the open of a bar: at the most.
+    def commission(self, quantity: Decimal, notional: Decimal) -> Decimal:
+        """Return what an order pays that fills at once; see `CostModel.commission`."""
+        return self.costs.commission(quantity=quantity, notional=notional)
 
-        A sell brings at least as much as the number is below zero. In doubles, and too low by no
-        more than their rounding. None where the bar's volume might not allow all of it.
-        """
-        if line.bars.volume_known and not self._far_below_cap(line, index, quantity):
-            return None
-        price = line.opens[index]
-        if self._slips:  # never beyond the bar's range
-            price = max(price, line.highs[index]) if buy else min(price, line.lows[index])
-        value = price * quantity * line.scale
-        assert self._at_most is not None, self
-        cost = self._at_most(quantity, value)
-        return cost + value if buy else cost - value
-
-    def wholes(
-        self,
-        numbers: Sequence[int],
-        lines: Sequence[Line],
-        bars: Sequence[int],
-        quantities: Sequence[Decimal],
-    ) -> list[Whole]:
-        """Return how plain orders trade, each filled whole at the open of a bar, in order of time.
-
-        Quantities are signed.
-        """
-        prices = shortest_of(line.opens[bar] for line, bar in zip(lines, bars, strict=True))
-        if self._slips or self._meter is not None:
-            orders = zip(numbers, lines, bars, quantities, prices, strict=True)
-            return [self._whole(*order) for order in orders]
-        sizes = [abs(quantity) for quantity in quantities]
-        values: Iterable[Decimal] = map(mul, prices, sizes)
-        if any(line.scale != 1.0 for line in lines):
-            values = map(mul, values, [line.bars.instrument.multiplier for line in lines])
-        if isinstance(self._costs, BasisPoints):  # most are; and so it is a fifth of the time
-            rate = self._costs.rate
-            return list(map(Whole, prices, [value * rate for value in values]))
-        charges = map(self._commission, sizes, values)
-        return list(map(Whole, prices, charges))
-
-    def _commission(self, quantity: Decimal, notional: Decimal) -> Decimal:
-        return self._costs.commission(quantity=quantity, notional=notional)
-
-    def _whole(self, number: int, line: Line, index: int, signed: Decimal, base: Decimal) -> Whole:
+    def whole(
+        self, number: int, line: Line, index: int, signed: Decimal, base: Decimal
+    ) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """Return price, commission, fees and slippage of an order filled whole at `base`."""
         buy, quantity, price = signed > ZERO, abs(signed), base
-        if self._slips:
+        if self.slips:
             price = self._slipped(base, number, 1, quantity, ZERO, line, index, buy=buy)
         size = quantity * line.bars.instrument.multiplier
         value, slippage = price * size, abs(price - base) * size
         if self._meter is None:
-            commission, fees = self._costs.commission(quantity=quantity, notional=value), ZERO
-        else:
-            at, instrument = line.cursor.times[index], line.bars.instrument
-            commission, fees = self._meter.charge(
-                Traded(number, instrument, at, buy, quantity, value, quantity, value, ZERO)
-            )
-        return Whole(price, commission, fees, slippage)
+            return price, self.commission(quantity, value), ZERO, slippage
+        at, instrument = line.cursor.times[index], line.bars.instrument
+        commission, fees = self._meter.charge(
+            Traded(number, instrument, at, buy, quantity, value, quantity, value, ZERO)
+        )
+        return price, commission, fees, slippage
 
     def fill_whole(self, order: Order, line: Line, index: int) -> Fill:
         """Return the only fill of a plain order, at the open of a bar."""
         signed = order.quantity if order.side is _BUY else order.quantity.copy_negate()
-        (whole,) = self.wholes([order.id], [line], [index], [signed])
+        base = shortest(line.opens[index])
+        price, commission, fees, slippage = self.whole(order.id, line, index, signed, base)
         return Fill(
-            f"{order.id}.1",
+            fill_id(order.id),
             order.id,
             order.instrument,
             order.side,
             order.quantity,
-            whole.price,
+            price,
             line.bars.instrument.currency,
             line.cursor.times[index],
-            whole.commission,
-            whole.slippage,
+            commission,
+            slippage,
             None,
-            whole.fees,
+            fees,
         )
 
     def fill(
@@ -194,13 +150,13 @@ class Filler:
         order, line, part, before = leg.order, leg.line, leg.fills + 1, leg.filled
         instrument, buy = line.bars.instrument, order.side is _BUY
         price = base
-        if slips and self._slips:
+        if slips and self.slips:
             price = self._slipped(base, order.id, part, quantity, before, line, index, buy=buy)
         size = quantity if instrument.multiplier is ONE else quantity * instrument.multiplier
         value, charged = price * size, leg.charged
         filled, notional = before + quantity, leg.notional + value
         if self._meter is None:
-            commission, fees = self._costs.commission(quantity=filled, notional=notional), ZERO
+            commission, fees = self.costs.commission(quantity=filled, notional=notional), ZERO
             if charged:
                 commission -= charged
         else:
@@ -226,7 +182,7 @@ class Filler:
             lost = best - (close - price if buy else price - close)
             ambiguity = lost * size if lost > ZERO else None
         return Fill(
-            f"{order.id}.{part}",
+            fill_id(order.id, part),
             order.id,
             order.instrument,
             order.side,

@@ -59,6 +59,7 @@ from evenkeel.execution.agenda import Agenda
 from evenkeel.execution.costs import CostModel
 from evenkeel.execution.fill_model import Prices
 from evenkeel.execution.filling import Filler
+from evenkeel.execution.foresight import Foresight
 from evenkeel.execution.lookahead import led_past
 from evenkeel.execution.offers import (
     best_among,
@@ -103,6 +104,7 @@ class SimulatedBroker:
             raise UsageError(f"touch {touch!r} is not known; there are 'at' and 'through'")
         self.tape, self.through = tape, touch == "through"
         self._filler = Filler(costs, slippage, volume_share)
+        self.foresight = Foresight(self._filler)
         self._book = OrderBook()
         self._open = self._book.open
         self._agenda = Agenda(tape, self._book)
@@ -191,11 +193,6 @@ class SimulatedBroker:
         self._settle(self.tape.now)
         said, self._said = self._said, []
         return said
-
-    @property
-    def foretells(self) -> Filler:
-        """What it fills with: nothing else decides how a plain order trades that nothing befalls."""
-        return self._filler
 
     def trades(self, instrument: str) -> bool:
         """Whether an instrument trades here: it is neither halted nor gone."""

@@ -52,7 +52,7 @@ from evenkeel.ledger.holding import Account, Holding, Leg
 from evenkeel.ledger.lots import LOSSLESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from evenkeel.domain.instrument import Instrument
 
@@ -126,6 +126,7 @@ class Book:
         self.moved: set[str] = set()
         """Of what the quantity has changed; whoever looks at it clears it."""
         self._fill_ids: set[str] = set()
+        self._unread_ids: list[Iterable[str]] = []  # more of them, for when somebody asks
 
     # ---- what happens ------------------------------------------------------------------------
 
@@ -171,6 +172,9 @@ class Book:
             raise OutsideError(f"{event} {_NOT_EXACT}") from error
 
     def _fill(self, fill: Fill) -> Sequence[Leg]:
+        for ids in self._unread_ids:
+            self._fill_ids.update(ids)
+        self._unread_ids.clear()
         if fill.id in self._fill_ids:
             return ()
         self._fill_ids.add(fill.id)
@@ -208,7 +212,7 @@ class Book:
     def trade(
         self,
         name: str,
-        ids: Sequence[str],
+        ids: Iterable[str],
         quantities: Sequence[Decimal],
         prices: Sequence[Decimal],
         commissions: Sequence[Decimal],
@@ -216,18 +220,19 @@ class Book:
     ) -> None:
         """Book fills of one instrument in its own currency, as `take` does one after the other.
 
-        None of them may have been booked before. Quantities are signed.
+        None of them may have been booked before. Quantities are signed; `ids` are read when another
+        fill is reported.
         """
         holding = self._holding(name)
-        self.changes += len(ids)
-        self._fill_ids.update(ids)
+        self.changes += len(prices)
+        self._unread_ids.append(ids)
         try:
             with localcontext(LOSSLESS):
                 self._trade(holding, quantities, prices, sum(commissions, ZERO), sum(fees, ZERO))
         except (Inexact, InvalidOperation) as error:
-            raise OutsideError(f"fills {ids[0]} to {ids[-1]} {_NOT_EXACT}") from error
+            raise OutsideError(f"{len(prices)} fills of {name} {_NOT_EXACT}") from error
         if not holding.cash.balance.is_finite():
-            raise OutsideError(f"fills {ids[0]} to {ids[-1]}: their amounts must be finite")
+            raise OutsideError(f"{len(prices)} fills of {name}: their amounts must be finite")
         self._remember(holding)
 
     def _trade(

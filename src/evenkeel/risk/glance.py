@@ -89,17 +89,19 @@ class Card:
         gross: float,
         equity: float,
         money: float,
+        orders: int = 1,
     ) -> bool:
         """Whether a plain order passes that nothing else could be said against than its size.
 
         It is of whole lots of something tradable, at a price of this moment, and the only order of
         its instrument. `most` is the furthest position that it could make and `own` what that is
         worth; `gross` is the exposure in all instruments with it. `money` is all that these were
-        made of. An order that passes is one that an approval is written for (`Gate.passed`).
+        made of. So many `orders` pass, each of which is no more than that in any of the figures; an
+        approval may be written for each (`Gate.passed`).
         """
         margin = MARGIN * money
         passes = self._small(quantity, unit) and self._carries(most, own, gross, equity, margin)
-        self.let += passes
+        self.let += passes * orders
         return passes
 
     def keeps_pace(self, second: int, day: int, working: int, since: int) -> bool:

@@ -1,0 +1,147 @@
+"""The tally: the account in doubles, for orders that stand on the blotter and not yet in the book.
+
+Money is never counted too high, exposure never too low. Whoever is far inside every limit by this
+count is inside exactly; about everybody else it says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evenkeel.engine.closes import Closes
+from evenkeel.engine.pace import Pace
+from evenkeel.risk.glance import MARGIN
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from evenkeel.domain.tape import Line
+    from evenkeel.engine.account import Account
+    from evenkeel.execution.foresight import Foresight
+    from evenkeel.risk.gate import Gate
+
+
+@dataclass(slots=True)
+class Calm:
+    """So many orders of so much can come before anybody needs to count again, whatever the bars do.
+
+    As long as none is of more than `quantity`, and the position stays within `most`, either way.
+    """
+
+    quantity: float
+    most: float
+    left: int
+
+
+CALM = 4_096
+"""How many orders are let pass at once."""
+
+
+class Tally:
+    """Cash and exposure with all that was jotted down; only plain orders that are alone are counted.
+
+    `lent` says that somebody charges for what is owed: then nothing passes that would owe.
+    """
+
+    def __init__(
+        self, account: Account, gate: Gate, foresight: Foresight, lines: list[Line], *, lent: bool
+    ) -> None:
+        """Count nothing yet. The lines share one timeline."""
+        self._account, self._gate, self._foresight, self._lent = account, gate, foresight, lent
+        self._pace = Pace() if gate.paces else None
+        self._alone = len(lines) == 1
+        self._closes = Closes(account.tape)
+        self._places = {line.bars.instrument.id: place for place, line in enumerate(lines)}
+        self._units = np.zeros(len(lines))
+        self._cash = self._cash_then = 0.0  # now, and when the newest orders have traded
+        self._moved = 0.0  # all the money that `_cash` was made of
+        self._gross = self._net = 0.0
+
+    def begin(self) -> None:
+        """Begin with what the book says, and with the orders that were approved before."""
+        self.recount()
+        if self._pace is not None:
+            self._pace.begin(self._account.orders, self._account.tape.now)
+        self._units[:] = 0.0
+        for name, holding in self._account.book.held.items():
+            self._units[self._places[name]] = holding.units
+
+    def recount(self) -> None:
+        """Take over the cash of the book, which has every order that was counted."""
+        self._cash = self._cash_then = float(self._account.book.cash)
+        self._moved = abs(self._cash)
+
+    def turn(self) -> None:
+        """Go on to another bar: what was counted before it has traded."""
+        self._cash = self._cash_then
+        if self._pace is not None:
+            self._pace.turn(self._account.tape.now)
+        if not self._alone:
+            values = self._units * self._closes.now()
+            self._net, self._gross = float(values.sum()), float(np.abs(values).sum())
+
+    def takes(
+        self, line: Line, index: int, held: Decimal | int, signed: Decimal | int, last_at: int
+    ) -> bool:
+        """Count an order in if it is sure to pass the gate and to fill whole; whether it is.
+
+        `held` is the quantity without it, `last_at` when the newest order of its instrument was
+        approved.
+        """
+        quantity, after = abs(float(signed)), held + signed
+        spent = self._foresight.forecast(line, index + 1, quantity, buy=signed > 0)
+        if spent is None:
+            return False
+        cash, moved = self._cash_then - spent, self._moved + abs(spent)
+        if self._lent and (after < 0 or cash <= MARGIN * moved):
+            return False
+        now, then, unit = float(held), float(after), line.closes[index] * line.scale
+        value, own = abs(now) * unit, abs(then) * unit
+        most, own = (now, value) if own < value else (then, own)
+        if self._alone:
+            gross, equity = own, self._cash + now * unit
+        else:
+            gross, equity = self._gross + own - value, self._cash + self._net
+        if self._pace is not None and not self._in_pace(last_at):
+            return False
+        if not self._gate.lets(quantity, unit, abs(most), own, gross, equity, gross + moved):
+            return False
+        if self._pace is not None:
+            self._pace.count()
+        self._cash_then, self._moved = cash, moved
+        if not self._alone:
+            self._gross = gross
+            self._units[self._places[line.bars.instrument.id]] = then * line.scale
+        return True
+
+    def _in_pace(self, last_at: int) -> bool:
+        """Whether the card allows one more order now."""
+        pace = self._pace
+        assert pace is not None
+        since = self._account.tape.now - last_at
+        return self._gate.keeps_pace(pace.second + 1, pace.day + 1, pace.moment + 1, since)
+
+    def calm(
+        self, line: Line, index: int, held: Decimal | int, signed: Decimal | int
+    ) -> Calm | None:
+        """Return how much may come after an order was counted in; None where it has to be watched.
+
+        All bars of the tape may turn against whoever holds `most` and trades `quantity` on each of
+        them, at their highest price and lowest volume: and still nothing comes near a limit.
+        """
+        if not self._alone or self._lent or self._pace is not None:
+            return None
+        now, quantity = float(held), 2.0 * abs(float(signed))
+        most = 2.0 * max(abs(now), abs(now + float(signed)))
+        worst = self._foresight.worst(line, quantity, most, 1 + CALM)
+        if worst is None:
+            return None
+        unit, loss = worst
+        gross, equity = most * unit, self._cash + now * line.closes[index] * line.scale - loss
+        money = gross + self._moved + loss
+        if not self._gate.lets(quantity, unit, most, gross, gross, equity, money, orders=CALM):
+            return None
+        return Calm(quantity, most, CALM)

@@ -242,9 +242,9 @@ def counted(monkeypatch):
     """The bars on which an order was counted in by itself; the others needed no watching."""
     found, takes = [], Tally.takes
 
-    def noted(self, line, index, *order):
+    def noted(self, pad, index, signed):
         found.append(index)
-        return takes(self, line, index, *order)
+        return takes(self, pad, index, signed)
 
     monkeypatch.setattr(Tally, "takes", noted)
     return found
@@ -313,7 +313,7 @@ def test_where_money_is_short_every_order_is_counted(counted, cash, counts):
 
 def test_what_is_not_calm_is_tried_again_after_a_while(monkeypatch):
     tried = []
-    monkeypatch.setattr(Tally, "calm", lambda self, line, index, *order: tried.append(index))
+    monkeypatch.setattr(Tally, "calm", lambda self, pad, index, signed: tried.append(index))
     plan = {n: lambda s, n=n: s.sell(5) if n % 2 else s.buy(5) for n in range(600)}
     same(planned(plan), bars(*[10] * 700))
     assert tried == [0, 256, 512]

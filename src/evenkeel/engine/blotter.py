@@ -21,11 +21,11 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from evenkeel.domain.money import ONE, ZERO, shortest
+from evenkeel.domain.money import ONE, shortest
 from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.engine.blotter_desk import BlotterDesk
 from evenkeel.engine.sheet import Sheet
-from evenkeel.engine.tally import Calm, Tally
+from evenkeel.engine.tally import Calm, Pad, Tally
 from evenkeel.execution.filling import fill_id
 from evenkeel.execution.foresight import Wholes
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.events import Record
-    from evenkeel.domain.tape import Line
     from evenkeel.domain.verdict import Approved
     from evenkeel.engine.core import Core
     from evenkeel.execution.foresight import Foresight
@@ -60,24 +59,6 @@ class Foretells(Protocol):
     def remember(self, numbers: Iterable[int]) -> None:
         """Know of orders that have traded as was foretold."""
         ...
-
-
-class Pad:
-    """One instrument on the blotter: what is held of it, and its newest order."""
-
-    __slots__ = (
-        *("fresh", "held", "index", "line", "lot", "name", "open"),
-        *("owner", "place", "strategy"),
-    )
-
-    def __init__(self, line: Line, place: int, owner: int, strategy: str) -> None:
-        """Know nothing yet of what is held. `owner` is the seat whose `strategy` trades it."""
-        self.line, self.place, self.owner, self.strategy = line, place, owner, strategy
-        self.name, self.lot = line.bars.instrument.id, line.bars.instrument.lot
-        self.held: Decimal | int = ZERO  # with the newest order
-        self.index = -1  # of the bar that the newest order was decided on
-        self.fresh = -1  # which opening of the blotter this was read at
-        self.open = False
 
 
 class Page:
@@ -117,8 +98,7 @@ class Blotter:
             for place, (name, line) in enumerate(tape.lines.items())
         ]
         self._by_name = {pad.name: pad for pad in self._pads}
-        lines = list(tape.lines.values())
-        self._tally = Tally(core.account, core.gate, self._foresight, lines, lent=lent)
+        self._tally = Tally(core.account, core.gate, self._foresight, self._by_name, lent=lent)
         self._page = Page()
         self._fills = Wholes.none()  # of the first rows: those that are in the book
         self._index = -2  # the bar that the tally is of
@@ -176,15 +156,12 @@ class Blotter:
             self._look_at(pad)
         if not pad.open:
             return False
-        last_at = self._account.orders.latest(pad.name)
-        if pad.index >= 0:
-            last_at = max(last_at, self._cursor.times[pad.index])
-        if not self._tally.takes(pad.line, index, pad.held, signed, last_at):
+        if not self._tally.takes(pad, index, signed):
             return False
         if not self._page.bars:
             self._page.first = self._outbox.orders_made + 1
         if index >= self._watched_until:
-            self._calm = self._tally.calm(pad.line, index, pad.held, signed)
+            self._calm = self._tally.calm(pad, index, signed)
             self._watched_until = index if self._calm is not None else index + _PATIENCE
         return True
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.order import Order
     from evenkeel.domain.tape import Line
     from evenkeel.domain.verdict import Approved
-    from evenkeel.engine.blotter import Pad
+    from evenkeel.engine.tally import Pad
 
 
 class Sheet(Sequence[Record]):

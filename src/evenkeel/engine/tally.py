@@ -11,17 +11,37 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evenkeel.domain.money import ZERO
 from evenkeel.engine.closes import Closes
 from evenkeel.engine.pace import Pace
 from evenkeel.risk.glance import MARGIN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from evenkeel.domain.tape import Line
     from evenkeel.engine.account import Account
     from evenkeel.execution.foresight import Foresight
     from evenkeel.risk.gate import Gate
+
+
+class Pad:
+    """One instrument on the blotter: what is held of it, and its newest order."""
+
+    __slots__ = (
+        *("fresh", "held", "index", "line", "lot", "name", "open"),
+        *("owner", "place", "strategy"),
+    )
+
+    def __init__(self, line: Line, place: int, owner: int, strategy: str) -> None:
+        """Know nothing yet of what is held. `owner` is the seat whose `strategy` trades it."""
+        self.line, self.place, self.owner, self.strategy = line, place, owner, strategy
+        self.name, self.lot = line.bars.instrument.id, line.bars.instrument.lot
+        self.held: Decimal | int = ZERO  # with the newest order
+        self.index = -1  # of the bar that the newest order was decided on
+        self.fresh = -1  # which opening of the blotter this was read at
+        self.open = False
 
 
 @dataclass(slots=True)
@@ -47,15 +67,20 @@ class Tally:
     """
 
     def __init__(
-        self, account: Account, gate: Gate, foresight: Foresight, lines: list[Line], *, lent: bool
+        self,
+        account: Account,
+        gate: Gate,
+        foresight: Foresight,
+        pads: Mapping[str, Pad],
+        *,
+        lent: bool,
     ) -> None:
-        """Count nothing yet. The lines share one timeline."""
+        """Count nothing yet. The pads are those of the tape's instruments, which share one timeline."""
         self._account, self._gate, self._foresight, self._lent = account, gate, foresight, lent
         self._pace = Pace() if gate.paces else None
-        self._alone = len(lines) == 1
+        self._pads, self._alone = pads, len(pads) == 1
         self._closes = Closes(account.tape)
-        self._places = {line.bars.instrument.id: place for place, line in enumerate(lines)}
-        self._units = np.zeros(len(lines))
+        self._units = np.zeros(len(pads))
         self._cash = self._cash_then = 0.0  # now, and when the newest orders have traded
         self._moved = 0.0  # all the money that `_cash` was made of
         self._gross = self._net = 0.0
@@ -67,7 +92,7 @@ class Tally:
             self._pace.begin(self._account.orders, self._account.tape.now)
         self._units[:] = 0.0
         for name, holding in self._account.book.held.items():
-            self._units[self._places[name]] = holding.units
+            self._units[self._pads[name].place] = holding.units
 
     def recount(self) -> None:
         """Take over the cash of the book, which has every order that was counted."""
@@ -83,14 +108,9 @@ class Tally:
             values = self._units * self._closes.now()
             self._net, self._gross = float(values.sum()), float(np.abs(values).sum())
 
-    def takes(
-        self, line: Line, index: int, held: Decimal | int, signed: Decimal | int, last_at: int
-    ) -> bool:
-        """Count an order in if it is sure to pass the gate and to fill whole; whether it is.
-
-        `held` is the quantity without it, `last_at` when the newest order of its instrument was
-        approved.
-        """
+    def takes(self, pad: Pad, index: int, signed: Decimal | int) -> bool:
+        """Count an order in if it is sure to pass the gate and to fill whole; whether it is."""
+        line, held = pad.line, pad.held
         quantity, after = abs(float(signed)), held + signed
         spent = self._foresight.forecast(line, index + 1, quantity, buy=signed > 0)
         if spent is None:
@@ -105,7 +125,7 @@ class Tally:
             gross, equity = own, self._cash + now * unit
         else:
             gross, equity = self._gross + own - value, self._cash + self._net
-        if self._pace is not None and not self._in_pace(last_at):
+        if self._pace is not None and not self._in_pace(self._pace, pad):
             return False
         if not self._gate.lets(quantity, unit, abs(most), own, gross, equity, gross + moved):
             return False
@@ -114,19 +134,19 @@ class Tally:
         self._cash_then, self._moved = cash, moved
         if not self._alone:
             self._gross = gross
-            self._units[self._places[line.bars.instrument.id]] = then * line.scale
+            self._units[pad.place] = then * line.scale
         return True
 
-    def _in_pace(self, last_at: int) -> bool:
+    def _in_pace(self, pace: Pace, pad: Pad) -> bool:
         """Whether the card allows one more order now."""
-        pace = self._pace
-        assert pace is not None
-        since = self._account.tape.now - last_at
-        return self._gate.keeps_pace(pace.second + 1, pace.day + 1, pace.moment + 1, since)
+        tape, last_at = self._account.tape, self._account.orders.latest(pad.name)
+        if pad.index >= 0:
+            last_at = max(last_at, pad.line.cursor.times[pad.index])
+        return self._gate.keeps_pace(
+            pace.second + 1, pace.day + 1, pace.moment + 1, tape.now - last_at
+        )
 
-    def calm(
-        self, line: Line, index: int, held: Decimal | int, signed: Decimal | int
-    ) -> Calm | None:
+    def calm(self, pad: Pad, index: int, signed: Decimal | int) -> Calm | None:
         """Return how much may come after an order was counted in; None where it has to be watched.
 
         All bars of the tape may turn against whoever holds `most` and trades `quantity` on each of
@@ -134,7 +154,7 @@ class Tally:
         """
         if not self._alone or self._lent or self._pace is not None:
             return None
-        now, quantity = float(held), 2.0 * abs(float(signed))
+        line, now, quantity = pad.line, float(pad.held), 2.0 * abs(float(signed))
         most = 2.0 * max(abs(now), abs(now + float(signed)))
         worst = self._foresight.worst(line, quantity, most, 1 + CALM)
         if worst is None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Order, OrderType, Side
-from evenkeel.domain.portfolio import Reading
+from evenkeel.domain.portfolio import Glance, Reading
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
@@ -164,7 +164,7 @@ class Account:
             return None
         if isinstance(beside, str) or self.price_at(instrument_id) is None:
             return None
-        return (
+        return Glance(
             instrument,
             last,
             self.now - self.price_at(instrument_id),

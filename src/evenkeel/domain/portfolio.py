@@ -22,16 +22,6 @@ Extremes: TypeAlias = tuple[Decimal, Decimal]
 Exposure: TypeAlias = tuple[Decimal, Decimal, Decimal]
 """Gross exposure, and the lowest and highest net exposure."""
 
-Glance: TypeAlias = tuple[
-    "Instrument", Decimal, int, float, float, float, float, float, "Reading | None"
-]
-"""What one look at an instrument and its account shows; floats are good for what is not close.
-
-The instrument, its last price, the age of that in nanoseconds, the money of one unit of quantity
-at it; the signed quantity held; the gross exposure in all other instruments at the worst; equity;
-cash, signed; the reading of the instrument if orders work in it.
-"""
-
 
 class Reading(Struct, frozen=True, gc=False):
     """One instrument of the portfolio, with everything that may still happen to it.
@@ -61,6 +51,25 @@ class Reading(Struct, frozen=True, gc=False):
     def worst_short(self) -> Decimal:
         """The smallest (most short) position that can come about."""
         return self.held - self.selling
+
+
+class Glance(Struct, frozen=True, gc=False):
+    """What one look at an instrument and its account shows; floats are good for what is not close.
+
+    `age` is that of the last price, in nanoseconds; `unit` the money of one unit of quantity at it;
+    `held` the signed quantity; `beside` the gross exposure in all other instruments at the worst;
+    `cash` is signed; `at_work` the reading of the instrument, if orders work in it.
+    """
+
+    instrument: Instrument
+    last: Decimal
+    age: int
+    unit: float
+    held: float
+    beside: float
+    equity: float
+    cash: float
+    at_work: Reading | None
 
 
 def extremes(

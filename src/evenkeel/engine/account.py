@@ -22,7 +22,7 @@ from evenkeel.domain.instrument_events import (
     TradingResumed,
 )
 from evenkeel.domain.money import EXACT, ONE, ZERO
-from evenkeel.domain.portfolio import Reading
+from evenkeel.domain.portfolio import Glance, Reading
 from evenkeel.engine.exposures import Exposures
 from evenkeel.engine.in_base import InBase
 from evenkeel.engine.orders import Orders
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.events import RunStarted
     from evenkeel.domain.instrument import Instrument
     from evenkeel.domain.order import Order
-    from evenkeel.domain.portfolio import Exposure, Glance
+    from evenkeel.domain.portfolio import Exposure
     from evenkeel.domain.tape import Tape
 
 
@@ -169,7 +169,7 @@ class Account:
         at_work = None
         if instrument_id in self.orders.instruments:
             at_work = self.reading(instrument_id)
-        return instrument, last, age, unit, held, beside, cash + value, cash, at_work
+        return Glance(instrument, last, age, unit, held, beside, cash + value, cash, at_work)
 
     def equity(self) -> Decimal | None:
         valued_at = self.tape.now, self.book.changes

@@ -71,7 +71,7 @@ class Gate:
         answers = (False, False) if seen is None else self._card.sees(order, seen)
         rules, reason = self._rules[answers], Reason.HALTED
         if not rules and seen is not None:
-            return Approved(order, portfolio.now, seen[1])
+            return Approved(order, portfolio.now, seen.last)
         case = Case(order, portfolio)
         try:
             for reason, rule in rules:

@@ -20,7 +20,7 @@ from evenkeel.risk.case import reserve_price
 
 if TYPE_CHECKING:
     from evenkeel.domain.order import Order
-    from evenkeel.domain.portfolio import Glance, Reading
+    from evenkeel.domain.portfolio import Glance
     from evenkeel.risk.limits import Limits
 
 MARGIN = 1e-9
@@ -56,25 +56,24 @@ class Card:
 
         Net exposure is never more than gross.
         """
-        instrument, last, age, unit, held, beside, equity, cash, at_work = seen
-        plain, buys = order.is_plain, order.side is _BUY
+        held, unit, plain, buys = seen.held, seen.unit, order.is_plain, order.side is _BUY
         try:
             quantity = float(order.quantity)
-            if plain and at_work is None:
+            if plain and seen.at_work is None:
                 most = max(abs(held), abs(held + quantity if buys else held - quantity))
                 own = money = most * unit
             else:
-                reserve = unit * (float(reserve_price(order, last)) / float(last))
-                most, own, money = _beside_others(at_work, held, unit, quantity, reserve, buys=buys)
-            margin = MARGIN * (beside + money + abs(cash))
-            carried = self._carries(most, own, beside + own, equity, margin)
+                reserve = unit * (float(reserve_price(order, seen.last)) / float(seen.last))
+                most, own, money = _beside_others(seen, quantity, reserve, buys=buys)
+            margin = MARGIN * (seen.beside + money + abs(seen.cash))
+            carried = self._carries(most, own, seen.beside + own, seen.equity, margin)
             passes = (
                 plain
                 and carried
-                and 0 <= age <= self._age_ns
+                and 0 <= seen.age <= self._age_ns
                 and self._small(quantity, unit)
-                and not order.quantity % instrument.lot
-                and instrument.tradable
+                and not order.quantity % seen.instrument.lot
+                and seen.instrument.tradable
             )
         except (ArithmeticError, ValueError):  # not a number, or more digits than arithmetic has
             return False, False
@@ -141,13 +140,14 @@ class Card:
 
 
 def _beside_others(
-    now: Reading | None, held: float, unit: float, quantity: float, reserve: float, *, buys: bool
+    seen: Glance, quantity: float, reserve: float, *, buys: bool
 ) -> tuple[float, float, float]:
     """Return the furthest position, its furthest value, and all the money that this was made of.
 
-    As `extremes` in domain/portfolio.py has it. `unit` and `reserve` are the money of one unit at
-    the last price, and at the price at which the order is reserved.
+    As `extremes` in domain/portfolio.py has it. `reserve` is the money of one unit at the price at
+    which the order is reserved.
     """
+    now, held, unit = seen.at_work, seen.held, seen.unit
     buying = buying_value = selling = selling_value = 0.0
     covers = exits = False
     if now is not None:

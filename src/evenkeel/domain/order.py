@@ -5,8 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import Enum
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Side(Enum):
@@ -121,6 +125,22 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.FILLED: frozenset(),
 }
 """From each state, the states that can follow. Anything else is a mistake of ours."""
+
+
+CANCEL = 0
+"""A cancel among the requests under way for an order; a replacement is there by its number."""
+
+
+def standing(requests: Collection[int], *, filled: bool) -> OrderStatus:
+    """Return the state of a live order: by what is asked of the venue, then by whether it has fills.
+
+    As FIX orders its states: PENDING_CANCEL before PENDING_REPLACE before what it does otherwise.
+    """
+    if CANCEL in requests:
+        return OrderStatus.PENDING_CANCEL
+    if requests:
+        return OrderStatus.PENDING_REPLACE
+    return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.NEW
 
 
 class Order(Struct, frozen=True, gc=False):

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import CancelRequested, Noted, Record
 from evenkeel.domain.money import ZERO, round_down, round_up
-from evenkeel.domain.order import TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
+from evenkeel.domain.order import CANCEL, TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
-from evenkeel.engine.working import CANCEL
 from evenkeel.strategy.desk import OrderUpdate, Position
 
 if TYPE_CHECKING:

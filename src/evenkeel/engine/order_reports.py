@@ -13,8 +13,7 @@ from evenkeel.domain.events import (
     OrderUncertain,
 )
 from evenkeel.domain.money import ZERO
-from evenkeel.domain.order import OrderStatus
-from evenkeel.engine.working import CANCEL
+from evenkeel.domain.order import CANCEL, OrderStatus
 from evenkeel.strategy.desk import OrderUpdate
 
 if TYPE_CHECKING:

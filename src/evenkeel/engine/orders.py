@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from evenkeel.domain.money import EXACT, ZERO, round_down
-from evenkeel.domain.order import TERMINAL, Order, OrderStatus, Side
+from evenkeel.domain.order import CANCEL, TERMINAL, Order, OrderStatus, Side
 from evenkeel.domain.portfolio import Reading
-from evenkeel.engine.working import CANCEL, ClaimKey, Working
+from evenkeel.engine.working import ClaimKey, Working
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -14,14 +14,11 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from evenkeel.domain.money import ZERO
-from evenkeel.domain.order import TERMINAL, TRANSITIONS, Order, OrderStatus, Side
+from evenkeel.domain.order import CANCEL, TERMINAL, TRANSITIONS, Order, OrderStatus, Side, standing
 
 ClaimKey: TypeAlias = int | tuple[int, int, Side, int | None]
 
 _PENDING_NEW, _NEW = OrderStatus.PENDING_NEW, OrderStatus.NEW
-
-CANCEL = 0
-"""A cancel among an order's requests; a replacement is there by its number."""
 
 
 class Working(Struct, eq=False, gc=False):
@@ -73,11 +70,7 @@ class Working(Struct, eq=False, gc=False):
     @property
     def standing(self) -> OrderStatus:
         """The state of a live order, by what it has filled and what is in flight for it."""
-        if CANCEL in self.requests:
-            return OrderStatus.PENDING_CANCEL
-        if self.requests:
-            return OrderStatus.PENDING_REPLACE
-        return OrderStatus.PARTIALLY_FILLED if self.filled else OrderStatus.NEW
+        return standing(self.requests, filled=bool(self.filled))
 
     @property
     def done(self) -> bool:

@@ -20,7 +20,7 @@ from evenkeel.domain.events import (
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import Split, StockDividend
 from evenkeel.domain.money import EXACT, ONE, ZERO, round_down
-from evenkeel.domain.order import TERMINAL, Order, OrderStatus
+from evenkeel.domain.order import CANCEL, TERMINAL, Order, OrderStatus, standing
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.ledger.lots import share
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from evenkeel.domain.events import Record
-
-CANCEL = 0
-"""A cancel among what was asked of the venue; a replacement is there by its number."""
 
 REFUSED = "REFUSED"
 """The status of an order that the gate did not let out: it never was on a market."""
@@ -70,13 +67,7 @@ class OrderLife:
     @property
     def standing(self) -> str:
         """Its status while it lives, by what is asked of the venue and how much is filled."""
-        if CANCEL in self.asked:
-            return OrderStatus.PENDING_CANCEL.value
-        if self.asked:
-            return OrderStatus.PENDING_REPLACE.value
-        if self.filled:
-            return OrderStatus.PARTIALLY_FILLED.value
-        return OrderStatus.NEW.value
+        return standing(self.asked, filled=bool(self.filled)).value
 
     def ask(self, request: int) -> None:
         """Note a request on its way."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -458,10 +459,21 @@ def test_records_are_written_out_when_somebody_reads_them(monkeypatch):
     assert isinstance(result.started, RunStarted)
     assert isinstance(result.ended, RunEnded)
     assert len(result.records) == 2 + 15
+    assert [move.order_id for move in result.moves] == [1, 2, 3, 4, 5]
+    assert result.performance["total_return"] == 0
     assert not written
     assert [type(record) for record in result.records[1:4]] == [Approved, OrderAccepted, Fill]
     assert len(result.fills) == 5
     assert written == [15]
+    assert [r for r in result.records if isinstance(r, Fill)] == result.moves
+
+
+def test_a_result_can_be_copied_before_anybody_has_read_it():
+    strategy = planned({n: lambda s: s.buy(1) for n in range(5)})
+    history = bars(*[10] * 8)
+    one, other = (execute(request(strategy(), [history], costs="zero")) for _ in range(2))
+    assert deepcopy(one.records) == other.records
+    assert one.records == other.records
 
 
 def test_notes_stand_where_they_were_made(jotted):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from evenkeel.domain.money import ONE, shortest
 from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.engine.blotter_desk import BlotterDesk
-from evenkeel.engine.sheet import Sheet
+from evenkeel.engine.sheet import Page, Sheet
 from evenkeel.engine.tally import Calm, Pad, Tally
 from evenkeel.execution.filling import fill_id
 from evenkeel.execution.foresight import Wholes
@@ -59,24 +59,6 @@ class Foretells(Protocol):
     def remember(self, numbers: Iterable[int]) -> None:
         """Know of orders that have traded as was foretold."""
         ...
-
-
-class Page:
-    """Plain orders, whose numbers follow one another from `first`; a column for each fact.
-
-    The bar that each was decided on, its instrument's place, its signed quantity and its sizing. (Lists
-    of numbers, and not an object for each order: the garbage collector has nothing to look through.)
-    """
-
-    __slots__ = ("bars", "first", "places", "signed", "sizings")
-
-    def __init__(self) -> None:
-        """Begin an empty page."""
-        self.first = 0
-        self.bars: list[int] = []
-        self.places: list[int] = []
-        self.signed: list[Decimal | int] = []
-        self.sizings: list[str] = []
 
 
 class Blotter:
@@ -280,8 +262,7 @@ class Blotter:
                 approvals = list(approvals)
                 for approved in approvals:
                     self._account.orders.remember(approved)
-            places = page.places[:done]
-            outbox.queue.append(Sheet(page.bars[:done], places, approvals, fills, self._pads))
+            outbox.queue.append(Sheet(page, approvals, fills, self._pads))
         left = range(done, len(page.bars))
         for whose, rows in groupby(left, key=lambda row: self._pads[page.places[row]].owner):
             part: list[Record] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, overload
+from typing import TYPE_CHECKING, Protocol, overload, runtime_checkable
 
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.journal.chain import GENESIS, links
@@ -42,6 +42,16 @@ class Journal(Written, Protocol):
 
     def append(self, records: Sequence[Record]) -> None:
         """Write records down, all or none of them. Raises `OutsideError` when it cannot."""
+        ...
+
+
+@runtime_checkable
+class Late(Protocol):
+    """A part of the records that writes them out when somebody reads them."""
+
+    @property
+    def moves(self) -> Sequence[Record]:
+        """Those that move money or positions, without a need to write the others."""
         ...
 
 
@@ -86,6 +96,16 @@ class Records(Sequence["Record"]):
     def __iter__(self) -> Iterator[Record]:
         """Yield all of them."""
         return iter(self._all())
+
+    def moving(self) -> Iterator[Record]:
+        """Yield all that move money or positions, and of the others those that are written out."""
+        yield from self._read
+        for part in self._parts:
+            yield from part.moves if isinstance(part, Late) else part
+
+    def __getstate__(self) -> dict[str, object]:
+        """Write everything out for who takes a copy, to another process perhaps."""
+        return {"_read": self._all(), "_parts": []}
 
     def __eq__(self, other: object) -> bool:
         """Whether another sequence holds the same records."""

@@ -25,6 +25,7 @@ from evenkeel.domain.events import (
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.fx import FxRates
 from evenkeel.domain.verdict import Refused
+from evenkeel.journal.log import Records
 from evenkeel.ledger.book import Book, Position
 from evenkeel.reports import metrics as measure
 from evenkeel.reports import orders as lifes
@@ -121,7 +122,8 @@ class Result:
     @cached_property
     def moves(self) -> list[Move]:
         """Everything that moved cash or positions, in journal order; each fill once."""
-        return moves(self.records)
+        records = self.records
+        return moves(records.moving() if isinstance(records, Records) else records)
 
     @cached_property
     def curve(self) -> Curve:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
-from decimal import Decimal
+from decimal import Decimal, getcontext, localcontext
 from typing import Any, ClassVar
 
 import pytest
@@ -13,13 +14,15 @@ from tests.engine.market import HOUR, X, Y, bars, card, kinds, play
 import evenkeel as ek
 from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
+from evenkeel.domain.errors import OutsideError
 from evenkeel.domain.events import CashDividend, Noted, OrderAccepted, RunEnded, RunStarted, Split
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
 from evenkeel.domain.verdict import Approved, Refused
-from evenkeel.engine import blotter, tally
+from evenkeel.engine import blotter, sheet, tally
 from evenkeel.engine.blotter import Blotter, Sheet
 from evenkeel.engine.tally import Calm, Tally
+from evenkeel.execution.costs import BasisPoints
 from evenkeel.journal.chain import links
 
 UNPACED = {
@@ -243,9 +246,9 @@ def counted(monkeypatch):
     """The bars on which an order was counted in by itself; the others needed no watching."""
     found, takes = [], Tally.takes
 
-    def noted(self, pad, index, signed):
+    def noted(self, pad, index, *order):
         found.append(index)
-        return takes(self, pad, index, signed)
+        return takes(self, pad, index, *order)
 
     monkeypatch.setattr(Tally, "takes", noted)
     return found
@@ -426,6 +429,8 @@ def test_with_rates_of_exchange_there_is_no_blotter(jotted):
 
 
 def test_with_a_tariff_of_ones_own_there_is_no_blotter_unless_it_has_a_bound(jotted):
+    plan = planned({0: lambda s: s.buy(10)})
+
     class Dollar:
         name = "dollar"
 
@@ -436,11 +441,27 @@ def test_with_a_tariff_of_ones_own_there_is_no_blotter_unless_it_has_a_bound(jot
         def at_most(self, quantity, value):
             return 1.0
 
-    plan = planned({0: lambda s: s.buy(10)})
-    for tariff, jots in ((Dollar(), {}), (Bound(), {"jotted": 1})):
+    class Dearer(Bound):  # what was said of one dollar says nothing of two
+        def commission(self, *, quantity, notional):
+            return Decimal(2)
+
+    class AtLeast(BasisPoints):
+        def commission(self, *, quantity, notional):
+            return max(super().commission(quantity=quantity, notional=notional), Decimal(3))
+
+        def at_most(self, quantity, value):
+            return max(value / 1_000, 3.0)
+
+    tariffs = [
+        (Dollar(), 1, {}),
+        (Bound(), 1, {"jotted": 1}),
+        (Dearer(), 2, {}),
+        (AtLeast(Decimal(10)), 3, {"jotted": 1}),
+    ]
+    for tariff, commission, jots in tariffs:
         jotted.clear()
         (fill,) = (r for r in same(plan, bars(10, 10, 10), costs=tariff) if isinstance(r, Fill))
-        assert fill.commission == 1
+        assert fill.commission == commission
         assert jotted == jots
 
 
@@ -451,8 +472,8 @@ def test_on_several_timelines_there_is_no_blotter(jotted):
 
 def test_records_are_written_out_when_somebody_reads_them(monkeypatch):
     written = []
-    write = Sheet._write
-    monkeypatch.setattr(Sheet, "_write", lambda self: written.append(len(self)) or write(self))
+    write = Sheet._records
+    monkeypatch.setattr(Sheet, "_records", lambda self: written.append(len(self)) or write(self))
     strategy = planned({n: lambda s: s.buy(1) for n in range(5)})
     history = bars(*[10] * 8)
     result = execute(request(strategy(), [history], costs="zero", slippage="none"))
@@ -466,6 +487,115 @@ def test_records_are_written_out_when_somebody_reads_them(monkeypatch):
     assert len(result.fills) == 5
     assert written == [15]
     assert [r for r in result.records if isinstance(r, Fill)] == result.moves
+
+
+def test_who_is_interrupted_while_he_reads_can_read_again(monkeypatch):
+    """Wherever that happens, nothing is read twice and nothing is lost."""
+    strategy, history = planned({n: lambda s: s.buy(1) for n in range(5)}), bars(*[10] * 8)
+    plain = list(execute(request(strategy(), [history], costs="zero")).records)
+    for name in ("approval", "moves", "first"):
+        for after in (1, 3, 5):
+            records = execute(request(strategy(), [history], costs="zero")).records
+            with monkeypatch.context() as patch:
+                interrupt(patch, name, after)
+                with pytest.raises(KeyboardInterrupt):
+                    list(records)
+            assert list(records) == plain
+            assert len(records) == len(plain)
+
+
+def interrupt(patch, name, after):
+    """Let the nth writing of a fill, an approval or an acceptance be interrupted."""
+    where, what = {
+        "moves": (sheet, "whole_fill"),
+        "approval": (sheet.Page, "approval"),
+        "first": (sheet, "OrderAccepted"),
+    }[name]
+    real, countdown = getattr(where, what), iter(range(after - 1))
+
+    def interrupted(*facts):
+        if next(countdown, None) is None:
+            raise KeyboardInterrupt
+        return real(*facts)
+
+    patch.setattr(where, what, interrupted)
+
+
+def test_the_readers_decimal_context_changes_nothing():
+    strategy = planned({0: lambda s: s.sell(1_111_110), 2: lambda s: s.buy("1111110.123456789")})
+    history = bars(*[10] * 6, lot=Decimal("1e-9"))
+    wanted = request(strategy(), [history], cash="1e9", costs="bps:10", slippage="bps:1")
+    plain = [each.line for each in links(list(execute(wanted).records))]
+    records = execute(wanted).records
+    with localcontext(prec=5):
+        assert len(records[1:]) == len(plain) - 1
+    assert [each.line for each in links(list(records))] == plain
+
+
+def test_the_strategys_decimal_context_changes_nothing(jotted):
+    class Rough(Planned):
+        def on_start(self):
+            getcontext().prec = 6
+
+    def play_it(kind):
+        plan = {n: lambda s: s.buy("1234567.123456789") for n in (0, 2)}
+        plan |= {1: lambda s: s.sell("1234567.123456781"), 3: lambda s: s.equity}
+        strategy = type("Planned", (kind,), {"plan": plan})
+        history = bars(*[10.123456] * 6, lot=Decimal("1e-9"), volume=1e9)
+        terms = {"cash": "1e9", "costs": "bps:10", "slippage": "bps:1"}
+        return [each.line for each in links(play(strategy, history, jump=True, **terms)[0])]
+
+    assert play_it(Rough) == play_it(Planned)
+    assert jotted["jotted"] == 6
+
+
+def test_a_name_that_changes_is_written_as_it_was(jotted):
+    class Named(Planned):
+        @property
+        def name(self):
+            return f"day {self.bars.count // 3}" if self._desk else "nobody yet"
+
+    plan = {n: lambda s: s.buy(1) for n in range(5)}
+    records = same(type("Named", (Named,), {"plan": plan}), bars(*[10] * 8))
+    names = [record.order.strategy for record in records if isinstance(record, Approved)]
+    assert names == ["day 0", "day 0", "day 1", "day 1", "day 1"]
+    assert jotted == {"went": 5}
+
+
+def test_what_could_not_be_booked_is_said_to_whoever_asks():
+    """A strategy that shrugs it off does not get a result out of it."""
+
+    class Deaf(Planned):
+        def on_bar(self):
+            if self.bars.count == 1:
+                self.buy(10)
+            with suppress(OutsideError):
+                self.equity  # noqa: B018 - the reading is the point
+
+    class Endless:
+        name = "endless"
+
+        def commission(self, *, quantity, notional):
+            return Decimal("1e-60")
+
+        def at_most(self, quantity, value):
+            return 1.0
+
+    with pytest.raises(OutsideError, match="stopped part-way"):
+        play(Deaf, bars(*[10] * 5), costs=Endless(), jump=True)
+
+
+def test_a_page_that_was_opened_for_nothing_stays_closed_for_a_while(monkeypatch):
+    opened, begin = [], Tally.begin
+
+    def noted(self):
+        opened.append(self._account.tape.now // HOUR)
+        begin(self)
+
+    monkeypatch.setattr(Tally, "begin", noted)
+    plan = dict.fromkeys(range(40), lambda s: (s.buy(1), s.log("bought")))
+    same(planned(plan), bars(*[10] * 50))
+    assert opened == [1, 2, 3, 4, 5, 7, 11, 19, 35]
 
 
 def test_a_result_can_be_copied_before_anybody_has_read_it():

@@ -110,16 +110,36 @@ def test_what_is_let_pass_passes_every_rule(card, side, quantity, held, beside, 
     after = held + quantity if side == "BUY" else held - quantity
     most = float(max(abs(held), abs(after)))
     gross, equity = others + most * unit, float(cash) + others + float(held) * unit
-    figures = (float(quantity), unit, most, most * unit, gross, equity, gross + abs(float(cash)))
-    passes = guard.lets(*figures)
+    passes = guard.lets(
+        quantity=float(quantity),
+        unit=unit,
+        most=most,
+        own=most * unit,
+        gross=gross,
+        equity=equity,
+        money=gross + abs(float(cash)),
+    )
     LET[passes] += 1
     if passes:
         with localcontext(EXACT):
             checks = gate.explain(new, portfolio, card)
         assert all(each.ok for each in checks if each.reason in SIZES)
-        assert guard.passed(new, NOON, PRICE) == Approved(new, NOON, PRICE)
-    with pytest.raises(AssertionError):  # not a second time, and not without having passed
-        guard.passed(new, NOON, PRICE)
+
+
+def test_a_permit_is_for_orders_that_passed_and_for_no_others():
+    guard, figures = gate.Gate(RESEARCH), dict.fromkeys(("unit", "most", "own", "gross"), 1.0)
+    with pytest.raises(ValueError, match="has let 0 orders pass, not 1"):
+        guard.permit(range(1, 2))
+    assert guard.lets(**figures, quantity=1.0, equity=100.0, money=1.0, orders=3)
+    assert not guard.lets(**figures, quantity=1.0, equity=0.5, money=1.0, orders=3)
+    permit = guard.permit(range(1, 3))
+    first = order(1)
+    assert permit.approved(first, NOON, PRICE) == Approved(first, NOON, PRICE)
+    assert permit.approved(first, NOON, PRICE) == Approved(first, NOON, PRICE)
+    with pytest.raises(ValueError, match="has not let order 3 pass"):
+        permit.approved(order(3), NOON, PRICE)
+    with pytest.raises(ValueError, match="has let 1 orders pass, not 2"):
+        guard.permit(range(3, 5))
 
 
 @st.composite

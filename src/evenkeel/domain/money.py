@@ -65,12 +65,12 @@ def shortest_of(values: Iterable[float]) -> list[Decimal]:
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """Round to the multiple of `step` at or below `value` (toward minus infinity)."""
-    return EXACT.multiply((value / step).to_integral_value(ROUND_FLOOR), step)
+    return EXACT.multiply(EXACT.divide(value, step).to_integral_value(ROUND_FLOOR), step)
 
 
 def round_up(value: Decimal, step: Decimal) -> Decimal:
     """Round to the multiple of `step` at or above `value`."""
-    return EXACT.multiply((value / step).to_integral_value(ROUND_CEILING), step)
+    return EXACT.multiply(EXACT.divide(value, step).to_integral_value(ROUND_CEILING), step)
 
 
 def text(value: Decimal) -> str:

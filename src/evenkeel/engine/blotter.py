@@ -17,12 +17,13 @@ had gone to the venue and back.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from evenkeel.domain.money import ONE, shortest
-from evenkeel.domain.order import Order, OrderType, Side
+from evenkeel.domain.errors import OutsideError
+from evenkeel.domain.money import EXACT, ONE
+from evenkeel.domain.order import Side
 from evenkeel.engine.blotter_desk import BlotterDesk
 from evenkeel.engine.sheet import Page, Sheet
 from evenkeel.engine.tally import Calm, Pad, Tally
@@ -33,17 +34,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.events import Record
-    from evenkeel.domain.verdict import Approved
     from evenkeel.engine.core import Core
     from evenkeel.execution.foresight import Foresight
+    from evenkeel.strategy.desk import Desk
 
-_BUY, _SELL, _MARKET = Side.BUY, Side.SELL, OrderType.MARKET
+_BUY = Side.BUY
 
 _PAGE = 4_096
 """So many rows at the most wait for the book: sums of so many doubles err by less than the margin."""
 
 _PATIENCE = 256
 """So many bars pass before it is tried again whether an instrument needs no watching."""
+
+_VAIN, _REST = 4, 6
+"""So many pages may be opened in vain, one after the other, before twice as many bars pass before
+each next one; and so many times it is twice as many."""
+
+_LONG_AGO = -(2**63)
 
 
 @runtime_checkable
@@ -68,7 +75,7 @@ class Blotter:
     """
 
     def __init__(self, core: Core, venue: Foretells, *, lent: bool) -> None:
-        """Lay it on the desk of every strategy, with a clean page; see `fits`."""
+        """Begin with an empty page; see `fits`."""
         tape = core.account.tape
         self._account, self._outbox, self._lent = core.account, core.outbox, lent
         self._gate, self._venue, self._foresight = core.gate, venue, venue.foresight
@@ -84,11 +91,17 @@ class Blotter:
         self._page = Page()
         self._fills = Wholes.none()  # of the first rows: those that are in the book
         self._index = -2  # the bar that the tally is of
-        self._opened = 0
-        self._open = self._posted = False
+        self._open, self._opened = False, 0  # now; and how often it was opened or handed over
+        self._opened_at = self._closed_until = -1  # on which bar, and before which one not again
+        self._vain = 0  # how many pages in a row were handed over on the bar they were opened on
+        self._posted = False  # whether the book has taken rows that the tally does not know of
+        self._posting = False
         self._calm: Calm | None = None  # while orders need not be counted in one by one
         self._watched_until = 0  # not before this bar is it tried again
-        core.desks = [BlotterDesk(desk, self, owner) for owner, desk in enumerate(core.desks)]
+
+    def desks(self, desks: Sequence[Desk]) -> list[Desk]:
+        """Return the desks of all strategies with the blotter on each."""
+        return [BlotterDesk(desk, self, owner) for owner, desk in enumerate(desks)]
 
     @staticmethod
     def fits(core: Core, venue: Foretells) -> bool:
@@ -104,24 +117,34 @@ class Blotter:
 
     # ---- orders ------------------------------------------------------------------------------
 
-    def note(self, name: str, side: Side, quantity: Decimal | int, sizing: str) -> int | None:
+    def note(
+        self, strategy: str, name: str, side: Side, quantity: Decimal | int, sizing: str
+    ) -> int | None:
         """Jot an order down; its number, or None where it has to go the long way."""
         pad, index = self._by_name[name], self._cursor.index
-        if index in (pad.index, self._last):  # one at a time, and there has to be a next bar
+        if index in (pad.index, self._last) or strategy != pad.strategy:
+            return None  # one at a time, there has to be a next bar, and a name that stays
+        signed: Decimal | int
+        if whole := type(quantity) is int:
+            signed = quantity if side is _BUY else -quantity
+        else:
+            signed = Decimal(quantity) if side is _BUY else Decimal(quantity).copy_negate()
+        if not (whole and pad.lot is ONE) and EXACT.remainder(quantity, pad.lot):
             return None
-        if (type(quantity) is not int or pad.lot is not ONE) and quantity % pad.lot:
-            return None
-        signed, calm = quantity if side is _BUY else -quantity, self._calm
+        calm = self._calm
         if (
-            calm is not None
-            and 0 < quantity <= calm.quantity
-            and -calm.most <= pad.held + signed <= calm.most
+            whole
+            and calm is not None
             and calm.left
+            and 0 < quantity <= calm.quantity
+            and -calm.most <= (held := pad.held + signed) <= calm.most
         ):
             calm.left -= 1
         elif quantity < 0 or not self._takes(pad, index, signed):
             return None
-        pad.held, pad.index = pad.held + signed, index
+        else:
+            held = _sum(pad.held, signed)
+        pad.held, pad.index = held, index
         page, outbox = self._page, self._outbox
         page.bars.append(index)
         page.places.append(pad.place)
@@ -136,14 +159,13 @@ class Blotter:
             self._turn(index)
         if pad.fresh != self._opened:
             self._look_at(pad)
-        if not pad.open:
-            return False
-        if not self._tally.takes(pad, index, signed):
+        size = float(signed)
+        if not (pad.open and self._tally.takes(pad, index, size, _sum(pad.held, signed))):
             return False
         if not self._page.bars:
             self._page.first = self._outbox.orders_made + 1
         if index >= self._watched_until:
-            self._calm = self._tally.calm(pad, index, signed)
+            self._calm = self._tally.calm(pad, index, size) if type(pad.held) is int else None
             self._watched_until = index if self._calm is not None else index + _PATIENCE
         return True
 
@@ -153,14 +175,15 @@ class Blotter:
         if self._calm is not None or len(self._page.bars) - len(self._fills.prices) >= _PAGE:
             self.post()
         if not self._open:
-            self._reopen()
+            if index >= self._closed_until:
+                self._reopen(index)
         elif self._posted and len(self._page.bars) == len(self._fills.prices):
             self._posted = False
             self._tally.recount()
         if self._open:
             self._tally.turn()
 
-    def _reopen(self) -> None:
+    def _reopen(self, index: int) -> None:
         """Begin again with what the book says, if nothing but plain orders can happen now."""
         account, book, outbox = self._account, self._account.book, self._outbox
         self._open = (
@@ -171,7 +194,7 @@ class Blotter:
             and not book.foreign_cash()
         )
         self._opened += 1
-        self._posted = False
+        self._posted, self._opened_at = False, index
         if self._open:
             self._tally.begin()
 
@@ -185,20 +208,35 @@ class Blotter:
 
     # ---- what comes of them ------------------------------------------------------------------
 
+    @property
+    def busy(self) -> bool:
+        """Whether orders stand here: then no others are at work in the account."""
+        return bool(self._page.bars)
+
     def expected(self, name: str) -> Decimal | int | None:
         """Return what is held with everything that stands here; None where the book knows it."""
         pad = self._by_name[name]
         return pad.held if self._page.bars and pad.fresh == self._opened else None
 
-    def works(self, name: str) -> bool | None:
-        """Whether an order of an instrument stands here that has not traded yet.
+    def works(self, name: str) -> bool:
+        """Whether an order of an instrument stands here that has not traded yet."""
+        return self._by_name[name].index == self._cursor.index
 
-        None where no orders stand here: then others may be at work.
+    def post(self, until: int = _LONG_AGO) -> int:
+        """Let the book take what has traded by now (or by `until`); how many rows that were, in all.
+
+        Where the book once stopped part-way, nobody gets anything out of it any more, whatever has
+        become of that error.
         """
-        return self._by_name[name].index == self._cursor.index if self._page.bars else None
+        if self._posting:
+            raise OutsideError("the book stopped part-way through some fills: this run is no more")
+        self._posting = True
+        with localcontext(EXACT):  # a strategy may have changed what it runs in
+            done = self._post(until)
+        self._posting = False
+        return done
 
-    def post(self, until: int = -1) -> int:
-        """Let the book take what has traded by now (or by `until`); how many rows that were, in all."""
+    def _post(self, until: int) -> int:
         page, index, times = self._page, self._cursor.index, self._cursor.times
         begun, done = len(self._fills.prices), len(page.bars)
         while done and page.bars[done - 1] == index and times[index + 1] > until:
@@ -214,9 +252,9 @@ class Blotter:
                 [bar + 1 for bar in page.bars[begun:done]],
                 quantities,
             )
+            self._book(places, numbers, quantities, fills)
             self._fills.extend(fills)
             self._posted = True
-            self._book(places, numbers, quantities, fills)
         return done
 
     def _book(
@@ -242,51 +280,44 @@ class Blotter:
                 *([column[row] for row in rows] for column in fills[:3]),
             )
 
-    def hand_over(self, until: int = -1, *, owner: int = -1) -> None:
+    def hand_over(self, until: int = _LONG_AGO, *, owner: int = -1) -> None:
         """Let the page go: records of what has traded by now (`until`), and approvals of the rest.
 
         What `owner` has asked for on this bar is part of what he is doing; what others have asked
-        for was done before. Nothing is jotted down again before the next bar.
+        for was done before. Nothing is jotted down again before the next bar; where page after page
+        was opened and handed over on one bar, not before some bars more.
         """
-        self._open, self._index, self._calm = False, self._cursor.index, None
+        index = self._cursor.index
+        if self._open:
+            self._vain = self._vain + 1 if self._opened_at == index else 0
+            self._closed_until = index + (1 << min(max(self._vain - _VAIN, 0), _REST))
+        self._open, self._index, self._calm = False, index, None
         self._opened += 1
-        page, outbox = self._page, self._outbox
+        page, outbox, orders = self._page, self._outbox, self._account.orders
         if not page.bars:
             return
         done, fills = self.post(until), self._fills
         self._page, self._fills = Page(), Wholes.none()
+        permit = self._gate.permit(range(page.first, page.first + len(page.bars)))
         if done:
             self._venue.remember(range(page.first, page.first + done))
-            approvals: Iterable[Approved] = (self._approved(page, row) for row in range(done))
             if self._gate.paces:  # who counts orders has to know of them now
-                approvals = list(approvals)
-                for approved in approvals:
-                    self._account.orders.remember(approved)
-            outbox.queue.append(Sheet(page, approvals, fills, self._pads))
+                for row in range(done):
+                    orders.remember(page.approval(row, self._pads, permit))
+            outbox.queue.append(Sheet(page, permit, fills, self._pads))
         left = range(done, len(page.bars))
         for whose, rows in groupby(left, key=lambda row: self._pads[page.places[row]].owner):
             part: list[Record] = []
             for row in rows:
-                approved = self._approved(page, row)
-                self._account.orders.approve(approved, whose)
+                approved = page.approval(row, self._pads, permit)
+                orders.approve(approved, whose)
                 part.append(approved)
             if whose == owner:
                 outbox.records += part
             else:
                 outbox.queue.append(part)
 
-    def _approved(self, page: Page, row: int) -> Approved:
-        """Have the approval of a row's order written."""
-        pad, bar, signed = self._pads[page.places[row]], page.bars[row], page.signed[row]
-        side, quantity = (_BUY, signed) if signed > 0 else (_SELL, -signed)
-        order = Order(
-            page.first + row,
-            pad.strategy,
-            pad.name,
-            side,
-            Decimal(quantity),
-            _MARKET,
-            pad.line.cursor.times[bar],
-            sizing=page.sizings[row],
-        )
-        return self._gate.passed(order, order.created_at, shortest(pad.line.closes[bar]))
+
+def _sum(one: Decimal | int, other: Decimal | int) -> Decimal | int:
+    """Add quantities exactly, whatever decimal context a strategy has left behind."""
+    return one + other if type(one) is type(other) is int else EXACT.add(one, other)

@@ -32,7 +32,7 @@ class BlotterDesk:
     ) -> int | None:
         if not quantity:
             return self._desk.market(strategy, instrument, side, quantity, sizing)
-        number = self._blotter.note(instrument, side, quantity, sizing)
+        number = self._blotter.note(strategy, instrument, side, quantity, sizing)
         if number is None:
             self._blotter.hand_over(owner=self._owner)
             number = self._desk.market(strategy, instrument, side, quantity, sizing)
@@ -51,10 +51,9 @@ class BlotterDesk:
         self._desk.note(strategy, text)
 
     def working(self, strategy: str, instrument: str) -> list[Order]:
-        works = self._blotter.works(instrument)
-        if works is False:
-            return []
-        if works:
+        if self._blotter.busy:
+            if not self._blotter.works(instrument):
+                return []
             self._blotter.hand_over(owner=self._owner)
         return self._desk.working(strategy, instrument)
 

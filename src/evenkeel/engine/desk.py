@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import CancelRequested, Noted, Record
-from evenkeel.domain.money import ZERO, round_down, round_up
+from evenkeel.domain.money import EXACT, ZERO, round_down, round_up
 from evenkeel.domain.order import CANCEL, TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
@@ -85,7 +85,7 @@ class StrategyDesk:
         if self._outbox.closed:
             raise StrategyError(f"{strategy} cannot place orders after the last bar (in on_stop)")
         lot = self._account.instruments[instrument].lot
-        if quantity > ZERO and quantity % lot:
+        if quantity > ZERO and EXACT.remainder(quantity, lot):
             return round_down(quantity, lot)
         return quantity
 

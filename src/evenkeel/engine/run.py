@@ -74,6 +74,7 @@ class Shell:
         self._blotter: Blotter | None = None
         if schedule.jumps and isinstance(broker, Foretells) and Blotter.fits(core, broker):
             self._blotter = Blotter(core, broker, lent=lender is not None)
+            core.desks = self._blotter.desks(core.desks)
 
     def play(self) -> None:
         """Go from moment to moment until the tape has run out."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, overload
 
 from evenkeel.domain.events import OrderAccepted, Record
-from evenkeel.domain.fill import Fill
-from evenkeel.domain.order import Side
-from evenkeel.execution.filling import fill_id
+from evenkeel.domain.money import EXACT, shortest
+from evenkeel.domain.order import Order, OrderType, Side
+from evenkeel.execution.filling import whole_fill
 
 if TYPE_CHECKING:
+    from evenkeel.domain.fill import Fill
     from evenkeel.domain.verdict import Approved
     from evenkeel.engine.tally import Pad
     from evenkeel.execution.foresight import Wholes
+    from evenkeel.risk.gate import Permit
+
+_BUY, _SELL, _MARKET = Side.BUY, Side.SELL, OrderType.MARKET
 
 
 class Page:
@@ -35,15 +39,31 @@ class Page:
         self.signed: list[Decimal | int] = []
         self.sizings: list[str] = []
 
+    def approval(self, row: int, pads: Sequence[Pad], permit: Permit) -> Approved:
+        """Write the approval of a row's order."""
+        pad, bar, signed = pads[self.places[row]], self.bars[row], Decimal(self.signed[row])
+        order = Order(
+            self.first + row,
+            pad.strategy,
+            pad.name,
+            _BUY if signed > 0 else _SELL,
+            signed.copy_abs(),
+            _MARKET,
+            pad.line.cursor.times[bar],
+            sizing=self.sizings[row],
+        )
+        return permit.approved(order, order.created_at, shortest(pad.line.closes[bar]))
+
 
 class Sheet(Sequence[Record]):
-    """The records of plain orders that have traded, written out when somebody reads them."""
+    """The records of plain orders that have traded, written out when somebody reads them.
 
-    def __init__(
-        self, page: Page, approvals: Iterable[Approved], fills: Wholes, pads: Sequence[Pad]
-    ) -> None:
-        """Keep the first orders of a page: who writes their approvals, and how each traded."""
-        self._page, self._approvals, self._wholes, self._pads = page, approvals, fills, pads
+    Whoever is interrupted while he reads finds everything as it was when he reads again.
+    """
+
+    def __init__(self, page: Page, permit: Permit, fills: Wholes, pads: Sequence[Pad]) -> None:
+        """Keep the first orders of a page, leave to write their approvals, and how each traded."""
+        self._page, self._permit, self._wholes, self._pads = page, permit, fills, pads
         self._fills: list[Fill] = []
         self._written: list[Record] = []
 
@@ -60,57 +80,32 @@ class Sheet(Sequence[Record]):
     def __getitem__(self, place: int | slice) -> Record | list[Record]:
         """Return a record."""
         if not self._written:
-            self._write()
+            with localcontext(EXACT):
+                self._written = self._records()
         return self._written[place]
 
     @property
     def moves(self) -> Sequence[Fill]:
         """The records that move money or positions, without a need to write the others."""
         if not self._fills:
-            page, numbers = self._page, range(self._page.first, self._page.first + len(self))
-            orders = zip(numbers, page.bars, page.places, page.signed, strict=False)
-            wholes = zip(*self._wholes, strict=True)
+            page = self._page
+            rows = zip(
+                page.bars, page.places, page.signed, zip(*self._wholes, strict=True), strict=False
+            )
             self._fills = [
-                _fill(number, self._pads[place], bar + 1, signed, *whole)
-                for (number, bar, place, signed), whole in zip(orders, wholes, strict=False)
+                whole_fill(number, self._pads[place].line, bar + 1, Decimal(signed), *whole)
+                for number, (bar, place, signed, whole) in enumerate(rows, start=page.first)
             ]
         return self._fills
 
-    def _write(self) -> None:
+    def _records(self) -> list[Record]:
         """Write out bar after bar: what each strategy decided on it, and what traded at the next."""
-        page, written = self._page, self._written
-        orders = zip(page.bars, page.places, self._approvals, self.moves, strict=False)
-        for _, decided in groupby(orders, key=lambda order: order[0]):
-            traded: list[Record] = []
-            for _, own in groupby(decided, key=lambda order: self._pads[order[1]].owner):
-                asked = list(own)
-                written += [approved for _, _, approved, _ in asked]
-                written += [OrderAccepted(each.order.id, each.at) for _, _, each, _ in asked]
-                traded += [fill for *_, fill in asked]
-            written += traded
-
-
-def _fill(
-    number: int,
-    pad: Pad,
-    bar: int,
-    signed: Decimal | int,
-    price: Decimal,
-    commission: Decimal,
-    fees: Decimal,
-    slippage: Decimal,
-) -> Fill:
-    return Fill(
-        fill_id(number),
-        number,
-        pad.name,
-        Side.BUY if signed > 0 else Side.SELL,
-        Decimal(signed) if signed > 0 else Decimal(-signed),
-        price,
-        pad.line.bars.instrument.currency,
-        pad.line.cursor.times[bar],
-        commission,
-        slippage,
-        None,
-        fees,
-    )
+        page, pads, moves, written = self._page, self._pads, self.moves, list[Record]()
+        for _, decided in groupby(range(len(moves)), key=page.bars.__getitem__):
+            rows = list(decided)
+            for _, own in groupby(rows, key=lambda row: pads[page.places[row]].owner):
+                approvals = [page.approval(row, pads, self._permit) for row in own]
+                written += approvals
+                written += [OrderAccepted(each.order.id, each.at) for each in approvals]
+            written += [moves[row] for row in rows]
+        return written

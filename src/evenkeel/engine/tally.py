@@ -108,10 +108,12 @@ class Tally:
             values = self._units * self._closes.now()
             self._net, self._gross = float(values.sum()), float(np.abs(values).sum())
 
-    def takes(self, pad: Pad, index: int, signed: Decimal | int) -> bool:
-        """Count an order in if it is sure to pass the gate and to fill whole; whether it is."""
-        line, held = pad.line, pad.held
-        quantity, after = abs(float(signed)), held + signed
+    def takes(self, pad: Pad, index: int, signed: float, after: Decimal | int) -> bool:
+        """Count an order in if it is sure to pass the gate and to fill whole; whether it is.
+
+        `after` is the quantity that is held with it.
+        """
+        line, held, quantity = pad.line, pad.held, abs(signed)
         spent = self._foresight.forecast(line, index + 1, quantity, buy=signed > 0)
         if spent is None:
             return False
@@ -127,7 +129,15 @@ class Tally:
             gross, equity = self._gross + own - value, self._cash + self._net
         if self._pace is not None and not self._in_pace(self._pace, pad):
             return False
-        if not self._gate.lets(quantity, unit, abs(most), own, gross, equity, gross + moved):
+        if not self._gate.lets(
+            quantity=quantity,
+            unit=unit,
+            most=abs(most),
+            own=own,
+            gross=gross,
+            equity=equity,
+            money=gross + moved,
+        ):
             return False
         if self._pace is not None:
             self._pace.count()
@@ -146,7 +156,7 @@ class Tally:
             pace.second + 1, pace.day + 1, pace.moment + 1, tape.now - last_at
         )
 
-    def calm(self, pad: Pad, index: int, signed: Decimal | int) -> Calm | None:
+    def calm(self, pad: Pad, index: int, signed: float) -> Calm | None:
         """Return how much may come after an order was counted in; None where it has to be watched.
 
         All bars of the tape may turn against whoever holds `most` and trades `quantity` on each of
@@ -154,14 +164,22 @@ class Tally:
         """
         if not self._alone or self._lent or self._pace is not None:
             return None
-        line, now, quantity = pad.line, float(pad.held), 2.0 * abs(float(signed))
-        most = 2.0 * max(abs(now), abs(now + float(signed)))
+        line, now, quantity = pad.line, float(pad.held), 2.0 * abs(signed)
+        most = 2.0 * max(abs(now), abs(now + signed))
         worst = self._foresight.worst(line, quantity, most, 1 + CALM)
         if worst is None:
             return None
         unit, loss = worst
         gross, equity = most * unit, self._cash + now * line.closes[index] * line.scale - loss
-        money = gross + self._moved + loss
-        if not self._gate.lets(quantity, unit, most, gross, gross, equity, money, orders=CALM):
+        if not self._gate.lets(
+            quantity=quantity,
+            unit=unit,
+            most=most,
+            own=gross,
+            gross=gross,
+            equity=equity,
+            money=gross + self._moved + loss,
+            orders=CALM,
+        ):
             return None
         return Calm(quantity, most, CALM)

@@ -18,12 +18,40 @@ if TYPE_CHECKING:
     from evenkeel.domain.tape import Line
     from evenkeel.execution.resting import Resting
 
-_BUY = Side.BUY
+_BUY, _SELL = Side.BUY, Side.SELL
 
 
 def fill_id(number: int, part: int = 1) -> str:
     """Return the execution id (FIX 17) that the simulation gives the nth fill of an order."""
     return f"{number}.{part}"
+
+
+def whole_fill(
+    number: int,
+    line: Line,
+    index: int,
+    signed: Decimal,
+    price: Decimal,
+    commission: Decimal,
+    fees: Decimal,
+    slippage: Decimal,
+) -> Fill:
+    """Return the only fill of a plain order of a signed quantity, on a bar."""
+    instrument, buy = line.bars.instrument, signed > ZERO
+    return Fill(
+        fill_id(number),
+        number,
+        instrument.id,
+        _BUY if buy else _SELL,
+        signed if buy else signed.copy_negate(),
+        price,
+        instrument.currency,
+        line.cursor.times[index],
+        commission,
+        slippage,
+        None,
+        fees,
+    )
 
 
 class Filler:
@@ -114,20 +142,8 @@ class Filler:
         """Return the only fill of a plain order, at the open of a bar."""
         signed = order.quantity if order.side is _BUY else order.quantity.copy_negate()
         base = shortest(line.opens[index])
-        price, commission, fees, slippage = self.whole(order.id, line, index, signed, base)
-        return Fill(
-            fill_id(order.id),
-            order.id,
-            order.instrument,
-            order.side,
-            order.quantity,
-            price,
-            line.bars.instrument.currency,
-            line.cursor.times[index],
-            commission,
-            slippage,
-            None,
-            fees,
+        return whole_fill(
+            order.id, line, index, signed, *self.whole(order.id, line, index, signed, base)
         )
 
     def fill(

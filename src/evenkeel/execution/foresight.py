@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from evenkeel.domain.money import ZERO, shortest_of
-from evenkeel.execution.costs import BasisPoints
+from evenkeel.execution.costs import BasisPoints, bound_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
     from evenkeel.domain.bar import Bars
@@ -78,8 +78,7 @@ class Foresight:
     def __init__(self, filler: Filler) -> None:
         """Tell what a filler would do."""
         self._filler = filler
-        self._at_most: Callable[[float, float], float] | None
-        self._at_most = getattr(filler.costs, "at_most", None)
+        self._at_most = bound_of(filler.costs)
         self._swings: dict[str, Swing] = {}
 
     @property
@@ -146,7 +145,7 @@ class Foresight:
         values: Iterable[Decimal] = map(mul, prices, sizes)
         if any(line.scale != 1.0 for line in lines):
             values = map(mul, values, [line.bars.instrument.multiplier for line in lines])
-        if isinstance(filler.costs, BasisPoints):  # most are; and so it is a fifth of the time
+        if type(filler.costs) is BasisPoints:  # most are; and so it is a fifth of the time
             rate = filler.costs.rate
             commissions = [value * rate for value in values]
         else:

@@ -116,9 +116,11 @@ class Records(Sequence["Record"]):
         raise TypeError("records have no hash: more may be appended")
 
     def _all(self) -> list[Record]:
-        for part in self._parts:
-            self._read += part
-        self._parts = []
+        if self._parts:
+            read = self._read.copy()  # who is interrupted while parts are written out loses nothing
+            for part in self._parts:
+                read += part
+            self._read, self._parts = read, []
         return self._read
 
 

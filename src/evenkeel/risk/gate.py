@@ -33,6 +33,23 @@ _RULES_OF_A_FIELD = {reason for reason in Reason if reason.value in UNITS}
 _NOT_COMPUTABLE: Measured = ("a computable number", "not computable", False)
 
 
+class Permit:
+    """Leave to write the approvals of certain orders, when somebody wants to read them."""
+
+    def __init__(self, numbers: range) -> None:
+        """Give leave for orders of these numbers; the gate alone does that."""
+        self._numbers = numbers
+
+    def approved(self, order: Order, at: int, last: Decimal) -> Approved:
+        """Return the approval of an order that passed at `at`, when the price was `last`.
+
+        ValueError for any other order.
+        """
+        if order.id not in self._numbers:
+            raise ValueError(f"the gate has not let order {order.id} pass")
+        return Approved(order, at, last)
+
+
 class Gate:
     """One limit card at work."""
 
@@ -40,7 +57,8 @@ class Gate:
         """Stand guard with a card."""
         self._limits = limits
         self._card = Card(limits)
-        self.lets, self.keeps_pace = self._card.lets, self._card.keeps_pace
+        self.keeps_pace = self._card.keeps_pace
+        self._let = 0  # orders without a permit yet
         alone, worst, pace = (_bounding(limits.bounding, each) for each in (ALONE, WORST, PACE))
         self._rules = {  # what is left to ask when a glance says yes to the one, to the other
             (False, False): (*alone, *worst, *pace),
@@ -53,14 +71,44 @@ class Gate:
         """Whether the card limits how many orders there may be, how fast, or how alike."""
         return bool(self._rules[True, True])
 
-    def passed(self, order: Order, at: int, last: Decimal) -> Approved:
-        """Write the approval of an order that `lets` let pass at `at`, when the price was `last`.
+    def lets(
+        self,
+        *,
+        quantity: float,
+        unit: float,
+        most: float,
+        own: float,
+        gross: float,
+        equity: float,
+        money: float,
+        orders: int = 1,
+    ) -> bool:
+        """Whether so many plain orders pass at a glance, by the figures of `Card.far_inside`.
 
-        No more are written than were let pass.
+        Their approvals are written later, by a `permit`.
         """
-        self._card.let -= 1
-        assert self._card.let >= 0, order
-        return Approved(order, at, last)
+        passes = self._card.far_inside(
+            quantity=quantity,
+            unit=unit,
+            most=most,
+            own=own,
+            gross=gross,
+            equity=equity,
+            money=money,
+        )
+        if passes:
+            self._let += orders
+        return passes
+
+    def permit(self, numbers: range) -> Permit:
+        """Give leave to write the approvals of orders that `lets` let pass.
+
+        ValueError where these are more than have passed and have no permit yet.
+        """
+        if len(numbers) > self._let:
+            raise ValueError(f"the gate has let {self._let} orders pass, not {len(numbers)}")
+        self._let -= len(numbers)
+        return Permit(numbers)
 
     def review(self, order: Order, portfolio: Portfolio) -> Approved | Refused:
         """Say whether an order may be sent; the first rule that fails names the refusal.

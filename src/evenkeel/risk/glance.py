@@ -48,8 +48,6 @@ class Card:
         self._per_day = float(limits.orders_per_day_max)
         self._window_ns = int(limits.duplicate_window_seconds * 10**9)
         self._open = float(limits.open_orders_max)
-        self.let = 0
-        """How many orders `lets` has let pass that have no approval yet."""
 
     def sees(self, order: Order, seen: Glance) -> tuple[bool, bool]:
         """Whether a plain order passes by itself, and whether the book carries it, or any other.
@@ -79,8 +77,9 @@ class Card:
             return False, False
         return passes, carried
 
-    def lets(
+    def far_inside(
         self,
+        *,
         quantity: float,
         unit: float,
         most: float,
@@ -88,20 +87,17 @@ class Card:
         gross: float,
         equity: float,
         money: float,
-        orders: int = 1,
     ) -> bool:
         """Whether a plain order passes that nothing else could be said against than its size.
 
         It is of whole lots of something tradable, at a price of this moment, and the only order of
-        its instrument. `most` is the furthest position that it could make and `own` what that is
-        worth; `gross` is the exposure in all instruments with it. `money` is all that these were
-        made of. So many `orders` pass, each of which is no more than that in any of the figures; an
-        approval may be written for each (`Gate.passed`).
+        its instrument. `unit` is the money of one unit of quantity, `most` the furthest position that
+        the order could make and `own` what that is worth; `gross` is the exposure in all instruments
+        with it, and `money` all that these were made of. An order that is less in every figure (and
+        has more equity) is inside too.
         """
         margin = MARGIN * money
-        passes = self._small(quantity, unit) and self._carries(most, own, gross, equity, margin)
-        self.let += passes * orders
-        return passes
+        return self._small(quantity, unit) and self._carries(most, own, gross, equity, margin)
 
     def keeps_pace(self, second: int, day: int, working: int, since: int) -> bool:
         """Whether an order comes neither too soon nor as one too many.

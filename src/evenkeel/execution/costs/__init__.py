@@ -3,7 +3,15 @@
 from evenkeel.execution.costs.flat import BasisPoints, PerOrder, PerShare, Zero
 from evenkeel.execution.costs.ibkr import IbkrFixed, IbkrTiered
 from evenkeel.execution.costs.itemized import itemized
-from evenkeel.execution.costs.model import Bounded, Charge, CostModel, Meter, MeteredCosts, Traded
+from evenkeel.execution.costs.model import (
+    Bounded,
+    Charge,
+    CostModel,
+    Meter,
+    MeteredCosts,
+    Traded,
+    bound_of,
+)
 from evenkeel.execution.costs.words import KINDS, parse_costs
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "PerShare",
     "Traded",
     "Zero",
+    "bound_of",
     "itemized",
     "parse_costs",
 ]

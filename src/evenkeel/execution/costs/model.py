@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evenkeel.domain.instrument import Instrument
 
 
@@ -36,7 +38,7 @@ class CostModel(Protocol):
 class Bounded(CostModel, Protocol):
     """A tariff that can say beforehand what an order costs at the most.
 
-    Those of this package can. With one that cannot, a backtest takes longer.
+    Those of this package can. With one that cannot, a backtest takes longer: see `bound_of`.
     """
 
     def at_most(self, quantity: float, value: float) -> float:
@@ -45,6 +47,14 @@ class Bounded(CostModel, Protocol):
         Doubles are good enough: a value too low by their rounding, too.
         """
         ...
+
+
+def bound_of(costs: CostModel) -> Callable[[float, float], float] | None:
+    """Return `at_most` of a tariff whose own class has written it, and None of any other.
+
+    What was inherited was said of other charges, maybe.
+    """
+    return costs.at_most if "at_most" in vars(type(costs)) else None  # type: ignore[attr-defined]
 
 
 class Traded(NamedTuple):

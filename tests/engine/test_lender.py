@@ -256,6 +256,62 @@ def test_the_next_breach_is_found_far_away_and_on_two_timelines():
     assert held(core, X) == 138  # equity 210 against 302.5: 92.5 are missing, 1.5 a share
 
 
+@pytest.mark.parametrize("kept", [2, 65, 66, 67, 321, 322, 323, 1346, 3000])
+def test_a_breach_is_found_at_its_own_bar_however_far_the_looks_before_it_went(kept):
+    """The fill is at bar 2; looks from there end at bars 3, 67, 323, 1347 and 5443."""
+    closes = np.r_[np.full(kept, 10.0), 6.0, 6.0]
+    records, core = both(buys(200), bars(*closes), cash="1000", margin="reg-t")
+    assert of(MarginCalled, records)[0].at == (kept + 1) * HOUR
+    assert held(core) == 133
+
+
+def test_a_breach_of_one_bar_is_found_between_the_bars_of_another():
+    """A look that goes through 64 bars of Y must not go further than those of X that it has seen."""
+    closes = np.full(200, 10.0)
+    closes[101] = 6  # Y has bars one hour before and two hours after
+    other = bars(*np.full(70, 10.0), name=Y, step=3)
+    plan = scripted({0: lambda s: s.buy(200) if s.instrument.id == X else s.buy(1)})
+    records, _ = both(plan, bars(*closes), other, cash="1010", margin="reg-t")
+    assert of(MarginCalled, records)[0].at == 102 * HOUR
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """How many moments each look of the lender went through."""
+    seen, unique = [], np.unique
+
+    def counting(moments):
+        found = unique(moments)
+        seen.append(len(found))
+        return found
+
+    monkeypatch.setattr(np, "unique", counting)
+    return seen
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_who_trades_all_the_time_does_not_have_the_lender_look_far(looks, every):
+    plan = scripted({n: lambda s: s.sell(1) for n in range(0, 2000, every)})
+    _, core, _ = play(plan, bars(*[10] * 2000), limits=card(), jump=True, margin="reg-t")
+    assert held(core) < -390
+    assert sum(looks) < 2000 * 64
+
+
+def test_a_margin_call_that_stands_does_not_have_the_lender_look_far(looks):
+    """Each bar asks again for a liquidation that the gate refuses."""
+    plan = scripted({n: lambda s: s.buy(40) for n in range(5)})
+    limits, closes = card(order_quantity_max=40), [10] * 6 + [4] * 500
+    records, _, _ = play(plan, bars(*closes), limits=limits, cash="1000", margin="reg-t", jump=True)
+    assert len(of(MarginCalled, records)) == 500
+    assert sum(looks) < 500 * 70
+
+
+def test_a_position_that_is_held_is_looked_through_in_few_pieces(looks):
+    play(sells(1), bars(*[10] * 20_000), limits=card(), jump=True, margin="reg-t")
+    assert len(looks) < 8
+    assert sum(looks) < 20_000
+
+
 def lender_of(core):
     terms = parse_terms(interest="none", borrow="none", margin="reg-t")
     return Lender(core.account, terms)

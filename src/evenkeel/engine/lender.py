@@ -8,7 +8,9 @@ kept, the venue does what a margin account's agreement lets it do: `MarginCalled
 order, and if that is not enough `LiquidationForced` sells (or buys back) at the next chance.
 
 A backtest asks `next_event_at` and jumps: to the next day on which something is lent, and to the
-first bar at which the margin might not be kept, found in one pass over the closes to come.
+first bar at which the margin might not be kept. That is looked for in a few of the closes to come;
+where all of those keep it, it goes on from the last of them and looks further. What was seen is worth
+nothing once the book has changed, so whoever trades on every bar must not pay for a look at all.
 """
 
 from __future__ import annotations
@@ -44,8 +46,19 @@ if TYPE_CHECKING:
 VENUE = "margin"
 """Who an order is from that the venue makes to close a position."""
 
-_FIRST_CHUNK = 256
-_LAST_CHUNK = 65_536
+_FIRST_LOOK = 64
+_LONGEST_LOOK = 65_536
+
+
+class _Look(NamedTuple):
+    """What is known of the closes to come while the book has seen no more than these `changes`.
+
+    Before `until` the margin is kept; `bars` is how many bars to look through from there.
+    """
+
+    changes: int
+    until: int
+    bars: int
 
 
 class Lender:
@@ -56,7 +69,7 @@ class Lender:
         self._account = account
         self._tape: Tape = account.tape
         self._terms = terms
-        self._scanned = (-1, NEVER)  # what the book had seen, and the first bar that might breach
+        self._look = _Look(-1, NEVER, _FIRST_LOOK)
         self._asked = (-1, -1)
 
     def next_event_at(self) -> int:
@@ -171,19 +184,23 @@ class Lender:
         return (equity, required) if equity < required else None
 
     def _next_breach(self) -> int:
-        """Return the first bar to come at which the margin might not be kept."""
+        """Return a moment before which the margin is kept, on the bars to come."""
         if not self._watches():
             return NEVER
-        changes, found = self._scanned
-        if self._account.rates is not None:
-            return self._tape.next_at  # a rate can change at any moment: look at every bar
-        if changes != self._account.book.changes or found <= self._tape.now:
-            found = self._scan()
-            self._scanned = self._account.book.changes, found
-        return found
+        account, tape, look = self._account, self._tape, self._look
+        if account.rates is not None:
+            return tape.next_at  # a rate can change at any moment: look at every bar
+        if look.changes != account.book.changes:  # which may happen at the next bar again: wait
+            self._look = _Look(account.book.changes, tape.next_at, _FIRST_LOOK)
+        elif look.until <= tape.now:
+            cash = float(account.book.cash)
+            until, short = _kept_until(self._weights(), cash, tape.now, look.bars)
+            bars = _FIRST_LOOK if short else min(look.bars * 4, _LONGEST_LOOK)
+            self._look = _Look(look.changes, until, bars)
+        return self._look.until
 
-    def _scan(self) -> int:
-        """Look through the closes to come with the positions as they are. Early, never late."""
+    def _weights(self) -> list[tuple[Times, Column, float, float]]:
+        """Return times and closes of what is held, its size, and what of that a close requires."""
         account, tape, margin = self._account, self._tape, self._terms.margin
         weights = []
         for name in account.book.held:
@@ -194,7 +211,7 @@ class Lender:
             weights.append(
                 (tape.bars[name].closed_at, tape.bars[name].close, size, abs(size) * share)
             )
-        return _first_short(weights, float(account.book.cash), tape.now)
+        return weights
 
 
 class Line(NamedTuple):
@@ -239,26 +256,28 @@ def closings(account: Account, margin: Margin, event: LiquidationForced, reason:
     return found
 
 
-def _first_short(weights: list[tuple[Times, Column, float, float]], cash: float, now: int) -> int:
-    """Return the first of all closing times after `now` at which equity might be below the margin."""
-    size, start = _FIRST_CHUNK, now
-    while True:
-        ahead = [
-            times[first : first + size]
-            for times, *_ in weights
-            if (first := int(np.searchsorted(times, start, side="right"))) < len(times)
-        ]
-        if not ahead:
-            return NEVER
-        horizon = min(int(times[-1]) for times in ahead)
-        moments = np.unique(np.concatenate([times[times <= horizon] for times in ahead]))
-        spare, gross = np.full(len(moments), cash), np.full(len(moments), abs(cash))
-        for times, close, held, required in weights:
-            last = np.maximum(np.searchsorted(times, moments, side="right") - 1, 0)
-            spare += (held - required) * close[last]
-            gross += abs(held) * close[last]
-        short = spare < 1e-9 * gross  # a hair early: the exact figures decide at the bar itself
-        first = int(short.argmax())
-        if short[first]:
-            return int(moments[first])
-        start, size = horizon, min(size * 4, _LAST_CHUNK)
+def _kept_until(
+    weights: list[tuple[Times, Column, float, float]], cash: float, now: int, bars: int
+) -> tuple[int, bool]:
+    """Look through `bars` closes of each instrument after `now`. Early, never late.
+
+    Returns the first at which equity might be below the margin, and True; or the last until which
+    all are seen, and False. That is `NEVER` when no bars are left.
+    """
+    ahead = [
+        times[first : first + bars]
+        for times, *_ in weights
+        if (first := int(np.searchsorted(times, now, side="right"))) < len(times)
+    ]
+    if not ahead:
+        return NEVER, False
+    horizon = min(int(times[-1]) for times in ahead)
+    moments = np.unique(np.concatenate([times[times <= horizon] for times in ahead]))
+    spare, gross = np.full(len(moments), cash), np.full(len(moments), abs(cash))
+    for times, close, held, required in weights:
+        last = np.maximum(np.searchsorted(times, moments, side="right") - 1, 0)
+        spare += (held - required) * close[last]
+        gross += abs(held) * close[last]
+    short = spare < 1e-9 * gross  # a hair early: the exact figures decide at the bar itself
+    first = int(short.argmax())
+    return (int(moments[first]), True) if short[first] else (horizon, False)

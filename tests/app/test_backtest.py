@@ -96,6 +96,29 @@ def test_a_wish_that_cannot_be_met_is_one_sentence(file, options, error, words):
         ek.backtest(SmaCross, file, **options)
 
 
+def test_bars_from_before_1970_are_refused_and_not_skipped():
+    """Of several instruments the one that has them is named; from 1970 on all of them are shown."""
+    days = pd.date_range("1969-12-29", "1970-01-09", freq="B")
+    old = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume"), 10.0), index=days)
+    histories = {"NEW.XNYS": old.iloc[4:], "OLD.XNYS": old}
+
+    class Counts(ek.PortfolioStrategy):
+        seen = 0
+
+        def on_bar(self):
+            type(self).seen += 1
+
+    for run in (ek.backtest, lambda *told: ek.sweep(*told, {})):
+        with pytest.raises(UsageError) as refused:
+            run(Counts, histories)
+        assert str(refused.value).startswith(
+            "the first bar of OLD.XNYS closed at 1969-12-30T00:00:00Z, and a run cannot begin "
+            "before 1970; leave out what is older: --start 1970-01-02"
+        )
+    ek.backtest(Counts, histories, start="1970-01-02")
+    assert Counts.seen == 6
+
+
 def test_what_is_no_strategy_is_refused(file):
     """A class of something else."""
     with pytest.raises(StrategyError, match="is not a strategy"):

@@ -161,6 +161,30 @@ CARD = {
     "duplicate_window_seconds": 1,
     "open_orders_max": 1,
 }
+BOT = (
+    '[bot]\nname = "t"\nmode = "MODE"\n[account]\ncash = 1\ncurrency = "USD"\n'
+    f'[strategy]\npath = "{CROSS}"\n[limits]\n'
+    + "".join(f"{name} = {value}\n" for name, value in CARD.items())
+    + '[data]\npaths = ["good.csv"]\ninstruments = ["GOOD"]\n'
+    '[execution]\ncosts = "zero"\nslippage = "none"\n'
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backtest", CROSS, "--data", "old.csv"],
+        ["optimize", CROSS, "--data", "old.csv", "--grid", "fast=5:6"],
+        ["paper", "bot.toml", "--replay"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_bars_from_before_1970_are_refused_whoever_runs_them(refuse, words):
+    written("old.csv", HEADER, *(line.replace("2020", "1969") for line in GOOD), *GOOD)
+    written("bot.toml", BOT.replace("MODE", "paper").replace("good.csv", "old.csv"))
+    said = refuse(*words)
+    assert "closed at 1969-01-02T23:59:59Z" in said
+    assert "--start 1970-01-02" in said
 
 
 @pytest.mark.parametrize(
@@ -247,16 +271,9 @@ def test_an_order_that_was_never_made_is_named(refuse, capsys):
 
 
 def test_live_feeds_are_still_to_come(refuse, here):
-    card = "\n".join(f"{name} = {value}" for name, value in CARD.items())
-    text = (
-        '[bot]\nname = "t"\nmode = "MODE"\n[account]\ncash = 1\ncurrency = "USD"\n'
-        f'[strategy]\npath = "{CROSS}"\n[limits]\n{card}\n'
-        '[data]\npaths = ["good.csv"]\ninstruments = ["GOOD"]\n'
-        '[execution]\ncosts = "zero"\nslippage = "none"\n'
-    )
-    written("bot.toml", text.replace("MODE", "paper"))
+    written("bot.toml", BOT.replace("MODE", "paper"))
     assert "--replay PATH" in refuse("paper", "bot.toml")
-    written("bot.toml", text.replace("MODE", "live"))
+    written("bot.toml", BOT.replace("MODE", "live"))
     assert 'mode = "live"' in refuse("paper", "bot.toml", "--replay")
 
 

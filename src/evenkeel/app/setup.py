@@ -26,6 +26,7 @@ from evenkeel.execution.financing import NONE, Terms, parse_terms
 from evenkeel.execution.latency import FarVenue, at_distance
 from evenkeel.execution.simulated import SimulatedBroker
 from evenkeel.execution.slippage import check_bars, late, parse_slippage
+from evenkeel.reports.text import iso
 from evenkeel.risk.limits import Limits
 from evenkeel.strategy.base import Trader
 
@@ -162,6 +163,7 @@ def request(
     tariff = parse_costs(COSTS if costs is None else costs)
     slips = parse_slippage(SLIPPAGE if slippage is None else slippage)
     for history in bars:
+        _check_times(history)
         _check(tariff, slips, history)
     _check_actions(actions, {history.instrument.id for history in bars})
     return Request(
@@ -194,6 +196,17 @@ def _fx_costs(written: str | None, *, rates: Mapping[str, str]) -> CostModel:
             f"fx costs {written!r} are for runs with rates; give one with --fx EUR=1.08"
         )
     return tariff
+
+
+def _check_times(bars: Bars) -> None:
+    """Raise `UsageError` when bars closed before 1970: a tape begins there and would skip them."""
+    first = int(bars.closed_at[0])
+    if first < 0:
+        raise UsageError(
+            f"the first bar of {bars.instrument.id} closed at {iso(first)}, and a run cannot begin "
+            "before 1970; leave out what is older: --start 1970-01-02 (in Python "
+            'start="1970-01-02"), or a file that begins later'
+        )
 
 
 def _check(costs: CostModel, slippage: AnySlippage, bars: Bars) -> None:

@@ -109,7 +109,7 @@ class Blotter:
         account, own = core.account, core.account.book.currency
         return (
             venue.foresight.knows_costs
-            and not core.seats.hear
+            and not core.seats.somebody_hears
             and account.rates is None
             and len(account.tape.cursors) == 1
             and all(instrument.currency == own for instrument in account.instruments.values())

@@ -152,7 +152,7 @@ class Seats:
         self._next = next(self._queue)
 
     @property
-    def hear(self) -> bool:
+    def somebody_hears(self) -> bool:
         """Whether some strategy wants to hear what becomes of its orders."""
         return any(seat.hears_orders or seat.hears_fills for seat in self.seats)
 

@@ -534,12 +534,13 @@ TIMES = np.array([1, 2, 3, 4], dtype=np.int64)
 
 
 def wake_times(strategy, timelines):
-    timeline, places = wanted_bars(strategy, timelines)
-    return timeline[places]
+    return wanted_bars(strategy, timelines)[0]
 
 
 def test_without_a_mask_every_bar_wakes_once(one):
-    assert wake_times(one, [TIMES]).tolist() == [1, 2, 3, 4]
+    times, places = wanted_bars(one, [TIMES])
+    assert times is TIMES
+    assert list(places) == [0, 1, 2, 3]
     assert wake_times(one, [TIMES, TIMES + 2]).tolist() == [1, 2, 3, 4, 5, 6]
 
 
@@ -551,7 +552,9 @@ def test_a_series_wakes_on_its_own_timeline(one):
 
 def test_an_array_wakes_by_position(one):
     one.wake_on(np.array([0, 0, 1, 1]))
-    assert wake_times(one, [TIMES]).tolist() == [3, 4]
+    times, places = wanted_bars(one, [TIMES])
+    assert times.tolist() == [3, 4]
+    assert list(places) == [2, 3]
 
 
 @pytest.mark.parametrize("timelines", [[TIMES[:3]], [TIMES, TIMES]])

@@ -13,7 +13,7 @@ from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader, wanted_b
 from evenkeel.strategy.series import BarSeries, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from evenkeel.domain.bar import AnyArray, Bars, Times
     from evenkeel.domain.instrument_events import Split, StockDividend
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 
 _NO_MORE = (NEVER, -1)
+
+_STRIDE = 64
+"""Every so many wanted bars of a seat there is a milestone."""
+
+_WINDOW = 1_024
+"""How many milestones, of all seats, are lined up at once: 65,536 bars, and up to 64 of each seat."""
 
 
 class Seat:
@@ -34,8 +40,8 @@ class Seat:
         self.instruments = instruments
         self.hears_orders = type(strategy).on_order is not Trader.on_order
         self.hears_fills = type(strategy).on_fill is not Trader.on_fill
-        self.timeline: Times = np.zeros(0, dtype=np.int64)
-        self.places: Times = self.timeline  # of the bars that it wants, on that timeline
+        self.times: Times = np.zeros(0, dtype=np.int64)  # of the bars that it wants
+        self.places: Times | range = range(0)  # theirs, on the timeline that they are of
         self._frames: dict[str, Frame] = {}
 
     def setup(self, splits: dict[str, list[Split | StockDividend]], *, since: int) -> None:
@@ -53,14 +59,14 @@ class Seat:
             self.strategy.renew(twin)
         bars, cursor = self.tape.bars, self.tape.cursor
         timelines = {id(cursor(name)): bars[name].closed_at for name in self.instruments}
-        self.timeline, self.places = wanted_bars(self.strategy, list(timelines.values()))
+        self.times, self.places = wanted_bars(self.strategy, list(timelines.values()))
         self.forget(before=since)
 
     def forget(self, *, before: int) -> None:
         """Want nothing any more that closed before a moment."""
-        if len(self.places) and self.timeline[self.places[0]] < before:
-            place = self.timeline.searchsorted(before)
-            self.places = self.places[self.places.searchsorted(place) :]
+        if len(self.times) and self.times[0] < before:
+            gone = int(self.times.searchsorted(before))
+            self.times, self.places = self.times[gone:], self.places[gone:]
 
     def _present(
         self, strategy: Trader, splits: dict[str, list[Split | StockDividend]], *, keep: bool
@@ -130,6 +136,8 @@ class Seats:
             if split.instrument in seat.instruments:
                 seat.setup(self._splits, since=self._tape.now)
             else:
+                # It goes on where the queue stands: everything before that has been shown, and
+                # nothing of that moment, for splits come before a moment's bars.
                 seat.forget(before=self._next[0])
         self._line_up()
 
@@ -141,14 +149,12 @@ class Seats:
         """Queue up what is wanted: when, and by whom (where there is but one: on which bar)."""
         if self._alone:
             (seat,) = self.seats
-            self._queue = _one_by_one(seat.timeline, seat.places, seat.places)
+            # Read through a memoryview an array gives Python numbers, one at a time.
+            places = seat.places if isinstance(seat.places, range) else seat.places.data
+            wanted: Iterator[tuple[int, int]] = zip(seat.times.data, places, strict=True)
         else:
-            times = np.concatenate([seat.timeline[seat.places] for seat in self.seats])
-            numbers = np.repeat(
-                np.arange(len(self.seats)), [len(seat.places) for seat in self.seats]
-            )
-            order = np.argsort(times, kind="stable")  # by time, and then by seat
-            self._queue = _one_by_one(times, order, numbers[order])
+            wanted = chain.from_iterable(_windows([seat.times for seat in self.seats]))
+        self._queue = chain(wanted, (_NO_MORE,))
         self._next = next(self._queue)
 
     @property
@@ -171,6 +177,7 @@ class Seats:
             tape.now, cursor.index = at, index
             at, index = following
             on_bar()
+            # Not `queue`, as below: what others have asked for cannot wait where there are none.
             if outbox.records or at > until:
                 break
         self._next = at, index
@@ -190,22 +197,33 @@ class Seats:
             strategy = seats[number].strategy
             at, number = following
             strategy.on_bar()
+            # In `queue` may stand what others asked for, handed over because this one looked.
             if outbox.records or outbox.queue or at > until:
                 break
         self._next = at, number
 
 
-def _one_by_one(times: Times, places: Times, beside: Times) -> Iterator[tuple[int, int]]:
-    """Yield the times at some places, each with what stands beside it, and then that there are no more.
+def _windows(wanted: list[Times]) -> Iterator[Iterable[tuple[int, int]]]:
+    """Yield every time that some seat wants and the seat's number: by time, and then by seat.
 
-    As Python numbers, made some thousand at once: each alone would cost more.
+    A window at a time, so that memory does not grow with bars. Windows end before milestones,
+    which are close together where many bars are wanted: no window holds much more than another,
+    whoever wants how many, and few wanted bars are all in one.
     """
-    size = 4_096
-    pieces = (
-        zip(times[places[at : at + size]].tolist(), beside[at : at + size].tolist(), strict=True)
-        for at in range(0, len(places), size)
-    )
-    return chain(chain.from_iterable(pieces), (_NO_MORE,))
+    milestones = np.sort(np.concatenate([times[_STRIDE - 1 :: _STRIDE] for times in wanted]))
+    for end in milestones[_WINDOW - 1 :: _WINDOW].tolist():
+        counts = [int(times.searchsorted(end)) for times in wanted]
+        yield _merged([times[:n] for times, n in zip(wanted, counts, strict=True)])
+        wanted = [times[n:] for times, n in zip(wanted, counts, strict=True)]
+    yield _merged(wanted)
+
+
+def _merged(wanted: list[Times]) -> Iterable[tuple[int, int]]:
+    """Return all times with the numbers of the seats that want them, by time and then by seat."""
+    times = np.concatenate(wanted)
+    numbers = np.repeat(np.arange(len(wanted)), [len(each) for each in wanted])
+    order = np.argsort(times, kind="stable")
+    return zip(times[order].data, numbers[order].data, strict=True)
 
 
 def _on_scale(bars: Bars, splits: list[Split | StockDividend]) -> dict[str, AnyArray]:

@@ -507,18 +507,24 @@ def _trail_of(order: Order) -> Number | None:
     return order.trail_amount if order.trail_percent is None else f"{order.trail_percent}%"
 
 
-def wanted_bars(strategy: Trader, timelines: list[Times]) -> tuple[Times, Times]:
-    """Return a timeline, and the places on it of the bars at which `strategy` wants to be called."""
+def wanted_bars(strategy: Trader, timelines: list[Times]) -> tuple[Times, Times | range]:
+    """Return when the bars close at which `strategy` wants to be called, and their places.
+
+    Places count from the first bar of the timeline that the bars are of.
+    """
     wake = strategy._wake  # noqa: SLF001 - one mechanism in two halves
+    if wake is None:  # every bar: no copies, and no numbers of their own
+        every = timelines[0] if len(timelines) == 1 else np.unique(np.concatenate(timelines))
+        return every, range(len(every))
     if isinstance(wake, Series):
-        return np.asarray(wake.times), np.flatnonzero(wake.values)
-    if wake is not None:
+        timeline, mask = np.asarray(wake.times), wake.values
+    else:
         mask = np.asarray(wake, dtype=bool)
         if len(timelines) != 1 or mask.shape != timelines[0].shape:
             raise StrategyError(
                 f"{strategy.name}.wake_on needs one value per bar ({len(timelines[0])}), "
                 f"was {mask.shape}; for several instruments give a series"
             )
-        return timelines[0], np.flatnonzero(mask)
-    every = timelines[0] if len(timelines) == 1 else np.unique(np.concatenate(timelines))
-    return every, np.arange(len(every))
+        timeline = timelines[0]
+    (places,) = mask.nonzero()
+    return timeline[places], places

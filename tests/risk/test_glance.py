@@ -6,13 +6,14 @@ from decimal import Decimal, localcontext
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.risk.account import NOON, SECOND, account, order
 
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.money import EXACT
 from evenkeel.domain.verdict import Approved, Reason
 from evenkeel.risk import gate
-from evenkeel.risk.glance import Card
+from evenkeel.risk.glance import Card, Figures
 from evenkeel.risk.limits import UNITS, Limits
 from evenkeel.risk.rules import ALONE, WORST
 
@@ -110,15 +111,8 @@ def test_what_is_let_pass_passes_every_rule(card, side, quantity, held, beside, 
     after = held + quantity if side == "BUY" else held - quantity
     most = float(max(abs(held), abs(after)))
     gross, equity = others + most * unit, float(cash) + others + float(held) * unit
-    passes = guard.lets(
-        quantity=float(quantity),
-        unit=unit,
-        most=most,
-        own=most * unit,
-        gross=gross,
-        equity=equity,
-        money=gross + abs(float(cash)),
-    )
+    money = gross + abs(float(cash))
+    passes = guard.lets(Figures(float(quantity), unit, most, most * unit, gross, equity, money))
     LET[passes] += 1
     if passes:
         with localcontext(EXACT):
@@ -127,11 +121,11 @@ def test_what_is_let_pass_passes_every_rule(card, side, quantity, held, beside, 
 
 
 def test_a_permit_is_for_orders_that_passed_and_for_no_others():
-    guard, figures = gate.Gate(RESEARCH), dict.fromkeys(("unit", "most", "own", "gross"), 1.0)
+    guard, rich = gate.Gate(RESEARCH), Figures(1, 1, 1, 1, 1, equity=100, money=1)
     with pytest.raises(ValueError, match="has let 0 orders pass, not 1"):
         guard.permit(range(1, 2))
-    assert guard.lets(**figures, quantity=1.0, equity=100.0, money=1.0, orders=3)
-    assert not guard.lets(**figures, quantity=1.0, equity=0.5, money=1.0, orders=3)
+    assert guard.lets(rich, orders=3)
+    assert not guard.lets(replace(rich, equity=0.5), orders=3)
     permit = guard.permit(range(1, 3))
     first = order(1)
     assert permit.approved(first, NOON, PRICE) == Approved(first, NOON, PRICE)

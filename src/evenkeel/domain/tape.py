@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NEVER = 2**63 - 1
 """A time that does not come (UTC nanoseconds)."""
 
+LONG_AGO = -(2**63)
+"""A time before any other."""
+
 _NEAR = 64
 
 

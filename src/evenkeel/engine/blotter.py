@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from evenkeel.domain.errors import OutsideError
 from evenkeel.domain.money import EXACT, ONE
 from evenkeel.domain.order import Side
+from evenkeel.domain.tape import LONG_AGO
 from evenkeel.engine.blotter_desk import BlotterDesk
 from evenkeel.engine.sheet import Page, Sheet
 from evenkeel.engine.tally import Calm, Pad, Tally
@@ -46,11 +47,12 @@ _PAGE = 4_096
 _PATIENCE = 256
 """So many bars pass before it is tried again whether an instrument needs no watching."""
 
-_VAIN, _REST = 4, 6
-"""So many pages may be opened in vain, one after the other, before twice as many bars pass before
-each next one; and so many times it is twice as many."""
+_VAIN = 4
+"""So many pages in a row may be handed over on the bar that they were opened on; then it is left off for
+a while, which doubles each time."""
 
-_LONG_AGO = -(2**63)
+_REST = 64
+"""And is so many bars at the most."""
 
 
 @runtime_checkable
@@ -222,7 +224,7 @@ class Blotter:
         """Whether an order of an instrument stands here that has not traded yet."""
         return self._by_name[name].index == self._cursor.index
 
-    def post(self, until: int = _LONG_AGO) -> int:
+    def post(self, until: int = LONG_AGO) -> int:
         """Let the book take what has traded by now (or by `until`); how many rows that were, in all.
 
         Where the book once stopped part-way, nobody gets anything out of it any more, whatever has
@@ -280,7 +282,7 @@ class Blotter:
                 *([column[row] for row in rows] for column in fills[:3]),
             )
 
-    def hand_over(self, until: int = _LONG_AGO, *, owner: int = -1) -> None:
+    def hand_over(self, until: int = LONG_AGO, *, owner: int = -1) -> None:
         """Let the page go: records of what has traded by now (`until`), and approvals of the rest.
 
         What `owner` has asked for on this bar is part of what he is doing; what others have asked
@@ -290,7 +292,8 @@ class Blotter:
         index = self._cursor.index
         if self._open:
             self._vain = self._vain + 1 if self._opened_at == index else 0
-            self._closed_until = index + (1 << min(max(self._vain - _VAIN, 0), _REST))
+            rest = min(2 ** (self._vain - _VAIN), _REST) if self._vain > _VAIN else 1
+            self._closed_until = index + rest
         self._open, self._index, self._calm = False, index, None
         self._opened += 1
         page, outbox, orders = self._page, self._outbox, self._account.orders

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from evenkeel.domain.money import EXACT, ZERO, round_down
 from evenkeel.domain.order import CANCEL, TERMINAL, Order, OrderStatus, Side
 from evenkeel.domain.portfolio import Reading
+from evenkeel.domain.tape import LONG_AGO
 from evenkeel.engine.working import ClaimKey, Working
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ _NONE: dict[int, Working] = {}
 _BUY = Side.BUY
 _NEW, _FILLED = OrderStatus.NEW, OrderStatus.FILLED
 _approved_at = attrgetter("at")
-
-_NEVER_YET = -(2**63)
-"""Before any moment: no window reaches back so far."""
 
 
 class Orders:
@@ -107,7 +105,7 @@ class Orders:
 
     def latest(self, instrument: str) -> int:
         """Return when an order of an instrument was approved last; long ago if never."""
-        return self._latest.get(instrument, _NEVER_YET)
+        return self._latest.get(instrument, LONG_AGO)
 
     def ask_cancel(self, order_id: int) -> list[int]:
         """Return what to cancel so that an order ends: itself, and replacements on their way.

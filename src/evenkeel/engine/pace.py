@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evenkeel.execution.financing import DAY
+
 if TYPE_CHECKING:
     from evenkeel.engine.orders import Orders
 
 SECOND = 10**9
-DAY = 86_400 * SECOND
 
 
 class Pace:

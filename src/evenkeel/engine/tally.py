@@ -14,7 +14,7 @@ import numpy as np
 from evenkeel.domain.money import ZERO
 from evenkeel.engine.closes import Closes
 from evenkeel.engine.pace import Pace
-from evenkeel.risk.glance import MARGIN
+from evenkeel.risk.glance import MARGIN, Figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,15 +129,8 @@ class Tally:
             gross, equity = self._gross + own - value, self._cash + self._net
         if self._pace is not None and not self._in_pace(self._pace, pad):
             return False
-        if not self._gate.lets(
-            quantity=quantity,
-            unit=unit,
-            most=abs(most),
-            own=own,
-            gross=gross,
-            equity=equity,
-            money=gross + moved,
-        ):
+        figures = Figures(quantity, unit, abs(most), own, gross, equity, money=gross + moved)
+        if not self._gate.lets(figures):
             return False
         if self._pace is not None:
             self._pace.count()
@@ -171,15 +164,6 @@ class Tally:
             return None
         unit, loss = worst
         gross, equity = most * unit, self._cash + now * line.closes[index] * line.scale - loss
-        if not self._gate.lets(
-            quantity=quantity,
-            unit=unit,
-            most=most,
-            own=gross,
-            gross=gross,
-            equity=equity,
-            money=gross + self._moved + loss,
-            orders=CALM,
-        ):
-            return None
-        return Calm(quantity, most, CALM)
+        money = gross + self._moved + loss
+        figures = Figures(quantity, unit, most, own=gross, gross=gross, equity=equity, money=money)
+        return Calm(quantity, most, CALM) if self._gate.lets(figures, CALM) else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evenkeel.domain.verdict import Approved, Reason, Refused
 from evenkeel.risk.case import Case
-from evenkeel.risk.glance import Card
+from evenkeel.risk.glance import Card, Figures
 from evenkeel.risk.limits import UNITS
 from evenkeel.risk.rules import (
     ALONE,
@@ -71,31 +71,12 @@ class Gate:
         """Whether the card limits how many orders there may be, how fast, or how alike."""
         return bool(self._rules[True, True])
 
-    def lets(
-        self,
-        *,
-        quantity: float,
-        unit: float,
-        most: float,
-        own: float,
-        gross: float,
-        equity: float,
-        money: float,
-        orders: int = 1,
-    ) -> bool:
-        """Whether so many plain orders pass at a glance, by the figures of `Card.far_inside`.
+    def lets(self, figures: Figures, orders: int = 1) -> bool:
+        """Whether so many plain orders of no more than that pass at a glance (`Card.far_inside`).
 
         Their approvals are written later, by a `permit`.
         """
-        passes = self._card.far_inside(
-            quantity=quantity,
-            unit=unit,
-            most=most,
-            own=own,
-            gross=gross,
-            equity=equity,
-            money=money,
-        )
+        passes = self._card.far_inside(figures)
         if passes:
             self._let += orders
         return passes

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from evenkeel.domain.money import ZERO
 from evenkeel.domain.order import Side
 from evenkeel.risk.case import reserve_price
@@ -29,6 +31,23 @@ MARGIN = 1e-9
 _WHOLE = 2.0**53
 _WORST = {"position_quantity_max", "gross_exposure_max", "net_exposure_max", "concentration_max"}
 _BUY = Side.BUY
+
+
+class Figures(Struct, frozen=True, gc=False):
+    """The size of an order, in doubles.
+
+    `unit` is the money of one unit of `quantity`; `most` the furthest position that the order could
+    make and `own` what that is worth; `gross` the exposure in all instruments with it; `money` all
+    that these were made of.
+    """
+
+    quantity: float
+    unit: float
+    most: float
+    own: float
+    gross: float
+    equity: float
+    money: float
 
 
 class Card:
@@ -77,27 +96,16 @@ class Card:
             return False, False
         return passes, carried
 
-    def far_inside(
-        self,
-        *,
-        quantity: float,
-        unit: float,
-        most: float,
-        own: float,
-        gross: float,
-        equity: float,
-        money: float,
-    ) -> bool:
+    def far_inside(self, figures: Figures) -> bool:
         """Whether a plain order passes that nothing else could be said against than its size.
 
         It is of whole lots of something tradable, at a price of this moment, and the only order of
-        its instrument. `unit` is the money of one unit of quantity, `most` the furthest position that
-        the order could make and `own` what that is worth; `gross` is the exposure in all instruments
-        with it, and `money` all that these were made of. An order that is less in every figure (and
-        has more equity) is inside too.
+        its instrument. An order that is less in every figure (and has more equity) is inside too.
         """
-        margin = MARGIN * money
-        return self._small(quantity, unit) and self._carries(most, own, gross, equity, margin)
+        margin = MARGIN * figures.money
+        return self._small(figures.quantity, figures.unit) and self._carries(
+            figures.most, figures.own, figures.gross, figures.equity, margin
+        )
 
     def keeps_pace(self, second: int, day: int, working: int, since: int) -> bool:
         """Whether an order comes neither too soon nor as one too many.

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from evenkeel.domain.errors import OutsideError
 from evenkeel.domain.money import EXACT, ONE
@@ -33,9 +33,11 @@ from evenkeel.execution.foresight import Wholes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import TypeGuard
 
     from evenkeel.domain.events import Record
     from evenkeel.engine.core import Core
+    from evenkeel.execution.broker import Broker
     from evenkeel.execution.foresight import Foresight
     from evenkeel.strategy.desk import Desk
 
@@ -55,7 +57,6 @@ _REST = 64
 """And is so many bars at the most."""
 
 
-@runtime_checkable
 class Foretells(Protocol):
     """A venue that knows what becomes of a plain order to which nothing else can happen."""
 
@@ -68,6 +69,11 @@ class Foretells(Protocol):
     def remember(self, numbers: Iterable[int]) -> None:
         """Know of orders that have traded as was foretold."""
         ...
+
+
+def foretells(venue: Broker) -> TypeGuard[Foretells]:
+    """Whether a venue does: asked once a run, and by one name, for a protocol takes long to check."""
+    return hasattr(venue, "foresight")
 
 
 class Blotter:

@@ -10,7 +10,7 @@ from evenkeel.domain.instrument_events import INSTRUMENT_EVENTS
 from evenkeel.domain.money import EXACT
 from evenkeel.domain.tape import NEVER
 from evenkeel.domain.verdict import Approved
-from evenkeel.engine.blotter import Blotter, Foretells
+from evenkeel.engine.blotter import Blotter, foretells
 from evenkeel.engine.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Shell:
         self._journal = journal
         self._lender = lender
         self._blotter: Blotter | None = None
-        if schedule.jumps and isinstance(broker, Foretells) and Blotter.fits(core, broker):
+        if schedule.jumps and foretells(broker) and Blotter.fits(core, broker):
             self._blotter = Blotter(core, broker, lent=lender is not None)
             core.desks = self._blotter.desks(core.desks)
 

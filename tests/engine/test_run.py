@@ -543,6 +543,47 @@ def test_a_strategy_of_a_whole_universe_is_called_once_per_bar_time():
     assert on_paper(Both, *histories) == records
 
 
+@pytest.mark.parametrize("way", ["jump", "every bar", "paper"])
+def test_nobody_reads_a_bar_that_has_not_completed(way):
+    """Not at the start, not before an instrument's first bar, not after a split or a longer history.
+
+    Everything is read twice, for the first time might leave something behind for the second.
+    """
+    seen = []
+
+    class Curious(ek.PortfolioStrategy):
+        def setup(self, bars):
+            self.high = {name: each.close > 10 for name, each in bars.items()}
+
+        def look(self):
+            for _ in range(2):
+                seen.append([(each.close[0], each.close[-1]) for each in self.bars.values()])
+                seen[-1] += [each[0] for each in self.high.values()]
+
+        def on_start(self):
+            self.look()
+
+        def on_bar(self):
+            self.look()
+
+    histories = (bars(10, 11, 12, 6, 7), bars(20, 22, 24, name=Y, start=3))
+    split = Split(X, 3 * HOUR + 5, Decimal(2))
+    if way == "paper":
+        on_paper(Curious, *histories, actions=(split,))
+    else:
+        play(Curious, *histories, actions=(split,), jump=way == "jump")
+    no = float("nan")
+    expected = [  # X now and before, Y now and before, X above 10, Y above 10
+        [(no, no), (no, no), False, False],
+        [(10.0, no), (no, no), False, False],
+        [(11.0, 10.0), (no, no), True, False],
+        [(12.0, 11.0), (20.0, no), True, True],
+        [(6.0, 6.0), (22.0, 20.0), False, True],
+        [(7.0, 6.0), (24.0, 22.0), False, True],
+    ]
+    assert str(seen) == str([each for each in expected for _ in range(2)])
+
+
 def test_setup_must_make_the_same_series_whatever_the_bars_are():
     """Otherwise nobody could say which series takes over from which."""
 

@@ -32,6 +32,16 @@ def test_before_the_first_bar_a_number_is_nan_and_an_answer_is_no():
     assert series_of([True, True], at=0)[-1] is False
 
 
+@pytest.mark.parametrize(("values", "nothing"), [([10.0, 20.0], NAN), ([True, True], False)])
+def test_however_often_it_is_read_too_early_it_keeps_the_last_value_to_itself(values, nothing):
+    """Before place 0 comes place -1: to Python that is the last one, and here the future."""
+    series = series_of(values, at=-1)
+    read = [series[back] for back in (0, 0, -1, -1, 0)]
+    series._frame.cursor.index = 0
+    read += [series[back] for back in (-1, 0, -1, 0)]
+    assert str(read) == str([nothing] * 6 + [values[0], nothing, values[0]])
+
+
 def test_values_come_out_as_python_numbers():
     assert type(series_of([1.5])[0]) is float
     assert type(series_of([True])[0]) is bool
@@ -156,6 +166,18 @@ def test_each_series_follows_its_successor_to_another_cursor():
     new.cursor.index = 0
     assert (close[0], double[0]) == (10, 20)
     assert (Series(np.array([7.0, 8.0]), old)[0], close.times.tolist()) == (7, [0, 1])
+
+
+def test_what_was_read_before_is_not_read_again_from_another_history():
+    """Neither its values nor, where the new one has not begun yet, the last of them."""
+    old, new = frame_of(2, at=1), frame_of(3, at=-1, keep=True)
+    close, double = made(old, [1, 2])
+    assert (close[0], double[0], double[-1]) == (2, 4, 2)
+    made(new, [10, 20, 30])
+    old.take_over(new)
+    assert [str(each[back]) for each in (close, double) for back in (0, -1, 0)] == ["nan"] * 6
+    new.cursor.index = 0
+    assert (close[0], double[0], str(double[-1])) == (10, 20, "nan")
 
 
 def test_a_series_that_nobody_kept_takes_over_nothing():

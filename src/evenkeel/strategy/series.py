@@ -62,8 +62,11 @@ class Frame:
         for mine, theirs in zip(self._made, successor._made, strict=True):
             living, fresh = mine(), theirs()
             if living is not None and fresh is not None:
-                living.become(fresh.values)
-                living._cursor = fresh._cursor  # noqa: SLF001 - another of our own kind
+                living.become(fresh.values, fresh._cursor)  # noqa: SLF001 - another of our own kind
+
+
+_UNREAD = memoryview(b"")
+"""What a series looks into until it is read on a bar: every index lies outside, -1 too."""
 
 
 class Series:
@@ -80,28 +83,32 @@ class Series:
     def __init__(self, values: AnyArray, frame: Frame) -> None:
         """Wrap `values` (float64 or bool, one per bar) on the timeline of `frame`."""
         self._frame = frame
-        self._cursor = frame.cursor
-        self.values = values
+        self.become(values, frame.cursor)
         frame.remember(self)
 
-    def become(self, values: AnyArray) -> None:
-        """Take other values, made by the same computation on another history."""
-        self.values, self._view = values, values.data
+    def become(self, values: AnyArray, cursor: Cursor) -> None:
+        """Take other values, made by the same computation on another history, and its cursor."""
+        self.values, self._cursor, self._view = values, cursor, _UNREAD
 
     def __getitem__(self, back: int) -> Any:  # noqa: ANN401 - a float or a bool, as computed
         """Return the value now (0) or `-back` bars ago; IndexError for a positive index."""
-        index = self._cursor.index
-        if back:  # seldom, and everything counts here
-            if back > 0:
-                raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
-            index += back
+        if back:
+            return self._past(back)
+        try:
+            return self._view[self._cursor.index]
+        except IndexError:
+            return self._past(0)
+
+    def _past(self, back: int) -> Any:  # noqa: ANN401 - see above
+        """Return what is seldom asked for; everything counts in what is asked on every bar."""
+        if back > 0:
+            raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
+        index = self._cursor.index + back
         if index < 0:
             return False if self.values.dtype == np.bool_ else nan
-        try:
-            return self._view[index]
-        except AttributeError:  # most series are computed with and never read
+        if self._view is _UNREAD:  # not earlier: before the first bar its [-1] is the last of all
             self._view = self.values.data  # gives Python numbers, without a copy
-            return self._view[index]
+        return self._view[index]
 
     def __len__(self) -> int:
         """Return the number of bars in the whole history."""

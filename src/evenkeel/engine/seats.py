@@ -173,13 +173,13 @@ class Seats:
             return
         tape, on_bar = self._tape, self.seats[0].strategy.on_bar
         (cursor,) = tape.cursors
-        for following in self._queue:  # pragma: no branch - the last one is never
-            tape.now, cursor.index = at, index
-            at, index = following
+        tape.now, cursor.index = at, index
+        for at, index in self._queue:  # pragma: no branch - the last one is never
             on_bar()
             # Not `queue`, as below: what others have asked for cannot wait where there are none.
             if outbox.records or at > until:
                 break
+            tape.now, cursor.index = at, index
         self._next = at, index
 
     def wake(self, until: int, outbox: Outbox) -> None:

@@ -387,7 +387,7 @@ def test_what_is_held_is_what_has_traded(jotted):
 
     def look(s):
         s.buy(10)
-        seen.append(s._at_desk.held(X))
+        seen.append(s._desk.held(X))
 
     same(planned({0: look, 1: look}), bars(*[10] * 4))
     assert seen == [0, 10] * 2
@@ -559,17 +559,19 @@ def test_the_strategys_decimal_context_changes_nothing(jotted):
     assert jotted["jotted"] == 6
 
 
-def test_a_name_that_changes_is_written_as_it_was(jotted):
+def test_orders_have_the_name_that_the_strategy_had_when_it_started(jotted):
     class Named(Planned):
         @property
         def name(self):
-            return f"day {self.bars.count // 3}" if self._desk else "nobody yet"
+            return f"bar {self.bars.count}" if hasattr(self, "bars") else "nobody yet"
 
     plan = {n: lambda s: s.buy(1) for n in range(5)}
+    plan |= {2: lambda s: s.buy(1, limit=20), 3: lambda s: s.log("here")}
     records = same(type("Named", (Named,), {"plan": plan}), bars(*[10] * 8))
-    names = [record.order.strategy for record in records if isinstance(record, Approved)]
-    assert names == ["day 0", "day 0", "day 1", "day 1", "day 1"]
-    assert jotted == {"went": 5}
+    orders = [record.order for record in records if isinstance(record, Approved)]
+    notes = [record for record in records if isinstance(record, Noted)]
+    assert {each.strategy for each in (*orders, *notes)} == {"bar 0"}
+    assert jotted["jotted"] == 3
 
 
 def test_what_could_not_be_booked_is_said_to_whoever_asks():

@@ -125,7 +125,7 @@ class Whims(ek.Strategy):
         kind = self.dice.randrange(5)
         if kind == 0:
             return {"tif": "DAY"}
-        ends = int(self._at_desk.now) + self.dice.choice([60, 3_600, 86_400, 200_000]) * 10**9
+        ends = int(self._desk.now) + self.dice.choice([60, 3_600, 86_400, 200_000]) * 10**9
         return {"expires": ends} if kind == 1 else {}
 
     def step(self, percent):

@@ -108,6 +108,11 @@ class PaperDesk:
     def working(self, strategy, instrument):
         return [each for each in self.orders.values() if each.instrument == instrument]
 
+    def waiting(self, strategy, instrument):
+        working = self.working(strategy, instrument)
+        replaced = [each.replaces for each in working]
+        return [each for each in working if not each.is_plain or each.id in replaced]
+
     def held(self, instrument):
         return self.holdings.get(instrument, Decimal(0))
 

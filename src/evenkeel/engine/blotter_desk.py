@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from evenkeel.domain.order import Order, Side
@@ -56,6 +57,9 @@ class BlotterDesk:
                 return []
             self._blotter.hand_over(owner=self._owner)
         return self._desk.working(strategy, instrument)
+
+    def waiting(self, strategy: str, instrument: str) -> Sequence[Order]:
+        return () if self._blotter.busy else self._desk.waiting(strategy, instrument)
 
     def expected(self, strategy: str, instrument: str) -> Decimal | int:
         expected = self._blotter.expected(instrument)

@@ -148,6 +148,11 @@ class StrategyDesk:
             and CANCEL not in each.requests
         ]
 
+    def waiting(self, strategy: str, instrument: str) -> list[Order]:
+        working = self.working(strategy, instrument)
+        replaced = {order.replaces for order in working}
+        return [order for order in working if not order.is_plain or order.id in replaced]
+
     def held(self, instrument: str) -> Decimal:
         return self._account.book.quantity(instrument)
 

@@ -34,9 +34,10 @@ class Pad:
         *("owner", "place", "strategy"),
     )
 
-    def __init__(self, line: Line, place: int, owner: int, strategy: str) -> None:
-        """Know nothing yet of what is held. `owner` is the seat whose `strategy` trades it."""
-        self.line, self.place, self.owner, self.strategy = line, place, owner, strategy
+    def __init__(self, line: Line, place: int, owner: int) -> None:
+        """Know nothing yet of what is held. `owner` is the seat that trades it."""
+        self.line, self.place, self.owner = line, place, owner
+        self.strategy = ""  # what the seat's orders are called
         self.name, self.lot = line.bars.instrument.id, line.bars.instrument.lot
         self.held: Decimal | int = ZERO  # with the newest order
         self.index = -1  # of the bar that the newest order was decided on

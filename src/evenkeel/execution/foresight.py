@@ -6,6 +6,7 @@ and many at a time, for the books.
 
 from __future__ import annotations
 
+from itertools import repeat
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -133,7 +134,7 @@ class Foresight:
     ) -> Wholes:
         """Return how plain orders trade, exactly, in order of time. Quantities are signed."""
         filler = self._filler
-        prices = shortest_of(line.opens[bar] for line, bar in zip(lines, bars, strict=True))
+        prices = shortest_of([line.opens[bar] for line, bar in zip(lines, bars, strict=True)])
         if not filler.plain:
             orders = zip(numbers, lines, bars, quantities, prices, strict=True)
             filled = Wholes.none()
@@ -141,13 +142,12 @@ class Foresight:
                 for column, amount in zip(filled, filler.whole(*order), strict=True):
                     column.append(amount)
             return filled
-        sizes = [abs(quantity) for quantity in quantities]
+        sizes = list(map(abs, quantities))
         values: Iterable[Decimal] = map(mul, prices, sizes)
-        if any(line.scale != 1.0 for line in lines):
+        if any(line.scale != 1.0 for line in set(lines)):
             values = map(mul, values, [line.bars.instrument.multiplier for line in lines])
-        if type(filler.costs) is BasisPoints:  # most are; and so it is a fifth of the time
-            rate = filler.costs.rate
-            commissions = [value * rate for value in values]
+        if type(filler.costs) is BasisPoints:  # most are: no call for each
+            commissions = list(map(mul, values, repeat(filler.costs.rate)))
         else:
             commissions = list(map(filler.commission, sizes, values))
         nothing = [ZERO] * len(prices)

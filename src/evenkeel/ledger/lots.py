@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal, Inexact
-from itertools import accumulate
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from evenkeel.domain.money import EXACT, ONE, ZERO
@@ -75,13 +75,16 @@ class Lots:
         As `trade`, one after the other; what is held now has `cost`. Of what was open before the
         position came to the side on which it ends, nothing is left: that need not be matched.
         """
-        held = list(accumulate(quantities, _add, initial=self.quantity))
-        end, turn = held[-1], len(quantities) - 1
-        while turn >= 0 and held[turn] and end and (held[turn] > ZERO) is (end > ZERO):
-            turn -= 1
-        if turn >= 0:  # this trade brought the position there, or to nothing
-            self._lots, self.quantity = deque(), held[turn + 1]
-            cost = self._open(self.quantity, units[turn]) if self.quantity else ZERO
+        after = end = reduce(_add, quantities, self.quantity)
+        for turn in range(len(quantities) - 1, -1, -1):
+            before = _subtract(after, quantities[turn])
+            if not (before and end) or (before > ZERO) is not (end > ZERO):
+                self._lots, self.quantity = deque(), after
+                cost = self._open(after, units[turn]) if after else ZERO
+                break
+            after = before
+        else:
+            turn = -1  # it has been on one side all the time
         for place in range(turn + 1, len(quantities)):
             cost = _add(cost, self.trade(quantities[place], units[place])[0])
         return cost

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from math import isinf, isnan
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, cast
 
 import numpy as np
 
@@ -59,7 +59,8 @@ class Trader:
         """Take parameter values by name; each is checked against its law."""
         self._params = values_for(type(self), params)
         self.__dict__.update(self._params)
-        self._desk: Desk | None = None
+        self._desk = cast("Desk", _Nowhere(type(self).__name__))
+        self._name = ""
         self._wake: Series | AnyArray | None = None
         self._group: int | None = None
 
@@ -90,23 +91,23 @@ class Trader:
 
     @property
     def name(self) -> str:
-        """The class's name: what orders and records call this strategy."""
+        """The class's name: what orders and records call this strategy (as it is when it starts)."""
         return type(self).__name__
 
     @property
     def now(self) -> datetime:
         """The closing time of the bar that just completed, in UTC."""
-        return EPOCH + timedelta(microseconds=self._at_desk.now // 1000)
+        return EPOCH + timedelta(microseconds=self._desk.now // 1000)
 
     @property
     def cash(self) -> float:
         """Cash in the account's currency; negative when money is owed."""
-        return float(self._at_desk.cash())
+        return float(self._desk.cash())
 
     @property
     def equity(self) -> float:
         """Cash plus positions at their last prices; NaN when something held has no price."""
-        equity = self._at_desk.equity()
+        equity = self._desk.equity()
         return float("nan") if equity is None else float(equity)
 
     # ---- asking ----
@@ -118,12 +119,12 @@ class Trader:
     def cancel(self, order_id: int | None, *, reason: str = "") -> None:
         """Take an order off the market. It may still fill until the venue confirms."""
         if order_id is not None:
-            self._at_desk.cancel(self.name, order_id, reason)
+            self._desk.cancel(self._name, order_id, reason)
 
     @contextmanager
     def one_cancels_other(self) -> Iterator[None]:
         """Group the orders placed in this `with` block: what one fills, the others can no more."""
-        before, self._group = self._group, self._at_desk.next_order
+        before, self._group = self._group, self._desk.next_order
         try:
             yield
         finally:
@@ -131,7 +132,7 @@ class Trader:
 
     def log(self, text: str) -> None:
         """Write a line into the journal, beside the orders it explains."""
-        self._at_desk.note(self.name, text)
+        self._desk.note(self._name, text)
 
     def clone(self) -> Self:
         """Return a new strategy with the same parameters and no state."""
@@ -150,16 +151,7 @@ class Trader:
 
     def join(self, desk: Desk) -> None:
         """Sit down at a desk; from now on orders can be placed."""
-        self._desk = desk
-
-    @property
-    def _at_desk(self) -> Desk:
-        if self._desk is None:
-            raise StrategyError(
-                f"{type(self).__name__} is not running: orders, cash and positions are there "
-                "from on_start on, not in setup or __init__"
-            )
-        return self._desk
+        self._desk, self._name = desk, self.name
 
     def _order(
         self,
@@ -184,7 +176,7 @@ class Trader:
             return None
         if type(after) is not int:
             raise StrategyError(f"after must be an order's number, was {after!r}")
-        desk, words = self._at_desk, (limit, stop, trail, tif, on, expires)
+        desk, words = self._desk, (limit, stop, trail, tif, on, expires)
         asked = PLAIN
         if words != _NO_WORDS:
             asked = terms(
@@ -198,7 +190,7 @@ class Trader:
                 expires=expires,
             )
         return desk.place(
-            self.name,
+            self._name,
             Ask(
                 instrument,
                 side,
@@ -221,10 +213,10 @@ class Trader:
         options: dict[str, Any],
     ) -> int | None:
         """Place an order; one without conditions goes the short way."""
-        if options or self._group is not None or self._desk is None:
+        if options or self._group is not None:
             check_options(options)
             return self._order(instrument, side, quantity, sizing=sizing, **options)
-        return self._desk.market(self.name, instrument, side, quantity, sizing)
+        return self._desk.market(self._name, instrument, side, quantity, sizing)
 
     def _replace(
         self,
@@ -235,7 +227,7 @@ class Trader:
         reason: str,
         instrument: str,
     ) -> int | None:
-        for order in self._at_desk.working(self.name, instrument):
+        for order in self._desk.working(self._name, instrument):
             if order.id == order_id:
                 return self._order(
                     instrument,
@@ -258,9 +250,8 @@ class Trader:
     def _target_quantity(
         self, instrument: str, quantity: Number, sizing: str, options: dict[str, Any]
     ) -> int | None:
-        desk = self._at_desk
         wanted = quantity_of(quantity)
-        change = wanted - desk.expected(self.name, instrument)
+        change = wanted - self._desk.expected(self._name, instrument)
         side, missing = (_BUY, change) if change > 0 else (_SELL, -change)
         return self._trade(
             instrument, side, missing, sizing or f"target_quantity {wanted}", options
@@ -269,7 +260,7 @@ class Trader:
     def _target_weight(
         self, instrument: Instrument, weight: float, options: dict[str, Any]
     ) -> int | None:
-        price = self._at_desk.price(instrument.id)
+        price = self._desk.price(instrument.id)
         if price is None:
             raise StrategyError(f"{instrument.id} has no price yet: a weight cannot be sized")
         equity = self.equity
@@ -277,7 +268,7 @@ class Trader:
             weight,
             equity=equity,
             price=float(price),
-            multiplier=float(self._at_desk.multiplier(instrument.id)),
+            multiplier=float(self._desk.multiplier(instrument.id)),
         )
         if isnan(wanted):  # equity is not known: ask for nothing rather than guess
             return None
@@ -289,12 +280,12 @@ class Trader:
         return self._target_quantity(instrument.id, lots, sizing, options)
 
     def _close(self, instrument: str, options: dict[str, Any]) -> int | None:
-        if working := self._at_desk.working(self.name, instrument):
-            replaced = {order.replaces for order in working}
-            for order in working:
-                if not order.is_plain or order.id in replaced:  # the others are sure to come
-                    self.cancel(order.id, reason="close")
-        return self._target_quantity(instrument, 0, "close", options)
+        desk, name = self._desk, self._name
+        for order in desk.waiting(name, instrument):
+            desk.cancel(name, order.id, "close")
+        held = desk.expected(name, instrument)
+        side, missing = (_SELL, held) if held >= 0 else (_BUY, -held)
+        return self._trade(instrument, side, missing, "close", options)
 
     def _bracket(
         self,
@@ -318,7 +309,7 @@ class Trader:
             return None, None, None
         exits: dict[str, Any] = {
             "after": entry,
-            "oca_group": entry if self._group is None else self._at_desk.next_order,
+            "oca_group": entry if self._group is None else self._desk.next_order,
             "reason": options.get("reason", ""),
             "sizing": f"bracket of order {entry}",
         }
@@ -355,7 +346,7 @@ class Strategy(Trader):
     @property
     def position(self) -> Position:
         """What is held of the instrument."""
-        return self._at_desk.position(self.instrument.id)
+        return self._desk.position(self.instrument.id)
 
     def buy(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Buy a quantity."""
@@ -412,7 +403,7 @@ class Strategy(Trader):
             fraction,
             equity=self.equity,
             distance=distance,
-            multiplier=float(self._at_desk.multiplier(self.instrument.id)),
+            multiplier=float(self._desk.multiplier(self.instrument.id)),
         )
 
 
@@ -435,7 +426,7 @@ class PortfolioStrategy(Trader):
 
     def position(self, instrument: str) -> Position:
         """What is held of an instrument."""
-        return self._at_desk.position(instrument)
+        return self._desk.position(instrument)
 
     def buy(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy a quantity."""
@@ -497,6 +488,19 @@ class PortfolioStrategy(Trader):
                 + ", ".join(self.bars)
             )
         return self.bars[instrument].instrument
+
+
+class _Nowhere:
+    """Where a strategy sits before it joins a desk."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, verb: str) -> Never:
+        raise StrategyError(
+            f"{self._name} is not running: orders, cash and positions are there from on_start on, "
+            "not in setup or __init__"
+        )
 
 
 _NO_WORDS = (None,) * 6

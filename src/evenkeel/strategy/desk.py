@@ -13,6 +13,8 @@ from msgspec import Struct
 from evenkeel.domain.order import OrderType, Side, TimeInForce
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evenkeel.domain.order import Order, OrderStatus
 
 
@@ -93,6 +95,10 @@ class Desk(Protocol):
 
     def working(self, strategy: str, instrument: str) -> list[Order]:
         """Return this strategy's orders in an instrument that are not done."""
+        ...
+
+    def waiting(self, strategy: str, instrument: str) -> Sequence[Order]:
+        """Return those of them that are not sure to trade next: they rest, sleep, or are replaced."""
         ...
 
     def held(self, instrument: str) -> Decimal:

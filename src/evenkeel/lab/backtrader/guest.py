@@ -104,12 +104,12 @@ class Guest(PortfolioStrategy):
     @property
     def next_number(self) -> int:
         """The number that the next order will get."""
-        return self._at_desk.next_order
+        return self._desk.next_order
 
     @property
     def moment(self) -> int:
         """Now, in UTC nanoseconds."""
-        return self._at_desk.now
+        return self._desk.now
 
     def send(
         self, instrument: str, side: Side, quantity: Decimal, terms: dict[str, Any]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal, getcontext, localcontext
+from operator import mul
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,8 +18,9 @@ from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
 from evenkeel.domain.errors import OutsideError
 from evenkeel.domain.events import CashDividend, Noted, OrderAccepted, RunEnded, RunStarted, Split
-from evenkeel.domain.fill import Fill
+from evenkeel.domain.fill import Fill, Fills
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
+from evenkeel.domain.order import Side
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine import blotter, sheet, tally
 from evenkeel.engine.blotter import Blotter, Sheet
@@ -481,22 +483,67 @@ def test_on_several_timelines_there_is_no_blotter(jotted):
 
 
 def test_records_are_written_out_when_somebody_reads_them(monkeypatch):
-    written = []
-    write = Sheet._records
+    written, write = [], Sheet._records
     monkeypatch.setattr(Sheet, "_records", lambda self: written.append(len(self)) or write(self))
+    filled, fill = [], sheet.whole_fill
+    monkeypatch.setattr(sheet, "whole_fill", lambda *facts: filled.append(facts[0]) or fill(*facts))
     strategy = planned({n: lambda s: s.buy(1) for n in range(5)})
     history = bars(*[10] * 8)
     result = execute(request(strategy(), [history], costs="zero", slippage="none"))
     assert isinstance(result.started, RunStarted)
     assert isinstance(result.ended, RunEnded)
     assert len(result.records) == 2 + 15
-    assert [move.order_id for move in result.moves] == [1, 2, 3, 4, 5]
     assert result.performance["total_return"] == 0
+    assert result.fill_count == 5
+    assert not filled
+    assert [move.order_id for move in result.moves] == [1, 2, 3, 4, 5]
+    assert filled == [1, 2, 3, 4, 5]
     assert not written
     assert [type(record) for record in result.records[1:4]] == [Approved, OrderAccepted, Fill]
     assert len(result.fills) == 5
     assert written == [15]
     assert [r for r in result.records if isinstance(r, Fill)] == result.moves
+
+
+def test_what_a_sheet_says_of_its_fills_is_what_they_say():
+    """Column by column, and to the last bit in the figures: of two instruments, at a cost."""
+
+    class Both(ek.PortfolioStrategy):
+        def on_bar(self):
+            for held, name in enumerate(self.bars):
+                if self.bars[name].count % (held + 2):
+                    self.buy(name, 7 + held)
+                else:
+                    self.sell(name, "4.5")
+            if self.bars[X].count == 12:  # what was asked for just now has not traded yet
+                self.buy(X, 1, limit=1)
+
+    histories = [
+        bars(*[10.3, 11.7, 9.1] * 5, lot=Decimal("0.5")),
+        bars(*[21.9, 20.2, 19.7] * 5, name=Y, lot=Decimal("0.5"), multiplier=Decimal(3)),
+    ]
+    wanted = request(Both(), histories, costs="ibkr-tiered")
+    result, again = execute(wanted), execute(wanted)
+    told = [each for each in result.records.moving() if isinstance(each, Fills)]
+    assert sum(map(len, told)) == 22
+    for unwritten in told:
+        fills = list(unwritten)
+        for column, fact in (
+            ("instruments", "instrument"),
+            ("prices", "price"),
+            ("currencies", "currency"),
+            ("at", "at"),
+            ("commissions", "commission"),
+            ("fees", "fees"),
+            ("slippages", "slippage"),
+        ):
+            assert list(getattr(unwritten, column)) == [getattr(each, fact) for each in fills]
+        signs = [1 if each.side is Side.BUY else -1 for each in fills]
+        quantities = [each.quantity for each in fills]
+        assert list(unwritten.signed) == list(map(mul, quantities, signs))
+    assert isinstance(again.records[1], Approved)  # now all of them are written out
+    assert result.curve.gross.tobytes() == again.curve.gross.tobytes()
+    assert result.metrics == again.metrics
 
 
 def test_who_is_interrupted_while_he_reads_can_read_again(monkeypatch):

@@ -1,7 +1,6 @@
 """The run file is written whole, or not at all, and is on the disk when `write` returns."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,8 @@ from tests.journal.sample import a_run
 
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.domain.events import Noted
+from evenkeel.domain.fill import Fill, Fills
+from evenkeel.journal import log
 from evenkeel.journal.log import MemoryJournal, Records, read_lines, write_run_file
 
 
@@ -30,7 +31,7 @@ def test_a_journal_keeps_its_records_as_they_are():
     assert journal().records == a_run()
 
 
-class Late(Sequence):
+class Late(log.Late):
     """Records that somebody would have to write out first; it counts how many were asked for."""
 
     def __init__(self, records):
@@ -42,6 +43,12 @@ class Late(Sequence):
     def __getitem__(self, place):
         self.asked += 1
         return self._records[place]
+
+    @property
+    def fills(self):
+        """As many of each fact as there are fills; what they are does not matter here."""
+        found = [record for record in self._records if isinstance(record, Fill)]
+        return Fills(*[found] * 8, lambda: found)
 
 
 NOTES = [Noted(at, "sma", "") for at in range(9)]
@@ -97,6 +104,19 @@ def test_records_are_appended_behind_what_is_still_to_be_written_out():
     assert records == [*NOTES, *NOTES[:2]]
     records.append(NOTES[2:3])
     assert records == [*NOTES, *NOTES[:3]]
+
+
+def test_what_moves_money_is_known_before_anything_is_written_out():
+    records, whole = Records(), a_run()
+    (place, *_) = (n for n, record in enumerate(whole) if isinstance(record, Fill))
+    records.append(whole[: place - 1])
+    records.append(late := Late(whole[place - 1 : place + 1]))
+    records.append(whole[place + 1 :])
+    *before, fills = list(records.moving())[:place]
+    assert before == whole[: place - 1]
+    assert list(fills) == [whole[place]]
+    assert list(records.moving())[place:] == whole[place + 1 :]
+    assert not late.asked
 
 
 def test_records_are_no_part_that_was_given():

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from tests.reports.story import A, D, bars, day, fill
 
 from evenkeel.domain.events import CashDividend, CurrencyConverted, InterestCharged, Split
-from evenkeel.domain.fill import Fill
+from evenkeel.domain.fill import Fill, Fills
+from evenkeel.domain.fx import FxRates
 from evenkeel.domain.order import Side
 from evenkeel.ledger.book import Book
-from evenkeel.reports.curve import Money, curve, moves, union
+from evenkeel.reports.curve import Money, curve, moving, one_by_one, union
 
 B = "B.XXXX"
 
@@ -136,7 +137,45 @@ def test_a_fill_that_was_written_late_counts_from_where_it_was_written():
 
 def test_a_fill_reported_twice_moves_once():
     once = fill(1, Side.BUY, 10, 10, on=1)
-    assert moves([once, Split(A, day(1), D(2)), once]) == [once, Split(A, day(1), D(2))]
+    assert moving([once, Split(A, day(1), D(2)), once]) == [once, Split(A, day(1), D(2))]
+
+
+def unwritten(fills):
+    """The same fills as columns."""
+    return Fills(
+        instruments=[each.instrument for each in fills],
+        signed=[each.quantity * (1 if each.side is Side.BUY else -1) for each in fills],
+        prices=[each.price for each in fills],
+        currencies=[each.currency for each in fills],
+        at=[each.at for each in fills],
+        commissions=[each.commission for each in fills],
+        fees=[each.fees for each in fills],
+        slippages=[each.slippage for each in fills],
+        write=lambda: fills,
+    )
+
+
+FEW = [(Side.BUY, "10.1", A), (Side.SELL, "1e-31", B), (Side.BUY, "3.3", B)]
+
+
+@pytest.mark.parametrize("money", [Money("USD"), Money("EUR", FxRates.from_texts({"USD": "0.9"}))])
+@pytest.mark.parametrize("trades", [FEW, FEW[:1], FEW[1:2]])
+def test_fills_that_nobody_has_written_out_move_as_much(trades, money):
+    """To the last bit: amounts are added up in the order of the journal, whoever is traded."""
+    charges = ["1e30", "0.1", "-1e-30", "7.3"]
+    histories = {A: bars([10] * 4), B: bars([20] * 4, name=B, multiplier=10)}
+    happened = [
+        fill(n, side, n, price, on=n % 4, name=name, commission=charges[n % 4], fees="0.01")
+        for n, (side, price, name) in enumerate(trades * 4, start=1)
+    ]
+    split = Split(B, day(1), D(2))
+    told = moving([*happened[:3], split, unwritten(happened[3:7]), *happened[7:]])
+    assert one_by_one(told) == [*happened[:3], split, *happened[3:]]
+    apart, together = (
+        curve(moves, histories, cash=D("0.3"), money=money) for moves in (one_by_one(told), told)
+    )
+    for column in ("equity", "gross", "invested"):
+        assert getattr(together, column).tobytes() == getattr(apart, column).tobytes()
 
 
 def test_bar_times_of_all_instruments_are_one_timeline():

@@ -12,7 +12,6 @@ import evenkeel
 from evenkeel.app.setup import Request
 from evenkeel.app.strategies import where
 from evenkeel.domain.errors import JournalError, OutsideError, UsageError, did_you_mean
-from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import instrument_of
 from evenkeel.journal.log import RUN_FILE, MemoryJournal, read_lines, write_run_file
 from evenkeel.ops.clock import SYSTEM_CLOCK
@@ -196,7 +195,7 @@ def _headline(result: Result) -> dict[str, Any]:
     return {
         "total_return": result.metrics["total_return"],
         "equity_end": float(result.ended.equity),
-        "fills": sum(isinstance(move, Fill) for move in result.moves),
+        "fills": result.fill_count,
     }
 
 

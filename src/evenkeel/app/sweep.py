@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from evenkeel.app.backtest import execute, plan
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import UsageError, did_you_mean
-from evenkeel.domain.fill import Fill
 from evenkeel.lab.sweep import Trial, grid, run_all
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def headline(result: Result) -> Figures:
     """Return what a trial is judged by, when nobody asks for something else."""
     return {
         **{name: result.performance[name] for name in FIGURES},
-        "fills": sum(isinstance(move, Fill) for move in result.moves),
+        "fills": result.fill_count,
         "equity_end": float(result.ended.equity),
     }
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from evenkeel.domain.money import ZERO
 from evenkeel.domain.order import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class Fill(Struct, frozen=True, gc=False):
@@ -34,3 +38,29 @@ class Fill(Struct, frozen=True, gc=False):
     slippage: Decimal = ZERO
     ambiguity: Decimal | None = None
     fees: Decimal = ZERO
+
+
+class Fills(Struct, frozen=True, eq=False):
+    """Fills that follow one another and are not written out yet: what they move, as columns.
+
+    Amounts are as in `Fill`, but a quantity is `signed`: negative where it was sold. `write` returns
+    the fills themselves. No other report of one of them is on record.
+    """
+
+    instruments: Sequence[str]
+    signed: Sequence[Decimal | int]
+    prices: Sequence[Decimal]
+    currencies: Sequence[str]
+    at: Sequence[int]
+    commissions: Sequence[Decimal]
+    fees: Sequence[Decimal]
+    slippages: Sequence[Decimal]
+    write: Callable[[], Sequence[Fill]]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.at)
+
+    def __iter__(self) -> Iterator[Fill]:
+        """Yield every fill."""
+        return iter(self.write())

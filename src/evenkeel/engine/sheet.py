@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, overload
 
 from evenkeel.domain.events import OrderAccepted, Record
+from evenkeel.domain.fill import Fill, Fills
 from evenkeel.domain.money import EXACT, shortest
 from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.execution.filling import whole_fill
+from evenkeel.journal.log import Late
 
 if TYPE_CHECKING:
-    from evenkeel.domain.fill import Fill
+    from collections.abc import Sequence
+
     from evenkeel.domain.verdict import Approved
     from evenkeel.engine.tally import Pad
     from evenkeel.execution.foresight import Wholes
@@ -55,7 +57,7 @@ class Page:
         return permit.approved(order, order.created_at, shortest(pad.line.closes[bar]))
 
 
-class Sheet(Sequence[Record]):
+class Sheet(Late):
     """The records of plain orders that have traded, written out when somebody reads them.
 
     Whoever is interrupted while he reads finds everything as it was when he reads again.
@@ -85,8 +87,25 @@ class Sheet(Sequence[Record]):
         return self._written[place]
 
     @property
-    def moves(self) -> Sequence[Fill]:
-        """The records that move money or positions, without a need to write the others."""
+    def fills(self) -> Fills:
+        page, pads, wholes = self._page, self._pads, self._wholes
+        rows = slice(len(wholes.prices))
+        places, instruments = page.places[rows], [pad.line.bars.instrument for pad in pads]
+        times = pads[0].line.cursor.times  # those of all
+        return Fills(
+            list(map([each.id for each in instruments].__getitem__, places)),
+            page.signed[rows],
+            wholes.prices,
+            list(map([each.currency for each in instruments].__getitem__, places)),
+            [times[bar + 1] for bar in page.bars[rows]],
+            wholes.commissions,
+            wholes.fees,
+            wholes.slippages,
+            self._trades,
+        )
+
+    def _trades(self) -> Sequence[Fill]:
+        """Write out how the orders traded, without a need to write their approvals."""
         if not self._fills:
             page = self._page
             rows = zip(
@@ -100,12 +119,12 @@ class Sheet(Sequence[Record]):
 
     def _records(self) -> list[Record]:
         """Write out bar after bar: what each strategy decided on it, and what traded at the next."""
-        page, pads, moves, written = self._page, self._pads, self.moves, list[Record]()
-        for _, decided in groupby(range(len(moves)), key=page.bars.__getitem__):
+        page, pads, trades, written = self._page, self._pads, self._trades(), list[Record]()
+        for _, decided in groupby(range(len(trades)), key=page.bars.__getitem__):
             rows = list(decided)
             for _, own in groupby(rows, key=lambda row: pads[page.places[row]].owner):
                 approvals = [page.approval(row, pads, self._permit) for row in own]
                 written += approvals
                 written += [OrderAccepted(each.order.id, each.at) for each in approvals]
-            written += [moves[row] for row in rows]
+            written += [trades[row] for row in rows]
         return written

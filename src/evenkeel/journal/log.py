@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, overload
 
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.journal.chain import GENESIS, links
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evenkeel.domain.events import Record
+    from evenkeel.domain.fill import Fills
 
 
 RUN_FILE = "journal.log"
@@ -45,14 +47,13 @@ class Journal(Written, Protocol):
         ...
 
 
-@runtime_checkable
-class Late(Protocol):
+class Late(Sequence["Record"]):
     """A part of the records that writes them out when somebody reads them."""
 
     @property
-    def moves(self) -> Sequence[Record]:
-        """Those that move money or positions, without a need to write the others."""
-        ...
+    @abstractmethod
+    def fills(self) -> Fills:
+        """The fills among them, without a need to write any; nothing else moves money or positions."""
 
 
 class Records(Sequence["Record"]):
@@ -97,11 +98,14 @@ class Records(Sequence["Record"]):
         """Yield all of them."""
         return iter(self._all())
 
-    def moving(self) -> Iterator[Record]:
-        """Yield all that move money or positions, and of the others those that are written out."""
+    def moving(self) -> Iterator[Record | Fills]:
+        """Yield all that are written out, and of the others what moves money or positions."""
         yield from self._read
         for part in self._parts:
-            yield from part.moves if isinstance(part, Late) else part
+            if isinstance(part, Late):
+                yield part.fills
+            else:
+                yield from part
 
     def __getstate__(self) -> dict[str, object]:
         """Write everything out for who takes a copy, to another process perhaps."""

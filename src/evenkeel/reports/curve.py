@@ -10,6 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cached_property
+from itertools import accumulate, compress
+from operator import add, mul, neg, sub
 from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 import numpy as np
@@ -20,7 +22,7 @@ from evenkeel.domain.events import (
     CurrencyConverted,
     InterestCharged,
 )
-from evenkeel.domain.fill import Fill
+from evenkeel.domain.fill import Fill, Fills
 from evenkeel.domain.instrument_events import (
     CashDividend,
     CashInLieu,
@@ -49,6 +51,9 @@ Action: TypeAlias = (
 
 Move: TypeAlias = Fill | Action | AccountEvent
 
+Moving: TypeAlias = Move | Fills
+"""A move, or several that nobody has written out yet."""
+
 _BUY = Side.BUY  # looked up once: a member of an Enum costs a walk to reach
 
 
@@ -63,7 +68,7 @@ class Curve:
     times: Times
     equity: Column
     invested: Column
-    _happened: Sequence[Move]
+    _happened: Sequence[Moving]
     _money: Money
 
     @cached_property
@@ -76,47 +81,64 @@ class Curve:
 class _Steps:
     """An amount that changes at known times and stands still between them."""
 
-    __slots__ = ("at", "value", "values")
+    __slots__ = ("at", "values")
 
-    def __init__(self, value: Decimal = ZERO) -> None:
-        self.value = value
+    def __init__(self, value: Decimal | int = 0) -> None:
         self.at: list[int] = []
         self.values = [value]
 
+    @property
+    def value(self) -> Decimal:
+        return Decimal(self.values[-1])
+
     def become(self, value: Decimal, at: int) -> None:
-        self.value = value
         self.at.append(at)
         self.values.append(value)
 
-    def change(self, by: Decimal, at: int) -> None:
-        self.value += by
+    def change(self, by: Decimal | int, at: int) -> None:
         self.at.append(at)
-        self.values.append(self.value)
+        self.values.append(self.values[-1] + by)
+
+    def follow(self, changes: Iterable[Decimal | int], at: Iterable[int]) -> None:
+        """Change by one amount after another."""
+        self.at += at
+        self.values += accumulate(changes, initial=self.values.pop())
 
     def over(self, times: Times) -> Column:
         """Return the amount at each of `times`; a change is in force at its own time."""
         if not self.at:
-            return np.full(len(times), float(self.value))
+            return np.full(len(times), float(self.values[0]))
         first = times.searchsorted(self.at)
         # A venue may report late: what was written later happened later, whatever its time says.
         edges = np.maximum.accumulate(np.concatenate(([0], first, [len(times)])))
         return np.repeat([*map(float, self.values)], np.diff(edges))
 
 
-_MOVES = frozenset((*get_args(Action), *get_args(AccountEvent)))
+_MOVES = frozenset((Fills, *get_args(Action), *get_args(AccountEvent)))
 
 
-def moves(records: Iterable[Record]) -> list[Move]:
+def moving(records: Iterable[Record | Fills]) -> list[Moving]:
     """Return what moved cash or positions, in journal order, each fill once."""
     known: set[str] = set()
-    found: list[Move] = []
+    found: list[Moving] = []
     for record in records:
         if type(record) is Fill:
             if record.id not in known:
                 known.add(record.id)
                 found.append(record)
         elif type(record) in _MOVES:
-            found.append(cast("Move", record))
+            found.append(cast("Moving", record))
+    return found
+
+
+def one_by_one(happened: Iterable[Moving]) -> list[Move]:
+    """Return every move, and write out what was not."""
+    found: list[Move] = []
+    for move in happened:
+        if isinstance(move, Fills):
+            found += move
+        else:
+            found.append(move)
     return found
 
 
@@ -147,9 +169,13 @@ class Money:
 
 
 def curve(
-    happened: Sequence[Move], bars: Mapping[str, Bars], *, cash: Decimal, money: Money | None = None
+    happened: Sequence[Moving],
+    bars: Mapping[str, Bars],
+    *,
+    cash: Decimal,
+    money: Money | None = None,
 ) -> Curve:
-    """Return the account over all bar times, from `cash` and what `moves` found."""
+    """Return the account over all bar times, from `cash` and what is `moving`."""
     own = money or Money("")
     times = union([history.closed_at for history in bars.values()])
     with localcontext(EXACT):
@@ -180,7 +206,7 @@ def union(timelines: Sequence[Times]) -> Times:
 
 
 def _steps(
-    happened: Sequence[Move], bars: Mapping[str, Bars], cash: Decimal, last_at: int, own: Money
+    happened: Sequence[Moving], bars: Mapping[str, Bars], cash: Decimal, last_at: int, own: Money
 ) -> tuple[_Steps, dict[str, _Steps], dict[str, _Steps]]:
     """Return cash, quantities held and, for what was split, units per first unit.
 
@@ -198,6 +224,8 @@ def _steps(
                 if own.is_own(move.currency):
                     paid = signed * move.price * bars[move.instrument].instrument.multiplier
                     money.change(-paid - move.commission - move.fees, move.at)
+            case Fills():
+                _trade(move, money, held, bars, own)
             case InterestCharged() | BorrowFeeCharged():
                 money.change(-move.amount, move.at + 1)
             case CurrencyConverted():
@@ -213,13 +241,35 @@ def _steps(
     return money, held, ratios
 
 
-def _costs(happened: Sequence[Move], own: Money) -> _Steps:
+def _trade(
+    fills: Fills, money: _Steps, held: dict[str, _Steps], bars: Mapping[str, Bars], own: Money
+) -> None:
+    """Let money and quantities follow fills, as each of them would move them."""
+    units = {name: bars[name].instrument.multiplier for name in set(fills.instruments)}
+    paid = map(mul, fills.signed, fills.prices)
+    if len(units) == 1:
+        (name,) = units
+        held[name].follow(fills.signed, fills.at)
+    else:
+        for name, signed, at in zip(fills.instruments, fills.signed, fills.at, strict=True):
+            held[name].change(signed, at)
+    if any(unit != ONE for unit in units.values()):
+        paid = map(mul, paid, map(units.__getitem__, fills.instruments))
+    changes = map(sub, map(sub, map(neg, paid), fills.commissions), fills.fees)
+    mine = list(map(own.is_own, fills.currencies))
+    money.follow(compress(changes, mine), compress(fills.at, mine))
+
+
+def _costs(happened: Sequence[Moving], own: Money) -> _Steps:
     """Return what trading and loans have cost so far, in the account's own currency."""
     costs = _Steps()
     for move in happened:
         if isinstance(move, Fill):
             charged = move.commission + move.fees + move.slippage
             costs.change(charged * own.at(move.currency, move.at), move.at)
+        elif isinstance(move, Fills):
+            charges = map(add, map(add, move.commissions, move.fees), move.slippages)
+            costs.follow(map(mul, charges, map(own.at, move.currencies, move.at)), move.at)
         elif isinstance(move, InterestCharged | BorrowFeeCharged):
             costs.change(move.amount, move.at + 1)
         elif isinstance(move, CurrencyConverted):

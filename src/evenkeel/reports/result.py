@@ -22,7 +22,7 @@ from evenkeel.domain.events import (
     RunEnded,
     RunStarted,
 )
-from evenkeel.domain.fill import Fill
+from evenkeel.domain.fill import Fill, Fills
 from evenkeel.domain.fx import FxRates
 from evenkeel.domain.verdict import Refused
 from evenkeel.journal.log import Records
@@ -30,7 +30,7 @@ from evenkeel.ledger.book import Book, Position
 from evenkeel.reports import metrics as measure
 from evenkeel.reports import orders as lifes
 from evenkeel.reports import tables
-from evenkeel.reports.curve import Curve, Money, curve, moves, union
+from evenkeel.reports.curve import Curve, Money, curve, moving, one_by_one, union
 from evenkeel.reports.sensitivity import sensitivity
 from evenkeel.reports.text import finite, iso
 from evenkeel.reports.trades import Trade, round_trips
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars, Column, Finding, Times
     from evenkeel.domain.events import Record
     from evenkeel.journal.log import Written
-    from evenkeel.reports.curve import Move
+    from evenkeel.reports.curve import Move, Moving
     from evenkeel.reports.orders import OrderLife
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Result:
         """Say which run this is and how it came out."""
         total = self.metrics["total_return"]
         run = self.manifest.get("run_id")
-        return f"<Result {run}: {self.started.strategy}, {total:+.2%}, {len(self._fills)} fills>"
+        return f"<Result {run}: {self.started.strategy}, {total:+.2%}, {self.fill_count} fills>"
 
     # ---- figures -------------------------------------------------------------------------------
 
@@ -122,13 +122,20 @@ class Result:
     @cached_property
     def moves(self) -> list[Move]:
         """Everything that moved cash or positions, in journal order; each fill once."""
-        records = self.records
-        return moves(records.moving() if isinstance(records, Records) else records)
+        return one_by_one(self._moving)
+
+    @property
+    def fill_count(self) -> int:
+        """How many fills there were: each once, and none is written out for it."""
+        return sum(
+            len(move) if isinstance(move, Fills) else isinstance(move, Fill)
+            for move in self._moving
+        )
 
     @cached_property
     def curve(self) -> Curve:
         """The account at every bar time, as numpy columns."""
-        return curve(self.moves, self.bars, cash=self.started.cash, money=self._money)
+        return curve(self._moving, self.bars, cash=self.started.cash, money=self._money)
 
     @cached_property
     def points(self) -> Times:
@@ -217,7 +224,7 @@ class Result:
             "gross_metrics": {name: finite(value) for name, value in self.gross_metrics.items()},
             "orders": lifes.count(self.lives),
             "refused_by_reason": self.refused_by_reason(),
-            "fills": len(self._fills),
+            "fills": self.fill_count,
             "costs": self.costs(),
             "financing": self.financing(),
             "cost_sensitivity": self.cost_sensitivity,
@@ -303,6 +310,11 @@ class Result:
         return write(self, Path(path))
 
     # ---- reading -------------------------------------------------------------------------------
+
+    @cached_property
+    def _moving(self) -> list[Moving]:
+        records = self.records
+        return moving(records.moving() if isinstance(records, Records) else records)
 
     @cached_property
     def _fills(self) -> list[Fill]:

@@ -5,7 +5,8 @@ The caller holds the `EXACT` decimal context. A rule that cannot compute its ans
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
 from evenkeel.domain.verdict import Approved, Reason, Refused
 from evenkeel.risk.case import Case
@@ -23,12 +24,14 @@ from evenkeel.risk.rules import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from evenkeel.domain.order import Order
     from evenkeel.domain.portfolio import Portfolio
     from evenkeel.risk.limits import Limits
 
+_Asked: TypeAlias = tuple[Reason, Rule]
 _RULES_OF_A_FIELD = {reason for reason in Reason if reason.value in UNITS}
 _NOT_COMPUTABLE: Measured = ("a computable number", "not computable", False)
 
@@ -59,12 +62,7 @@ class Gate:
         self._card = Card(limits)
         self.keeps_pace = self._card.keeps_pace
         self._let = 0  # orders without a permit yet
-        alone, worst, pace = (_bounding(limits.bounding, each) for each in (ALONE, WORST, PACE))
-        self._rules = {  # what is left to ask when a glance says yes to the one, to the other
-            (False, False): (*alone, *worst, *pace),
-            (False, True): (*alone, *pace),
-            (True, True): pace,
-        }
+        self._rules = _left_to_ask(limits.bounding)
 
     @property
     def paces(self) -> bool:
@@ -135,16 +133,24 @@ def _refused(case: Case, limits: Limits, reason: Reason, measured: Measured) -> 
     return Refused(case.order, case.portfolio.now, reason, limit, observed)
 
 
-def _bounding(
-    fields: frozenset[str], rules: tuple[tuple[Reason, Rule], ...]
-) -> tuple[tuple[Reason, Rule], ...]:
-    """Return the rules that could refuse: all but those whose field of the card bounds nothing.
+@cache  # a sweep has a thousand gates and one card
+def _left_to_ask(fields: frozenset[str]) -> Mapping[tuple[bool, bool], tuple[_Asked, ...]]:
+    """Return the rules that are left to ask when a glance says yes to the one, to the other.
 
-    What is quarantined is not tradable: who passes the one has passed the other, and is not asked.
+    Those that could refuse: all but those whose field of the card bounds nothing. What is
+    quarantined is not tradable: who passes the one has passed the other, and is not asked.
     """
-    return tuple(
-        (reason, rule)
-        for reason, rule in rules
-        if reason.value in fields
-        or (reason not in _RULES_OF_A_FIELD and rule is not instrument_is_not_quarantined)
+    alone, worst, pace = (
+        tuple(
+            (reason, rule)
+            for reason, rule in rules
+            if reason.value in fields
+            or (reason not in _RULES_OF_A_FIELD and rule is not instrument_is_not_quarantined)
+        )
+        for rules in (ALONE, WORST, PACE)
     )
+    return {
+        (False, False): (*alone, *worst, *pace),
+        (False, True): (*alone, *pace),
+        (True, True): pace,
+    }

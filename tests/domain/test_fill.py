@@ -18,7 +18,7 @@ def test_fills_are_written_out_when_somebody_asks_for_one():
         ["A.XXXX"] * 2,
         [3, -3],
         [Decimal(10)] * 2,
-        ["USD"] * 2,
+        "USD",
         [60, 120],
         zero,
         zero,

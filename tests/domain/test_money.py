@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evenkeel.domain.money import EXACT, exact, round_down, round_up, shortest_of, text
+from evenkeel.domain.money import EXACT, exact, floats_of, round_down, round_up, shortest_of, text
 
 D = Decimal
 
@@ -41,6 +41,22 @@ def test_a_float_survives_the_way_there_and_back(value):
 @example([0.0, -0.0, 102.3, 0.1 + 0.2, 1.0, math.inf, -math.inf, math.nan])
 def test_many_floats_are_written_as_each_is(values):
     assert list(map(str, shortest_of(values))) == [str(Decimal(repr(value))) for value in values]
+
+
+def halves(value):
+    """What lies half-way to the next float, and just beside."""
+    middle = EXACT.divide(EXACT.add(D(value), D(math.nextafter(value, math.inf))), D(2))
+    return [EXACT.add(middle, D(away)) for away in ("-1e-45", "0", "1e-45")]
+
+
+@given(
+    st.lists(st.integers() | st.decimals(-(10**30), 10**30, allow_nan=False)),
+    st.lists(st.floats(1, 1e9)),
+)
+@example([2**64, 9007199254740993, D("1e-400"), D("1E+22"), D("0E+5"), D("-0.00")], [998_841.5])
+def test_many_amounts_become_the_floats_that_each_becomes(amounts, near):
+    amounts += [each for value in near for each in halves(value)]
+    assert floats_of(amounts) == list(map(float, amounts))
 
 
 @pytest.mark.parametrize("words", ["", "ten", "1,5"])

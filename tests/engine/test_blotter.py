@@ -531,13 +531,13 @@ def test_what_a_sheet_says_of_its_fills_is_what_they_say():
         for column, fact in (
             ("instruments", "instrument"),
             ("prices", "price"),
-            ("currencies", "currency"),
             ("at", "at"),
             ("commissions", "commission"),
             ("fees", "fees"),
             ("slippages", "slippage"),
         ):
             assert list(getattr(unwritten, column)) == [getattr(each, fact) for each in fills]
+        assert {unwritten.currency} == {each.currency for each in fills}
         signs = [1 if each.side is Side.BUY else -1 for each in fills]
         quantities = [each.quantity for each in fills]
         assert list(unwritten.signed) == list(map(mul, quantities, signs))

@@ -146,7 +146,7 @@ def unwritten(fills):
         instruments=[each.instrument for each in fills],
         signed=[each.quantity * (1 if each.side is Side.BUY else -1) for each in fills],
         prices=[each.price for each in fills],
-        currencies=[each.currency for each in fills],
+        currency="USD",
         at=[each.at for each in fills],
         commissions=[each.commission for each in fills],
         fees=[each.fees for each in fills],

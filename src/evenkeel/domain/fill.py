@@ -41,7 +41,7 @@ class Fill(Struct, frozen=True, gc=False):
 
 
 class Fills(Struct, frozen=True, eq=False):
-    """Fills that follow one another and are not written out yet: what they move, as columns.
+    """Fills in one currency that follow one another and are not written out yet, as columns.
 
     Amounts are as in `Fill`, but a quantity is `signed`: negative where it was sold. `write` returns
     the fills themselves. No other report of one of them is on record.
@@ -50,7 +50,7 @@ class Fills(Struct, frozen=True, eq=False):
     instruments: Sequence[str]
     signed: Sequence[Decimal | int]
     prices: Sequence[Decimal]
-    currencies: Sequence[str]
+    currency: str
     at: Sequence[int]
     commissions: Sequence[Decimal]
     fees: Sequence[Decimal]

@@ -90,13 +90,13 @@ class Sheet(Late):
     def fills(self) -> Fills:
         page, pads, wholes = self._page, self._pads, self._wholes
         rows = slice(len(wholes.prices))
-        places, instruments = page.places[rows], [pad.line.bars.instrument for pad in pads]
-        times = pads[0].line.cursor.times  # those of all
+        instruments = [pad.line.bars.instrument for pad in pads]
+        times = pads[0].line.cursor.times  # those of all, as the currency is
         return Fills(
-            list(map([each.id for each in instruments].__getitem__, places)),
+            list(map([each.id for each in instruments].__getitem__, page.places[rows])),
             page.signed[rows],
             wholes.prices,
-            list(map([each.currency for each in instruments].__getitem__, places)),
+            instruments[0].currency,
             [times[bar + 1] for bar in page.bars[rows]],
             wholes.commissions,
             wholes.fees,

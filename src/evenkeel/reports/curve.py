@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cached_property
-from itertools import accumulate, compress
+from itertools import accumulate, repeat
 from operator import add, mul, neg, sub
 from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
@@ -33,7 +33,7 @@ from evenkeel.domain.instrument_events import (
     StockDividend,
     SymbolChanged,
 )
-from evenkeel.domain.money import EXACT, ONE, ZERO
+from evenkeel.domain.money import EXACT, ONE, ZERO, floats_of
 from evenkeel.domain.order import Side
 from evenkeel.ledger.lots import share
 
@@ -111,7 +111,7 @@ class _Steps:
         first = times.searchsorted(self.at)
         # A venue may report late: what was written later happened later, whatever its time says.
         edges = np.maximum.accumulate(np.concatenate(([0], first, [len(times)])))
-        return np.repeat([*map(float, self.values)], np.diff(edges))
+        return np.repeat(floats_of(self.values), np.diff(edges))
 
 
 _MOVES = frozenset((Fills, *get_args(Action), *get_args(AccountEvent)))
@@ -255,9 +255,8 @@ def _trade(
             held[name].change(signed, at)
     if any(unit != ONE for unit in units.values()):
         paid = map(mul, paid, map(units.__getitem__, fills.instruments))
-    changes = map(sub, map(sub, map(neg, paid), fills.commissions), fills.fees)
-    mine = list(map(own.is_own, fills.currencies))
-    money.follow(compress(changes, mine), compress(fills.at, mine))
+    if own.is_own(fills.currency):
+        money.follow(map(sub, map(sub, map(neg, paid), fills.commissions), fills.fees), fills.at)
 
 
 def _costs(happened: Sequence[Moving], own: Money) -> _Steps:
@@ -269,7 +268,8 @@ def _costs(happened: Sequence[Moving], own: Money) -> _Steps:
             costs.change(charged * own.at(move.currency, move.at), move.at)
         elif isinstance(move, Fills):
             charges = map(add, map(add, move.commissions, move.fees), move.slippages)
-            costs.follow(map(mul, charges, map(own.at, move.currencies, move.at)), move.at)
+            rates = map(own.at, repeat(move.currency), move.at)
+            costs.follow(map(mul, charges, rates), move.at)
         elif isinstance(move, InterestCharged | BorrowFeeCharged):
             costs.change(move.amount, move.at + 1)
         elif isinstance(move, CurrencyConverted):

@@ -1,5 +1,6 @@
 """Plain orders are jotted down and posted later; nobody can tell from what they read."""
 
+import pickle
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -544,6 +545,18 @@ def test_what_a_sheet_says_of_its_fills_is_what_they_say():
     assert isinstance(again.records[1], Approved)  # now all of them are written out
     assert result.curve.gross.tobytes() == again.curve.gross.tobytes()
     assert result.metrics == again.metrics
+
+
+@pytest.mark.parametrize("read", ["started", "performance", "moves"])
+def test_a_result_can_be_sent_to_another_process_whatever_was_read_of_it(read):
+    strategy = planned({0: lambda s: s.buy(2), 3: lambda s: s.close()})
+    wanted = request(strategy(), [bars(*range(10, 20))], costs="bps:10")
+    result, plain = execute(wanted), execute(wanted)
+    getattr(result, read)
+    sent = pickle.loads(pickle.dumps(result))  # noqa: S301  our own bytes
+    assert sent.moves == plain.moves
+    assert sent.curve.gross.tobytes() == plain.curve.gross.tobytes()
+    assert list(sent.records) == list(result.records) == list(plain.records)
 
 
 def test_who_is_interrupted_while_he_reads_can_read_again(monkeypatch):

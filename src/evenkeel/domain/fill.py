@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from evenkeel.domain.money import ZERO
 from evenkeel.domain.order import Side
@@ -64,3 +66,8 @@ class Fills(Struct, frozen=True, eq=False):
     def __iter__(self) -> Iterator[Fill]:
         """Yield every fill."""
         return iter(self.write())
+
+    def __reduce__(self) -> tuple[type[Fills], tuple[object, ...]]:
+        """Write the fills out for who takes a copy, to another process perhaps."""
+        *columns, _ = astuple(self)
+        return Fills, (*columns, partial(list, self.write()))

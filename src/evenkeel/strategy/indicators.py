@@ -96,7 +96,8 @@ def _crossed(name: str, a: Series, b: Series | float, *, up: bool) -> Series:
     beyond, before = (np.greater, np.less_equal) if up else (np.less, np.greater_equal)
     crossed: Flags = beyond(values, other)
     crossed[:1] = False
-    crossed[1:] &= before(values, other)[:-1]
+    later = crossed[1:]
+    later &= before(values, other)[:-1]
     return a.derive(crossed)
 
 
@@ -113,21 +114,20 @@ def _on_finite_part(function: str, columns: list[Column], n: int) -> Column:
     for column in columns[1:]:
         finite &= np.isfinite(column)
     if np.count_nonzero(finite) == len(finite):
-        start, stop = 0, len(finite)
-    else:
-        start = int(finite.argmax()) if finite.any() else len(finite)
-        holes = np.flatnonzero(~finite[start:])
-        stop = start + int(holes[0]) if len(holes) else len(finite)
-    parts = [column[start:stop] for column in columns]
-    if n == 1 and function in {"MAX", "MIN"}:  # TA-Lib begins at 2
-        computed: Column = parts[0].copy()
-    else:
-        computed = getattr(_ta_lib(), function)(*parts, timeperiod=n)
-    if len(computed) == len(finite):
-        return computed
+        return _computed(function, columns, n)
+    start = int(finite.argmax()) if finite.any() else len(finite)
+    holes = np.flatnonzero(~finite[start:])
+    stop = start + int(holes[0]) if len(holes) else len(finite)
     result = np.full(len(finite), np.nan)
-    result[start:stop] = computed
+    result[start:stop] = _computed(function, [column[start:stop] for column in columns], n)
     return result
+
+
+def _computed(function: str, columns: list[Column], n: int) -> Column:
+    if n == 1 and function in {"MAX", "MIN"}:  # TA-Lib begins at 2
+        return columns[0].copy()
+    computed: Column = getattr(_ta_lib(), function)(*columns, n)
+    return computed
 
 
 @cache

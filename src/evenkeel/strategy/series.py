@@ -168,11 +168,11 @@ class Series:
 
     def _with(self, function: Callable[..., AnyArray], *operands: object) -> Series:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self._asked(function, *operands)
+            return self.derive(function(*[self.aligned(each) for each in operands]))
 
-    def _asked(self, function: Callable[..., AnyArray], *operands: object) -> Series:
+    def _asked(self, function: Callable[..., AnyArray], other: object) -> Series:
         """As `_with`, of questions: they divide nothing, so there is no warning to keep quiet."""
-        return self.derive(function(*[self.aligned(each) for each in operands]))
+        return self.derive(function(self.values, self.aligned(other)))
 
     def __add__(self, other: object) -> Series:
         return self._with(np.add, self, other)
@@ -205,31 +205,31 @@ class Series:
         return self._with(np.absolute, self)
 
     def __lt__(self, other: object) -> Series:
-        return self._asked(np.less, self, other)
+        return self._asked(np.less, other)
 
     def __le__(self, other: object) -> Series:
-        return self._asked(np.less_equal, self, other)
+        return self._asked(np.less_equal, other)
 
     def __gt__(self, other: object) -> Series:
-        return self._asked(np.greater, self, other)
+        return self._asked(np.greater, other)
 
     def __ge__(self, other: object) -> Series:
-        return self._asked(np.greater_equal, self, other)
+        return self._asked(np.greater_equal, other)
 
     def __eq__(self, other: object) -> Series:  # type: ignore[override]  # as numpy does
-        return self._asked(np.equal, self, other)
+        return self._asked(np.equal, other)
 
     def __ne__(self, other: object) -> Series:  # type: ignore[override]  # as numpy does
-        return self._asked(np.not_equal, self, other)
+        return self._asked(np.not_equal, other)
 
     def __and__(self, other: object) -> Series:
-        return self._asked(np.logical_and, self, other)
+        return self._asked(np.logical_and, other)
 
     def __or__(self, other: object) -> Series:
-        return self._asked(np.logical_or, self, other)
+        return self._asked(np.logical_or, other)
 
     def __invert__(self) -> Series:
-        return self._asked(np.logical_not, self)
+        return self.derive(np.logical_not(self.values))
 
 
 class BarSeries:

@@ -39,7 +39,7 @@ def some_timelines(dice):
     return {f"I{n}.XXXX": [hour * HOUR for hour in each] for n, each in enumerate(drawn)}
 
 
-def shown(timelines, mask=None, *, split=None, broken_off=()):
+def shown(timelines, mask=None, *, split=None, broken_off=(), until=(NEVER - 1,)):
     """Which bars are shown, in order, as (time, instrument, how many bars it has by then)."""
     seen = []
     outbox = Outbox()
@@ -58,13 +58,12 @@ def shown(timelines, mask=None, *, split=None, broken_off=()):
     seats = Seats(Watcher(), tape)
     seats.setup()
     wake = seats.waking()
-    for until in [split.at - 1, NEVER - 1] if split else [NEVER - 1]:
-        before = -1
-        while before != len(seen):
-            before = len(seen)
+    for step in [split.at - 1, *until] if split else until:
+        wake(step, outbox)
+        while outbox.records:
             outbox.records.clear()
-            wake(until, outbox)
-        if split and until < split.at:
+            wake(step, outbox)
+        if split and step < split.at:
             tape.advance(split.at)
             seats.split(split)
     return seen
@@ -101,6 +100,20 @@ def test_bars_are_shown_by_time_and_then_by_seat(seed, mask):
     everything = expected(timelines, mask)
     assert shown(timelines, mask) == everything
     assert shown(timelines, mask, broken_off={1, 2, 3, 20, 21, 50}) == everything
+
+
+@pytest.mark.parametrize("only", [None, 1], ids=["many", "alone"])
+@pytest.mark.parametrize("mask", [None, lambda hour: hour % 3 > 0], ids=["every bar", "some bars"])
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_is_shown_too_early_or_left_behind_however_far_a_step_goes(seed, mask, only):
+    """Nowhere, to the next bar, a few on, beyond the last; with and without breaking off."""
+    dice = random.Random(seed)
+    timelines = dict(list(some_timelines(dice).items())[:only])
+    steps = sorted(hour * HOUR - dice.choice([0, 1]) for hour in dice.choices(range(70), k=25))
+    for taken in range(1, len(steps) + 1):
+        due = [row for row in expected(timelines, mask) if row[0] <= steps[taken - 1]]
+        assert shown(timelines, mask, until=steps[:taken]) == due
+        assert shown(timelines, mask, until=steps[:taken], broken_off={1, 2, 5, 9, 20}) == due
 
 
 @pytest.mark.usefixtures("windows")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from bisect import bisect_right
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,6 +114,8 @@ class Seats:
         self._splits: dict[str, list[Split | StockDividend]] = {}
         self._queue: Iterator[tuple[int, int]] = iter(())
         self._next = _NO_MORE
+        self._times = memoryview(b"")  # those in the queue, where one strategy is alone,
+        self._shown = 0  # and how many of them have been shown
 
     def __getitem__(self, number: int) -> Seat:
         """Return the seat with that number."""
@@ -150,12 +153,13 @@ class Seats:
         if self._alone:
             (seat,) = self.seats
             # Read through a memoryview an array gives Python numbers, one at a time.
+            self._times, self._shown = seat.times.data, 0
             places = seat.places if isinstance(seat.places, range) else seat.places.data
-            wanted: Iterator[tuple[int, int]] = zip(seat.times.data, places, strict=True)
+            self._queue = zip(self._times, places, strict=True)
         else:
             wanted = chain.from_iterable(_windows([seat.times for seat in self.seats]))
-        self._queue = chain(wanted, (_NO_MORE,))
-        self._next = next(self._queue)
+            self._queue = chain(wanted, (_NO_MORE,))
+            self._next = next(self._queue)
 
     @property
     def somebody_hears(self) -> bool:
@@ -168,19 +172,22 @@ class Seats:
 
     def _wake_alone(self, until: int, outbox: Outbox) -> None:
         """As `wake`, where one strategy and one timeline are all: a million bars go by here."""
-        at, index = self._next
-        if at > until:
-            return
+        times, first = self._times, self._shown
+        try:  # most steps show no bar or one, and the others many: how many is asked once
+            if times[first] > until:
+                return
+            end = first + 1 if times[first + 1] > until else bisect_right(times, until, first)
+        except IndexError:  # one is left, or none
+            end = len(times)
         tape, on_bar = self._tape, self.seats[0].strategy.on_bar
         (cursor,) = tape.cursors
-        tape.now, cursor.index = at, index
-        for at, index in self._queue:  # pragma: no branch - the last one is never
+        for tape.now, cursor.index in islice(self._queue, end - first):
             on_bar()
             # Not `queue`, as below: what others have asked for cannot wait where there are none.
-            if outbox.records or at > until:
+            if outbox.records:
+                end = bisect_right(times, tape.now, first, end)
                 break
-            tape.now, cursor.index = at, index
-        self._next = at, index
+        self._shown = end
 
     def wake(self, until: int, outbox: Outbox) -> None:
         """Show bars to those who want them, up to `until` or the first of them to say something.
@@ -194,9 +201,8 @@ class Seats:
         for following in self._queue:  # pragma: no branch - the last one is never
             if at != tape.now:
                 tape.advance(at)
-            strategy = seats[number].strategy
+            seats[number].strategy.on_bar()
             at, number = following
-            strategy.on_bar()
             # In `queue` may stand what others asked for, handed over because this one looked.
             if outbox.records or outbox.queue or at > until:
                 break

@@ -23,9 +23,10 @@ from evenkeel.domain.fill import Fill, Fills
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
 from evenkeel.domain.order import Side
 from evenkeel.domain.verdict import Approved, Refused
-from evenkeel.engine import blotter, sheet, tally
+from evenkeel.engine import blotter, calm, sheet
 from evenkeel.engine.blotter import Blotter, Sheet
-from evenkeel.engine.tally import Calm, Tally
+from evenkeel.engine.calm import Calm
+from evenkeel.engine.tally import Tally
 from evenkeel.execution.costs import BasisPoints
 from evenkeel.journal.chain import links
 
@@ -238,7 +239,7 @@ def test_who_lends_is_not_passed_by(jotted):
 
 
 def test_pages_are_booked_before_they_grow_long(jotted, monkeypatch):
-    monkeypatch.setattr(blotter, "_PAGE", 3)
+    monkeypatch.setattr(blotter, "_WAITING", 3)
     plan = {n: lambda s, n=n: s.sell(10) if n % 3 else s.buy(25) for n in range(30)}
     same(planned(plan), bars(*[10 + n % 4 for n in range(40)]))
     same(planned(plan), *(bars(*[10 + n % 4 for n in range(40)], name=name) for name in (X, Y)))
@@ -255,84 +256,222 @@ def counted(monkeypatch):
         return takes(self, pad, index, *order)
 
     monkeypatch.setattr(Tally, "takes", noted)
+    monkeypatch.setattr(blotter, "_STEADY", 1)
     return found
 
 
-def test_small_orders_far_inside_every_limit_need_no_watching(counted):
-    """Up to twice what was asked for, and twice what came of it, either way."""
-    sizes = {
-        0: 10,
-        2: 10,
-        3: -20,
-        4: -20,
-        5: 20,
-        6: 10,
-        7: -21,
-        9: -11,
-        10: -1,
-        12: 42,
-        13: 24,
-        14: 1,
+@pytest.fixture
+def widened(monkeypatch):
+    """The bars on which an order was larger than any before, and whether it passed all the same."""
+    found, widen = {}, Calm.widen
+
+    def noted(self, pad, *order):
+        found[pad.line.cursor.index] = passes = widen(self, pad, *order)
+        return passes
+
+    monkeypatch.setattr(Calm, "widen", noted)
+    return found
+
+
+def trades(sizes):
+    return planned({n: lambda s, q=q: s.buy(q) if q > 0 else s.sell(-q) for n, q in sizes.items()})
+
+
+def back_and_forth(size, bars_traded):
+    return trades({n: -size if n % 2 else size for n in range(bars_traded)})
+
+
+def test_orders_no_larger_than_before_need_no_watching(counted, widened):
+    """Nor do positions, either way; who goes further is given half as much again."""
+    sizes = {0: 10, 1: -10, 3: -10, 4: 10, 5: 5, 6: -15, 8: -5, 9: 12, 10: -12, 11: 16, 12: -23}
+    same(trades(sizes), bars(*[10] * 30))
+    # Up to 10 and 10. -15 is more than 10: up to 15. To -15 is more than 10: up to 15. To 16, from
+    # -15 + 12 - 12 + 16 = 1 it is not; 16 is more than 15: up to 22.5. 23 is more than 22 (whole
+    # shares): up to 33, and to -22 is more than 15: up to 22.5.
+    assert counted == [0]
+    assert widened == dict.fromkeys([6, 8, 11, 12], True)
+
+
+def test_what_is_too_large_is_counted_and_so_is_what_comes_after_it(counted, widened):
+    """Forty may be held: 45 is refused, and by the rules."""
+    sizes = {0: 10, 2: 10, 3: 25, 4: 20, 5: -5}
+    limits = card(**UNPACED, position_quantity_max=41)
+    records = same(trades(sizes), bars(*[10] * 30), limits=limits)
+    assert kinds(records).count("Refused") == 1
+    assert widened == {2: True, 3: False}
+    assert counted == [0, 3, 4]  # and from there on it is calm again
+
+
+class Both(Planned):
+    """Trades on bar number n what `sizes[n]` says of its instrument."""
+
+    sizes: ClassVar[dict[str, dict[int, int]]] = {}
+
+    def on_bar(self):
+        if size := self.sizes[self.instrument.id].get(self.bars.count - 1, 0):
+            (self.buy if size > 0 else self.sell)(abs(size))
+
+
+@pytest.mark.parametrize(("most", "refused"), [(651, 0), (649, 1)])
+def test_when_one_is_too_large_what_passed_on_that_bar_is_counted_in(
+    counted, widened, most, refused
+):
+    """X has had thirty, which with fifty of Y would be 800; but there are no more than fifteen now."""
+    sizes = {X: {0: 30, 1: -20, 2: 5}, Y: {0: 10, 2: 40}}
+    histories = (bars(*[10] * 30), bars(*[10] * 30, name=Y))
+    limits = card(**UNPACED, gross_exposure_max=most)
+    records = same(type("Both", (Both,), {"sizes": sizes}), *histories, limits=limits)
+    assert kinds(records).count("Refused") == refused
+    assert widened == {0: True, 2: False}
+    assert counted == [0, 2, 2]
+
+
+def test_what_was_counted_on_that_bar_is_not_counted_twice(counted, widened):
+    """X begins, and is calm; then comes Y, with more than may be held."""
+    sizes = {X: {0: 10, 2: -10}, Y: {0: 50, 2: 10}}
+    histories = (bars(*[10] * 30), bars(*[10] * 30, name=Y))
+    limits = card(**UNPACED, position_quantity_max=41)
+    records = same(type("Both", (Both,), {"sizes": sizes}), *histories, limits=limits)
+    assert kinds(records).count("Refused") == 1
+    assert widened == {0: False, 2: True}
+    assert counted == [0, 0, 2]
+
+
+def test_an_order_that_is_changed_on_its_own_bar_goes_the_long_way(jotted):
+    def change_it(s):
+        s.replace(s.buy(10), quantity=4)
+
+    records = same(planned({0: change_it, 2: lambda s: s.buy(1)}), bars(*[10] * 6))
+    assert sum(each.quantity for each in records if isinstance(each, Fill)) == 5
+    assert jotted == {"jotted": 2}
+
+
+def test_an_order_that_has_traded_cannot_be_changed(jotted):
+    numbers = []
+    plan = {
+        0: lambda s: numbers.append(s.buy(10)),
+        1: lambda s: numbers.append(s.replace(numbers[-1], quantity=4)),
+        2: lambda s: (s.buy(1), s.replace(numbers[0], quantity=4)),
     }
-    plan = {n: lambda s, q=q: s.buy(q) if q > 0 else s.sell(-q) for n, q in sizes.items()}
-    same(planned(plan), bars(*[10] * 18))
-    # Calm up to 20 and 20: 21 is more. From 10 to -11, calm up to 42 and 22: -22, -23 is more.
-    # Calm up to 2 and 46: 42 is more. From -23 to 19, calm up to 84 and 46: 43, 44.
-    assert counted == [0, 7, 10, 12]
+    records = same(planned(plan), bars(*[10] * 6))
+    assert numbers == [1, None] * 2
+    assert sum(each.quantity for each in records if isinstance(each, Fill)) == 11
+    assert jotted == {"jotted": 2}
 
 
-def test_what_was_calm_before_is_not_calm_because_of_that(counted, monkeypatch):
-    """An order came in between that was more than that."""
-    calms = iter([Calm(20, 20, 100)])
-    monkeypatch.setattr(Tally, "calm", lambda self, *order: next(calms, None))
-    plan = {0: lambda s: s.buy(10), 1: lambda s: s.buy(21), 2: lambda s: s.sell(15)}
-    same(planned(plan | {3: lambda s: s.sell(5)}), bars(*[10] * 6), limits=card(**UNPACED))
-    assert counted == [0, 1, 2, 3]
+def test_what_cannot_be_counted_in_again_is_handed_over(jotted, monkeypatch):
+    """The tally may see what has passed nearer to a limit than the calm did: then the rules decide."""
+    monkeypatch.setattr(blotter, "_STEADY", 1)
+    takes, asked = Tally.takes, []
+
+    def doubtful(self, pad, index, *order):
+        asked.append((pad.name, index))
+        return index != 3 and takes(self, pad, index, *order)
+
+    monkeypatch.setattr(Tally, "takes", doubtful)
+    sizes = {X: {0: 10, 3: 10}, Y: {0: 10, 3: 500}}
+    limits = card(**UNPACED, position_quantity_max=100)
+    histories = (bars(*[10] * 30), bars(*[10] * 30, name=Y))
+    records = same(type("Both", (Both,), {"sizes": sizes}), *histories, limits=limits)
+    assert kinds(records).count("Refused") == 1
+    assert asked == [(X, 0), (X, 3)]
+    assert jotted == {"jotted": 3, "went": 1}
 
 
 @pytest.mark.parametrize(
-    ("names", "terms"),
+    ("names", "terms", "watched"),
     [
-        ([X, Y], {}),
-        ([X], {"interest": "6"}),
-        ([X], {"limits": card()}),
+        ([X], {}, [0]),
+        ([X, Y, "Z.XXXX"], {}, [0]),
+        ([X], {"interest": "6"}, [0]),
+        ([X, Y], {"interest": "6", "borrow": "1", "margin": "reg-t"}, [0]),
+        ([X, Y], {"limits": card()}, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]),
     ],
 )
-def test_with_others_or_lenders_or_a_pace_every_order_is_counted(counted, names, terms):
-    plan = {n: lambda s: s.buy(1) for n in range(5)}
-    same(planned(plan), *(bars(*[10] * 8, name=name) for name in names), **terms)
-    assert sorted(counted) == sorted([*range(5)] * len(names))
+def test_with_others_and_with_lenders_it_is_calm_and_with_a_pace_it_is_not(
+    counted, names, terms, watched
+):
+    same(back_and_forth(5, 5), *(bars(*[10] * 30, name=name) for name in names), **terms)
+    assert counted == watched
 
 
-def test_after_so_many_orders_it_is_counted_again(counted, monkeypatch):
-    monkeypatch.setattr(tally, "CALM", 3)
-    plan = {n: lambda s, n=n: s.sell(5) if n % 2 else s.buy(5) for n in range(10)}
-    same(planned(plan), bars(*[10] * 16))
-    assert counted == [0, 4, 8]
+def test_where_something_is_charged_for_nobody_comes_to_owe_uncounted(counted, widened, jotted):
+    """Shares that are not there, and the last of the money."""
+    terms = {"interest": "6", "borrow": "1", "cash": "1000"}
+    records = same(trades({0: 10, 1: -10, 3: -10}), bars(*[10] * 30), **terms)
+    assert kinds(records).count("BorrowFeeCharged") == 1
+    assert widened == {3: False}
+    assert jotted == {"jotted": 2, "went": 1}
+    widened.clear()
+    same(trades({0: 50, 2: 49}), bars(*[10] * 30), **terms)
+    assert widened == {2: False}
 
 
-@pytest.mark.parametrize(("cash", "counts"), [("1400", range(10)), ("1420", [0])])
-def test_where_money_is_short_every_order_is_counted(counted, cash, counts):
-    """A hundred at ten are worth 1,000; and 4,097 orders at 0.1 cost 409.70."""
-    plan = {n: lambda s, n=n: s.sell(50) if n % 2 else s.buy(50) for n in range(10)}
-    same(planned(plan), bars(*[10] * 16), cash=cash, costs="per-order:0.1")
-    assert counted == list(counts)
+def test_on_bars_beyond_those_looked_at_it_is_asked_again(counted, monkeypatch):
+    monkeypatch.setattr(calm, "_LOOKED_AT", 10)
+    same(back_and_forth(5, 25), bars(*[10] * 40))
+    assert counted == [0, 10, 20]
 
 
-def test_one_thin_bar_is_enough_to_watch_every_order(counted):
-    """A tenth of its volume would not do for twice as much as is asked for."""
-    history = bars(*[10] * 12)
-    thin = replace(history, volume=np.where(np.arange(12) == 10, 150.0, 1e6))
-    plan = {n: lambda s, n=n: s.sell(10) if n % 2 else s.buy(10) for n in range(5)}
-    same(planned(plan), thin)
+class Rumoured:
+    """Costs nothing, and could cost a tenth of a dollar."""
+
+    name = "rumoured"
+
+    def commission(self, *, quantity, notional):
+        return Decimal(0)
+
+    def at_most(self, quantity, value):
+        return 0.1
+
+
+@pytest.mark.parametrize(
+    ("cash", "counts"),
+    [
+        ("501.91", [0]),
+        ("501.9", [0, 18]),
+        ("500.81", [0, 8, 16, 17, 18]),
+        ("500.8", [*range(19)]),
+    ],
+)
+def test_where_money_is_short_it_is_calm_for_a_shorter_time(counted, monkeypatch, cash, counts):
+    """Fifty at ten are worth 500, each of nineteen bars may cost 0.1; fewer than eight are too few."""
+    monkeypatch.setattr(blotter, "_WAITING", 1)  # the book says what it really cost
+    same(back_and_forth(50, 20), bars(*[10] * 20), cash=cash, costs=Rumoured())
+    assert counted == counts
+
+
+def test_one_thin_bar_is_enough_to_watch_an_instrument(counted):
+    """A tenth of its volume would not do for ten and a lot; Y trades as ever."""
+    history = bars(*[10] * 30)
+    thin = replace(history, volume=np.where(np.arange(30) == 10, 109.0, 1e6))
+    same(back_and_forth(10, 5), thin)
+    assert counted == [0, 1, 2, 3, 4]
+    counted.clear()
+    enough = replace(history, volume=np.where(np.arange(30) == 10, 111.0, 1e6))
+    same(back_and_forth(10, 5), enough)
+    assert counted == [0]
+
+
+def test_prices_that_are_nothing_are_beyond_any_bound(counted):
+    """A bar that reaches below nothing, where fills may slip."""
+    history = bars(*[10] * 30)
+    deep = replace(history, low=np.where(np.arange(30) == 10, -1.0, 10.0))
+    same(back_and_forth(10, 5), deep, slippage="bps:5")
     assert counted == [0, 1, 2, 3, 4]
 
 
-def test_what_is_not_calm_is_tried_again_after_a_while(monkeypatch):
-    tried = []
-    monkeypatch.setattr(Tally, "calm", lambda self, pad, index, signed: tried.append(index))
-    plan = {n: lambda s, n=n: s.sell(5) if n % 2 else s.buy(5) for n in range(600)}
-    same(planned(plan), bars(*[10] * 700))
+def test_what_is_not_calm_is_tried_again_after_a_while(counted, monkeypatch):
+    tried, swing = [], calm.Calm._look_ahead
+
+    def looked(self, index):
+        tried.append(index)
+        return swing(self, index)
+
+    monkeypatch.setattr(calm.Calm, "_look_ahead", looked)
+    monkeypatch.setattr(calm, "_LOOKED_AT", 8)
+    steps = [10 + 9 * (n // 2 % 2) for n in range(700)]  # 5 × 9, four times in eight bars, and 95
+    same(back_and_forth(5, 600), bars(*steps), cash="274", costs="zero")
     assert tried == [0, 256, 512]
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.engine.market import HOUR, X, Y, bars, card, play
 
 import evenkeel as ek
@@ -19,8 +20,9 @@ from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
+from evenkeel.engine import blotter, calm
 from evenkeel.engine.blotter import Blotter
-from evenkeel.engine.tally import Tally
+from evenkeel.engine.calm import Calm
 from evenkeel.journal.chain import links
 
 pytestmark = pytest.mark.uncounted
@@ -260,35 +262,60 @@ def path(kind, dice):
         yield round(close, 4)
 
 
+def quiet(name, dice, facts):
+    """Bars of one way of going, now and then with a thin one, or with one that is worth nothing."""
+    closes = list(path(dice.choice(["walk", "saw", "fall", "rise", "crash"]), dice))
+    history = bars(*closes, name=name, volume=dice.choice([1e6, 1e6, 700]), **facts)
+    if dice.random() < 0.2:
+        place = dice.randrange(200)
+        changed = {"volume": history.volume.copy(), "low": history.low.copy()}
+        changed["volume"][place] = dice.choice([0.0, 60.0, 300.0])
+        changed["low"][place] *= dice.choice([1.0, 1.0, 0.0, -0.5])
+        history = replace(history, **changed)
+    return history
+
+
 def calm_both_ways(seed):
     """Play steady trading, jumping and stepping, with so little money that it may run out."""
     dice = random.Random(seed)
-    closes = list(path(dice.choice(["walk", "saw", "fall", "rise", "crash"]), dice))
-    history = bars(*closes, volume=dice.choice([1e6, 1e6, 700]))
+    facts = {"multiplier": Decimal(dice.choice([1, 1, 10]))}
+    names = dice.choice([[X], [X], [X, Y], [X, Y, "Z.XXXX"]])
+    histories = [quiet(name, dice, facts) for name in names]
     narrow = {"concentration_max": dice.choice(["0.5", 10]), "position_quantity_max": 70}
     terms = {
         "limits": dice.choice([None, card(**UNPACED, **narrow)]),
-        "costs": dice.choice(["zero", "bps:10", "per-order:2", "per-share:0.01,minimum=1"]),
+        "costs": dice.choice(
+            ["zero", "bps:10", "per-order:2", "per-share:0.01,minimum=1", "ibkr-fixed"]
+        ),
         "slippage": dice.choice(["none", "none", "bps:5", "random:10"]),
         "cash": dice.choice(["600", "1500", "3000", "10000", "100000"]),
     }
+    if dice.random() < 0.3:
+        terms |= {"interest": "6", "borrow": "1.5", "margin": "reg-t"}
     members = {"seed": seed, "perverse": dice.random() < 0.5, "amount": dice.choice([1, 5, 10])}
     for jump in (True, False):
-        records, core, _ = play(type("Steady", (Steady,), members), history, jump=jump, **terms)
+        records, core, _ = play(type("Steady", (Steady,), members), *histories, jump=jump, **terms)
         yield [each.line for each in links(records)], core.account.book.state_hash()
 
 
 def test_who_need_not_be_watched_would_have_passed(monkeypatch):
     """Whatever the bars do: orders that are let pass unwatched are those that the rules let pass."""
-    told, calm = Counter(), Tally.calm
+    told, begin, widen = Counter(), Calm.begin, Calm.widen
 
-    def counted(self, *order):
-        found = calm(self, *order)
-        told[found is not None] += 1
-        return found
+    def begun(self, index, *opened, **account):
+        begin(self, index, *opened, **account)
+        told[self.until > index] += 1
 
-    monkeypatch.setattr(Tally, "calm", counted)
+    def widened(self, *order):
+        passes = widen(self, *order)
+        told["wider", passes] += 1
+        return passes
+
+    monkeypatch.setattr(Calm, "begin", begun)
+    monkeypatch.setattr(Calm, "widen", widened)
     for seed in range(RUNS):
+        monkeypatch.setattr(calm, "_LOOKED_AT", (60, 200, 16_384)[seed % 3])
+        monkeypatch.setattr(blotter, "_WAITING", (3, 128)[seed % 2])
         jumped, stepped = calm_both_ways(seed)
         assert jumped == stepped, seed
         told["refused"] += any(b'"Refused"' in line for line in jumped[0])

@@ -22,13 +22,18 @@ from decimal import Decimal, localcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from evenkeel.domain.errors import OutsideError
 from evenkeel.domain.money import EXACT, ONE
 from evenkeel.domain.order import Side
 from evenkeel.domain.tape import LONG_AGO
 from evenkeel.engine.blotter_desk import BlotterDesk
+from evenkeel.engine.calm import Calm
+from evenkeel.engine.pad import Pad
+from evenkeel.engine.panel import Panel
 from evenkeel.engine.sheet import Page, Sheet
-from evenkeel.engine.tally import Calm, Pad, Tally
+from evenkeel.engine.tally import Tally
 from evenkeel.execution.filling import fill_id
 from evenkeel.execution.foresight import Wholes
 
@@ -44,11 +49,11 @@ if TYPE_CHECKING:
 
 _BUY = Side.BUY
 
-_PAGE = 4_096
-"""So many rows at the most wait for the book: sums of so many doubles err by less than the margin."""
+_WAITING = 128
+"""So many rows for each instrument wait for the book: it takes them together, and money is counted anew."""
 
-_PATIENCE = 256
-"""So many bars pass before it is tried again whether an instrument needs no watching."""
+_STEADY = 4
+"""So many orders have to be jotted down one after the other before it is asked whether all is calm."""
 
 _VAIN = 4
 """So many pages in a row may be handed over on the bar that they were opened on; then it is left off for
@@ -95,8 +100,14 @@ class Blotter:
             Pad(line, place, traders[name]) for place, (name, line) in enumerate(tape.lines.items())
         ]
         self._by_name = {pad.name: pad for pad in self._pads}
-        self._tally = Tally(core.account, core.gate, self._foresight, self._by_name, lent=lent)
+        panel = Panel(tape)
+        self._tally = Tally(
+            core.account, core.gate, self._foresight, panel, self._by_name, lent=lent
+        )
+        self._calm = Calm(core.gate, self._foresight, panel, self._pads, lent=lent)
         self._page = Page()
+        self._counted = 0  # of the first rows: those that are in the tally
+        self._steady = 0  # how many orders were counted since the page was opened
         self._fills = Wholes.none()  # of the first rows: those that are in the book
         self._index = -2  # the bar that the tally is of
         self._open, self._opened = False, 0  # now; and how often it was opened or handed over
@@ -104,8 +115,6 @@ class Blotter:
         self._vain = 0  # how many pages in a row were handed over on the bar they were opened on
         self._posted = False  # whether the book has taken rows that the tally does not know of
         self._posting = False
-        self._calm: Calm | None = None  # while orders need not be counted in one by one
-        self._watched_until = 0  # not before this bar is it tried again
 
     def desks(self, desks: Sequence[Desk]) -> list[Desk]:
         """Return the desks of all strategies with the blotter on each."""
@@ -130,28 +139,19 @@ class Blotter:
     ) -> int | None:
         """Jot an order down; its number, or None where it has to go the long way."""
         pad, index = self._by_name[name], self._cursor.index
-        if index in (pad.index, self._last):
-            return None  # one at a time, and there has to be a next bar
         signed: Decimal | int
-        if whole := type(quantity) is int:
-            signed = quantity if side is _BUY else -quantity
-        else:
-            signed = Decimal(quantity) if side is _BUY else Decimal(quantity).copy_negate()
-        if not (whole and pad.lot is ONE) and EXACT.remainder(quantity, pad.lot):
-            return None
-        calm = self._calm
-        if (
-            whole
-            and calm is not None
-            and calm.left
-            and 0 < quantity <= calm.quantity
-            and -calm.most <= (held := pad.held + signed) <= calm.most
+        if not (
+            type(quantity) is int
+            and pad.index < index < pad.until
+            and 0 < quantity <= pad.quantity
+            and pad.least
+            <= (held := pad.held + (signed := quantity if side is _BUY else -quantity))
+            <= pad.most
         ):
-            calm.left -= 1
-        elif quantity < 0 or not self._takes(pad, index, signed):
-            return None
-        else:
-            held = _sum(pad.held, signed)
+            taken = self._takes(pad, index, side, quantity)
+            if taken is None:
+                return None
+            signed, held = taken
         pad.held, pad.index, pad.strategy = held, index, strategy
         page, outbox = self._page, self._outbox
         page.bars.append(index)
@@ -161,33 +161,80 @@ class Blotter:
         number = outbox.orders_made = outbox.orders_made + 1
         return number
 
-    def _takes(self, pad: Pad, index: int, signed: Decimal | int) -> bool:
-        """Whether an order is sure to pass and to fill; if so it is counted in."""
-        if index != self._index:
+    def _takes(
+        self, pad: Pad, index: int, side: Side, quantity: Decimal | int
+    ) -> tuple[Decimal | int, Decimal | int] | None:
+        """Take an order in if it is sure to pass and to fill: signed, and what is held with it."""
+        if index in (pad.index, self._last) or quantity < 0:
+            return None  # one at a time, and there has to be a next bar
+        signed: Decimal | int
+        if whole := type(quantity) is int:
+            signed = quantity if side is _BUY else -quantity
+        else:
+            signed = Decimal(quantity) if side is _BUY else Decimal(quantity).copy_negate()
+        if not (whole and pad.lot is ONE) and EXACT.remainder(quantity, pad.lot):
+            return None
+        if index >= self._calm.until and index != self._index:
             self._turn(index)
         if pad.fresh != self._opened:
             self._look_at(pad)
-        size = float(signed)
-        if not (pad.open and self._tally.takes(pad, index, size, _sum(pad.held, signed))):
+        held = _sum(pad.held, signed)
+        if pad.open and self._passes(pad, index, signed, held):
+            return signed, held
+        return None
+
+    def _passes(self, pad: Pad, index: int, signed: Decimal | int, held: Decimal | int) -> bool:
+        """Whether an order is sure to pass; if so, the calm allows for it, or it is counted in."""
+        calm, tally, size = self._calm, self._tally, float(signed)
+        plain = pad.lot is ONE and type(held) is int
+        if index < calm.until:
+            if plain and calm.widen(pad, abs(size), float(held)):
+                return True
+            calm.end()
+            if not self._catch_up(index):
+                return False
+        if not tally.takes(pad, index, size, pad.held, held):
             return False
         if not self._page.bars:
             self._page.first = self._outbox.orders_made + 1
-        if index >= self._watched_until:
-            self._calm = self._tally.calm(pad, index, size) if type(pad.held) is int else None
-            self._watched_until = index if self._calm is not None else index + _PATIENCE
+        self._counted, self._steady = len(self._page.bars) + 1, self._steady + 1
+        if plain:
+            calm.learn(pad, abs(size), max(abs(float(pad.held)), abs(float(held))))
+            if self._steady >= _STEADY and not self._gate.paces:
+                calm.begin(
+                    index, self._opened, held=tally.held, equity=tally.equity, money=tally.money
+                )
+        return True
+
+    def _catch_up(self, index: int) -> bool:
+        """Count in what passed uncounted, up to now; False where that cannot be done."""
+        if index != self._index:
+            self._turn(index)
+        now, self._counted = range(self._counted, len(self._page.bars)), len(self._page.bars)
+        for row in now:
+            pad, signed = self._pads[self._page.places[row]], self._page.signed[row]
+            before = _sum(pad.held, -signed)
+            if not self._tally.takes(pad, index, float(signed), before, pad.held):
+                return False
         return True
 
     def _turn(self, index: int) -> None:
         """Go on to another bar: what was jotted down before it has traded."""
-        self._index = index
-        if self._calm is not None or len(self._page.bars) - len(self._fills.prices) >= _PAGE:
+        self._index, page = index, self._page
+        done = len(page.bars)
+        while done > self._counted and page.bars[done - 1] == index:
+            done -= 1
+        if done - len(self._fills.prices) >= _WAITING * len(self._pads):
             self.post()
         if not self._open:
             if index >= self._closed_until:
                 self._reopen(index)
-        elif self._posted and len(self._page.bars) == len(self._fills.prices):
+        elif self._posted and done == len(self._fills.prices):
             self._posted = False
             self._tally.recount()
+        elif self._counted < done:
+            self._tally.count(page, slice(self._counted, done), self._calm.costs)
+        self._counted = done
         if self._open:
             self._tally.turn()
 
@@ -277,7 +324,7 @@ class Blotter:
         if len(self._pads) == 1:
             trade(self._pads[0].name, map(fill_id, numbers), quantities, *fills[:3])
             return
-        rows = sorted(range(len(places)), key=places.__getitem__)
+        rows = np.argsort(places, kind="stable").tolist()
         own = list(map(numbers.__getitem__, rows))
         columns = [list(map(column.__getitem__, rows)) for column in (quantities, *fills[:3])]
         start = 0
@@ -299,8 +346,10 @@ class Blotter:
             self._vain = self._vain + 1 if self._opened_at == index else 0
             rest = min(2 ** (self._vain - _VAIN), _REST) if self._vain > _VAIN else 1
             self._closed_until = index + rest
-        self._open, self._index, self._calm = False, index, None
+        self._open, self._index = False, index
         self._opened += 1
+        self._calm.end()
+        self._counted = self._steady = 0
         page, outbox, orders = self._page, self._outbox, self._account.orders
         if not page.bars:
             return

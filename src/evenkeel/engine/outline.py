@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evenkeel.domain.money import ZERO
-from evenkeel.engine.closes import Closes
+from evenkeel.engine.panel import Panel
 
 if TYPE_CHECKING:
     from evenkeel.engine.account import Account
@@ -67,7 +67,7 @@ class Outline:
         self._bought, self._sold = false.copy(), false.copy()
         self._active: set[int] = set()  # held, or with orders
         self._busy: set[int] = set()  # with orders
-        self._closes, self._extensions = Closes(tape), tape.extensions
+        self._panel, self._extensions = Panel(tape), tape.extensions
         self._now = -1
         self._touched.update(account.book.held, account.orders.instruments)
 
@@ -141,7 +141,7 @@ class Outline:
             self._net += self._units[place] * close
 
     def _add_up_columns(self) -> None:
-        closes = self._closes.now()
+        closes = self._panel.closes()
         value = np.array(self._units) * closes
         if len(self._busy) > _FEW:
             buying, selling = np.array(self._buying) * closes, np.array(self._selling) * closes

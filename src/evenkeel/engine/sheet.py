@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evenkeel.domain.verdict import Approved
-    from evenkeel.engine.tally import Pad
+    from evenkeel.engine.pad import Pad
     from evenkeel.execution.foresight import Wholes
     from evenkeel.risk.gate import Permit
 

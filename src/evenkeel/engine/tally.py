@@ -6,13 +6,10 @@ count is inside exactly; about everybody else it says nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenkeel.domain.money import ZERO
-from evenkeel.engine.closes import Closes
 from evenkeel.engine.pace import Pace
 from evenkeel.risk.glance import MARGIN, Figures
 
@@ -20,45 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from evenkeel.domain.tape import Line
+    from evenkeel.domain.bar import Column
     from evenkeel.engine.account import Account
+    from evenkeel.engine.pad import Pad
+    from evenkeel.engine.panel import Panel
+    from evenkeel.engine.sheet import Page
     from evenkeel.execution.foresight import Foresight
     from evenkeel.risk.gate import Gate
-
-
-class Pad:
-    """One instrument on the blotter: what is held of it, and its newest order."""
-
-    __slots__ = (
-        *("fresh", "held", "index", "line", "lot", "name", "open"),
-        *("owner", "place", "strategy"),
-    )
-
-    def __init__(self, line: Line, place: int, owner: int) -> None:
-        """Know nothing yet of what is held. `owner` is the seat that trades it."""
-        self.line, self.place, self.owner = line, place, owner
-        self.strategy = ""  # what the seat's orders are called
-        self.name, self.lot = line.bars.instrument.id, line.bars.instrument.lot
-        self.held: Decimal | int = ZERO  # with the newest order
-        self.index = -1  # of the bar that the newest order was decided on
-        self.fresh = -1  # which opening of the blotter this was read at
-        self.open = False
-
-
-@dataclass(slots=True)
-class Calm:
-    """So many orders of so much can come before anybody needs to count again, whatever the bars do.
-
-    As long as none is of more than `quantity`, and the position stays within `most`, either way.
-    """
-
-    quantity: float
-    most: float
-    left: int
-
-
-CALM = 4_096
-"""How many orders are let pass at once."""
 
 
 class Tally:
@@ -72,33 +37,38 @@ class Tally:
         account: Account,
         gate: Gate,
         foresight: Foresight,
+        panel: Panel,
         pads: Mapping[str, Pad],
         *,
         lent: bool,
     ) -> None:
-        """Count nothing yet. The pads are those of the tape's instruments, which share one timeline."""
+        """Count nothing yet. The pads are those of the panel's instruments, in their order."""
         self._account, self._gate, self._foresight, self._lent = account, gate, foresight, lent
         self._pace = Pace() if gate.paces else None
-        self._pads, self._alone = pads, len(pads) == 1
-        self._closes = Closes(account.tape)
-        self._units = np.zeros(len(pads))
+        self._panel, self._pads, self._alone = panel, pads, len(pads) == 1
+        self._lines = [pad.line for pad in pads.values()]
+        self._scales = np.array([line.scale for line in self._lines])
+        self._units = np.zeros(len(pads))  # held, with the newest orders, times the multiplier
         self._cash = self._cash_then = 0.0  # now, and when the newest orders have traded
         self._moved = 0.0  # all the money that `_cash` was made of
         self._gross = self._net = 0.0
+        self.equity = self.money = 0.0
+        """What the account had when it was asked last, and all the money that this was made of."""
 
     def begin(self) -> None:
         """Begin with what the book says, and with the orders that were approved before."""
         self.recount()
         if self._pace is not None:
             self._pace.begin(self._account.orders, self._account.tape.now)
-        self._units[:] = 0.0
-        for name, holding in self._account.book.held.items():
-            self._units[self._pads[name].place] = holding.units
 
     def recount(self) -> None:
-        """Take over the cash of the book, which has every order that was counted."""
-        self._cash = self._cash_then = float(self._account.book.cash)
+        """Take over what the book says, which has every order that was jotted down."""
+        book = self._account.book
+        self._cash = self._cash_then = float(book.cash)
         self._moved = abs(self._cash)
+        self._units[:] = 0.0
+        for name, holding in book.held.items():
+            self._units[self._pads[name].place] = holding.units
 
     def turn(self) -> None:
         """Go on to another bar: what was counted before it has traded."""
@@ -106,22 +76,49 @@ class Tally:
         if self._pace is not None:
             self._pace.turn(self._account.tape.now)
         if not self._alone:
-            values = self._units * self._closes.now()
+            values = self._units * self._panel.closes()
             self._net, self._gross = float(values.sum()), float(np.abs(values).sum())
 
-    def takes(self, pad: Pad, index: int, signed: float, after: Decimal | int) -> bool:
+    def count(self, page: Page, rows: slice, costs: Column) -> None:
+        """Count in some orders of a page, which have traded by now.
+
+        None of an instrument has cost more than `costs` of it.
+        """
+        places, signed = page.places[rows], np.array(page.signed[rows], dtype=float)
+        lines = [self._lines[place] for place in places]
+        units = signed * self._scales[places]
+        spent = units * self._foresight.prices(lines, [bar + 1 for bar in page.bars[rows]], signed)
+        cost = float(costs[places].sum())
+        self._cash_then -= float(spent.sum()) + cost
+        self._moved += float(np.abs(spent).sum()) + cost
+        self._units += np.bincount(places, units, len(self._units))
+
+    @property
+    def held(self) -> Column:
+        """The signed quantities held with all that was counted, in the order of the panel."""
+        held: Column = self._units / self._scales
+        return held
+
+    def takes(
+        self,
+        pad: Pad,
+        index: int,
+        signed: float,
+        before: Decimal | int,
+        after: Decimal | int,
+    ) -> bool:
         """Count an order in if it is sure to pass the gate and to fill whole; whether it is.
 
-        `after` is the quantity that is held with it.
+        It makes what is held `before` into `after`.
         """
-        line, held, quantity = pad.line, pad.held, abs(signed)
+        line, quantity = pad.line, abs(signed)
         spent = self._foresight.forecast(line, index + 1, quantity, buy=signed > 0)
         if spent is None:
             return False
         cash, moved = self._cash_then - spent, self._moved + abs(spent)
         if self._lent and (after < 0 or cash <= MARGIN * moved):
             return False
-        now, then, unit = float(held), float(after), line.closes[index] * line.scale
+        now, then, unit = float(before), float(after), line.closes[index] * line.scale
         value, own = abs(now) * unit, abs(then) * unit
         most, own = (now, value) if own < value else (then, own)
         if self._alone:
@@ -130,15 +127,14 @@ class Tally:
             gross, equity = self._gross + own - value, self._cash + self._net
         if self._pace is not None and not self._in_pace(self._pace, pad):
             return False
-        figures = Figures(quantity, unit, abs(most), own, gross, equity, money=gross + moved)
+        self.equity, self.money = equity, gross + moved
+        figures = Figures(quantity, unit, abs(most), own, gross, equity, self.money)
         if not self._gate.lets(figures):
             return False
         if self._pace is not None:
             self._pace.count()
-        self._cash_then, self._moved = cash, moved
-        if not self._alone:
-            self._gross = gross
-            self._units[pad.place] = then * line.scale
+        self._cash_then, self._moved, self._gross = cash, moved, gross
+        self._units[pad.place] = then * line.scale
         return True
 
     def _in_pace(self, pace: Pace, pad: Pad) -> bool:
@@ -149,22 +145,3 @@ class Tally:
         return self._gate.keeps_pace(
             pace.second + 1, pace.day + 1, pace.moment + 1, tape.now - last_at
         )
-
-    def calm(self, pad: Pad, index: int, signed: float) -> Calm | None:
-        """Return how much may come after an order was counted in; None where it has to be watched.
-
-        All bars of the tape may turn against whoever holds `most` and trades `quantity` on each of
-        them, at their highest price and lowest volume: and still nothing comes near a limit.
-        """
-        if not self._alone or self._lent or self._pace is not None:
-            return None
-        line, now, quantity = pad.line, float(pad.held), 2.0 * abs(signed)
-        most = 2.0 * max(abs(now), abs(now + signed))
-        worst = self._foresight.worst(line, quantity, most, 1 + CALM)
-        if worst is None:
-            return None
-        unit, loss = worst
-        gross, equity = most * unit, self._cash + now * line.closes[index] * line.scale - loss
-        money = gross + self._moved + loss
-        figures = Figures(quantity, unit, most, own=gross, gross=gross, equity=equity, money=money)
-        return Calm(quantity, most, CALM) if self._gate.lets(figures, CALM) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, DecimalException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.fill import Fill
@@ -14,11 +14,15 @@ from evenkeel.execution.fill_model import on_tick
 from evenkeel.execution.slippage import AnySlippage, Meeting, NoSlippage
 
 if TYPE_CHECKING:
+    from evenkeel.domain.bar import Column
     from evenkeel.domain.order import Order
     from evenkeel.domain.tape import Line
     from evenkeel.execution.resting import Resting
 
 _BUY, _SELL = Side.BUY, Side.SELL
+
+Amounts = TypeVar("Amounts", float, "Column")
+"""One number, or one for each instrument."""
 
 
 def fill_id(number: int, part: int = 1) -> str:
@@ -82,17 +86,17 @@ class Filler:
             return True
         used = self._used.get(bars.instrument.id)
         taken = wanted if used is None or used[0] != index else used[1] + wanted
-        if not self.allows(float(taken), line, line.volumes[index]):
+        if not float(taken) <= self.safe(line.volumes[index], line.lot):
             return False
         self._used[bars.instrument.id] = index, taken
         return True
 
-    def allows(self, quantity: float, line: Line, volume: float) -> bool:
-        """Whether a quantity is far below what a bar of that volume allows.
+    def safe(self, volume: Amounts, lot: Amounts) -> Amounts:
+        """Return a quantity that a bar of such volume fills whole, far below what it allows.
 
         Far below the cap, floats can say so; near it, decimals must.
         """
-        return (quantity + line.lot) * 1.000001 <= self._share * volume
+        return self._share * volume / 1.000001 - lot
 
     def volume(self, line: Line, index: int, wanted: Decimal, *, or_none: bool = False) -> Decimal:
         """Return how much may fill: what is left of the share of this bar's volume. It is taken.

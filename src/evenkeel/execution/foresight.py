@@ -16,10 +16,10 @@ from evenkeel.domain.money import ZERO, shortest_of
 from evenkeel.execution.costs import BasisPoints, bound_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from decimal import Decimal
 
-    from evenkeel.domain.bar import Bars
+    from evenkeel.domain.bar import AnyArray, Column, Flags
     from evenkeel.domain.tape import Line
     from evenkeel.execution.filling import Filler
 
@@ -44,33 +44,18 @@ class Wholes(NamedTuple):
 
 
 class Swing(NamedTuple):
-    """All bars of an instrument in four numbers: the most that they can do to who trades on them.
+    """What some bars can do to whoever trades on them: a row for each instrument.
 
-    The highest and the lowest close are at most `walk` apart, however often prices turn on the way; a
-    fill and the close of its bar are, over all bars, at most `reach` apart.
+    `steps` is how far the close of each bar is from the one before, `reaches` how far a fill on the
+    bar can be from its close. `top` and `bottom` are the highest and the lowest price of all, and
+    `whole` is a quantity that each of the bars fills whole (infinite where volumes are not known).
     """
 
-    bars: Bars
-    top: float
-    bottom: float
-    thin: float
-    walk: float
-    reach: float
-
-    @classmethod
-    def of(cls, bars: Bars) -> Swing:
-        """Look through some bars once."""
-        opens, closes = bars.open, bars.close
-        high = np.maximum(np.maximum(bars.high, opens), closes)
-        low = np.minimum(np.minimum(bars.low, opens), closes)
-        return cls(
-            bars,
-            float(high.max()),
-            float(low.min()),
-            float(bars.volume.min()),
-            float(np.abs(np.diff(closes)).sum()),
-            float((high - low).sum()),
-        )
+    steps: AnyArray
+    reaches: AnyArray
+    top: Column
+    bottom: Column
+    whole: Column
 
 
 class Foresight:
@@ -80,7 +65,6 @@ class Foresight:
         """Tell what a filler would do."""
         self._filler = filler
         self._at_most = bound_of(filler.costs)
-        self._swings: dict[str, Swing] = {}
 
     @property
     def knows_costs(self) -> bool:
@@ -93,37 +77,55 @@ class Foresight:
         A sell brings at least as much as the number is below zero. In doubles, and too low by no
         more than their rounding. None where the bar's volume might not allow all of it.
         """
-        assert self._at_most is not None, self
-        if line.bars.volume_known and not self._filler.allows(quantity, line, line.volumes[index]):
+        safe = self._filler.safe
+        if line.bars.volume_known and not quantity <= safe(line.volumes[index], line.lot):
             return None
-        price = line.opens[index]
-        if self._filler.slips:  # never beyond the bar's range
-            price = max(price, line.highs[index]) if buy else min(price, line.lows[index])
-        value = price * quantity * line.scale
-        cost = self._at_most(quantity, value)
+        value = self._price(line, index, buy=buy) * quantity * line.scale
+        cost = self.at_most(quantity, value)
         return cost + value if buy else cost - value
 
-    def worst(
-        self, line: Line, quantity: float, most: float, orders: int
-    ) -> tuple[float, float] | None:
-        """Return the dearest unit of all bars, and the most money that trading on them can lose.
-
-        Of whoever never holds more than `most`, long or short, and makes so many plain orders of no
-        more than `quantity`, one a bar at the most. In doubles. None where some bar's volume might
-        not allow it, and where a price is not above zero.
-        """
+    def at_most(self, quantity: float, value: float) -> float:
+        """Return what an order costs at the most; one that is less in both costs no more."""
         assert self._at_most is not None, self
-        bars = line.bars
-        swing = self._swings.get(bars.instrument.id)
-        if swing is None or swing.bars is not bars:
-            swing = self._swings[bars.instrument.id] = Swing.of(bars)
-        if not swing.bottom > 0.0:
-            return None
-        if bars.volume_known and not self._filler.allows(quantity, line, swing.thin):
-            return None
-        unit = swing.top * line.scale
-        lost = (most * swing.walk + quantity * swing.reach) * line.scale
-        return unit, lost + orders * self._at_most(quantity, quantity * unit)
+        return self._at_most(quantity, value)
+
+    def _price(self, line: Line, index: int, *, buy: bool) -> float:
+        """Return the worst price at which a plain order may trade on a bar."""
+        price: float = line.opens[index]
+        if self._filler.slips:  # never beyond the bar's range
+            price = max(price, line.highs[index]) if buy else min(price, line.lows[index])
+        return price
+
+    def prices(self, lines: Iterable[Line], bars: Iterable[int], signed: Iterable[float]) -> Column:
+        """Return the worst prices at which orders of signed quantities may trade on bars."""
+        orders = zip(lines, bars, signed, strict=True)
+        if self._filler.slips:
+            each = [self._price(line, bar, buy=quantity > 0.0) for line, bar, quantity in orders]
+        else:
+            each = [line.opens[bar] for line, bar, _ in orders]
+        return np.array(each)
+
+    def swing(self, column: Callable[[str], AnyArray], lots: Column, known: Flags) -> Swing:
+        """Return what bars can do to whoever trades on them, all but the first: its close is known.
+
+        `column` gives `open` to `volume` of the bars, a row for each instrument; `known` says whose
+        volume is.
+        """
+        closes, high = column("close"), column("open")[:, 1:]
+        after, low = closes[:, 1:], high
+        if self._filler.slips:
+            high, low = (
+                np.maximum(high, column("high")[:, 1:]),
+                np.minimum(low, column("low")[:, 1:]),
+            )
+        thin = np.where(known, column("volume")[:, 1:].min(axis=1), np.inf)
+        return Swing(
+            np.abs(np.diff(closes)),
+            np.maximum(high - after, after - low),
+            np.maximum(closes.max(axis=1), high.max(axis=1)),
+            np.minimum(closes.min(axis=1), low.min(axis=1)),
+            self._filler.safe(thin, lots),
+        )
 
     def wholes(
         self,

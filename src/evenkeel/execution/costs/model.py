@@ -44,7 +44,8 @@ class Bounded(CostModel, Protocol):
     def at_most(self, quantity: float, value: float) -> float:
         """Return about what an order costs that fills at once, fees included, and never less.
 
-        Doubles are good enough: a value too low by their rounding, too.
+        Doubles are good enough: a value too low by their rounding, too. Of an order that is less in
+        both nothing more is said.
         """
         ...
 

@@ -120,12 +120,11 @@ def test_a_volume_that_is_no_number_is_enough_for_nothing():
 def test_prices_are_the_worst_that_a_fill_can_have(rows, slippage, data):
     """Opens; where fills slip, the far end of the bar."""
     history = bars(rows)
-    broker = venue(history, slippage=parse_slippage(slippage))
-    (line,) = broker.tape.lines.values()
-    places = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=5))
-    signed = [data.draw(st.sampled_from([-2.0, 3.0])) for _ in places]
-    found = broker.foresight.prices([line] * len(places), places, signed)
-    for price, place, quantity in zip(found.tolist(), places, signed, strict=True):
+    foresight = venue(history, slippage=parse_slippage(slippage)).foresight
+    places = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=5))
+    signed = np.array([data.draw(st.sampled_from([-2.0, 3.0])) for _ in places])
+    found = foresight.prices(lambda name: getattr(history, name)[places], signed)
+    for price, place, quantity in zip(found.tolist(), places, signed.tolist(), strict=True):
         far = history.high if quantity > 0 else history.low
         assert price == (history.open if slippage == "none" else far)[place]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
+from evenkeel.execution.foresight import Swing
 from evenkeel.risk.glance import MARGIN, Figures
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Column
     from evenkeel.engine.pad import Pad
     from evenkeel.engine.panel import Panel
-    from evenkeel.execution.foresight import Foresight, Swing
+    from evenkeel.execution.foresight import Foresight
     from evenkeel.risk.gate import Gate
 
 _LOOKED_AT = 16_384
@@ -36,6 +37,8 @@ _PATIENCE = 256
 
 _SLACK = 1.5
 """Who asks for more than ever is given some more than that, so that he need not ask each time."""
+
+_UNSEEN = Swing(np.empty((0, 0)), np.empty((0, 0)), np.empty(0), np.empty(0), np.empty(0))
 
 
 class Calm:
@@ -61,8 +64,8 @@ class Calm:
         self.costs = nothing.copy()
         """What one such order costs at the most, by instrument."""
         self.until = self._again = 0
-        self._swing, self._first = self._look_ahead(0), 0  # of the bars after the first
-        self._span = slice(0, 0)  # which of these bars the stretch is of
+        self._swing, self._first = _UNSEEN, 0  # of the bars after the first
+        self._bars, self._steps, self._reaches = 0, nothing, nothing  # of the stretch, added up
         self._equity = self._money = 0.0  # when it began
 
     def begin(self, index: int, opened: int, *, held: Column, equity: float, money: float) -> None:
@@ -77,17 +80,16 @@ class Calm:
         np.maximum(self._most, np.abs(held), out=self._most)
         self._equity, self._money = equity, money
         figures, first = self._figures(), index - self._first
-        self._span = slice(first, self._swing.steps.shape[1])
-        loss = self._loss()
-        if not self._holds(figures, loss):
-            losses = self._losses()
+        bars = self._swing.steps.shape[1] - first
+        self._take_in(first, bars)
+        if not self._holds(figures, self._loss()):
+            losses = self._losses(first)
             bars = bisect_left(losses, 1, key=lambda each: not self._holds(figures, each))
             if bars < _LEAST:
                 self._give_up(index)
                 return
-            loss, self._span = float(losses[bars - 1]), slice(first, first + bars)
-        bars = self._span.stop - first
-        self._holds(figures, loss, bars * len(self._pads))
+            self._take_in(first, bars)
+        self._holds(figures, self._loss(), bars * len(self._pads))
         self.until = index + bars
         for place in np.flatnonzero(self._quantity <= self._swing.whole).tolist():
             if (pad := self._pads[place]).open and pad.fresh == opened:
@@ -173,18 +175,23 @@ class Calm:
             money=gross + self._money,
         )
 
-    def _loss(self) -> float:
-        """Return the most that bars of the span take from who holds the most and trades the most."""
-        held, traded, swing = self._most * self._scales, self._quantity * self._scales, self._swing
-        steps = swing.steps[:, self._span].sum(axis=1)
-        reaches = swing.reaches[:, self._span].sum(axis=1)
-        bars = self._span.stop - self._span.start
-        return float(held @ steps + traded @ reaches + bars * self.costs.sum())
+    def _take_in(self, first: int, bars: int) -> None:
+        """Make the stretch one of so many bars."""
+        span = slice(first, first + bars)
+        self._bars = bars
+        self._steps = self._swing.steps[:, span].sum(axis=1)
+        self._reaches = self._swing.reaches[:, span].sum(axis=1)
 
-    def _losses(self) -> Column:
+    def _loss(self) -> float:
+        """Return the most that the stretch takes from who holds the most and trades the most."""
+        held, traded = self._most * self._scales, self._quantity * self._scales
+        costs = self._bars * self.costs.sum()
+        return float(held @ self._steps + traded @ self._reaches + costs)
+
+    def _losses(self, first: int) -> Column:
         """Return the same of its first bar, of its first two, and so on."""
         held, traded, swing = self._most * self._scales, self._quantity * self._scales, self._swing
-        moved = held @ swing.steps[:, self._span] + traded @ swing.reaches[:, self._span]
+        moved = held @ swing.steps[:, first:] + traded @ swing.reaches[:, first:]
         losses: Column = np.cumsum(moved + self.costs.sum())
         return losses
 

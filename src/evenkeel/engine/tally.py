@@ -46,8 +46,7 @@ class Tally:
         self._account, self._gate, self._foresight, self._lent = account, gate, foresight, lent
         self._pace = Pace() if gate.paces else None
         self._panel, self._pads, self._alone = panel, pads, len(pads) == 1
-        self._lines = [pad.line for pad in pads.values()]
-        self._scales = np.array([line.scale for line in self._lines])
+        self._scales = np.array([pad.line.scale for pad in pads.values()])
         self._units = np.zeros(len(pads))  # held, with the newest orders, times the multiplier
         self._cash = self._cash_then = 0.0  # now, and when the newest orders have traded
         self._moved = 0.0  # all the money that `_cash` was made of
@@ -85,9 +84,12 @@ class Tally:
         None of an instrument has cost more than `costs` of it.
         """
         places, signed = page.places[rows], np.array(page.signed[rows], dtype=float)
-        lines = [self._lines[place] for place in places]
+        bars = np.array(page.bars[rows]) + 1
+        first, last = int(bars[0]), int(bars[-1]) + 1
         units = signed * self._scales[places]
-        spent = units * self._foresight.prices(lines, [bar + 1 for bar in page.bars[rows]], signed)
+        spent = units * self._foresight.prices(
+            lambda name: self._panel.column(name, first, last)[places, bars - first], signed
+        )
         cost = float(costs[places].sum())
         self._cash_then -= float(spent.sum()) + cost
         self._moved += float(np.abs(spent).sum()) + cost

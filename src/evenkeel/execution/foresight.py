@@ -80,7 +80,10 @@ class Foresight:
         safe = self._filler.safe
         if line.bars.volume_known and not quantity <= safe(line.volumes[index], line.lot):
             return None
-        value = self._price(line, index, buy=buy) * quantity * line.scale
+        price = line.opens[index]
+        if self._filler.slips:  # never beyond the bar's range
+            price = max(price, line.highs[index]) if buy else min(price, line.lows[index])
+        value = price * quantity * line.scale
         cost = self.at_most(quantity, value)
         return cost + value if buy else cost - value
 
@@ -89,21 +92,16 @@ class Foresight:
         assert self._at_most is not None, self
         return self._at_most(quantity, value)
 
-    def _price(self, line: Line, index: int, *, buy: bool) -> float:
-        """Return the worst price at which a plain order may trade on a bar."""
-        price: float = line.opens[index]
-        if self._filler.slips:  # never beyond the bar's range
-            price = max(price, line.highs[index]) if buy else min(price, line.lows[index])
-        return price
+    def prices(self, column: Callable[[str], Column], signed: Column) -> Column:
+        """Return the worst prices at which plain orders of signed quantities may trade.
 
-    def prices(self, lines: Iterable[Line], bars: Iterable[int], signed: Iterable[float]) -> Column:
-        """Return the worst prices at which orders of signed quantities may trade on bars."""
-        orders = zip(lines, bars, signed, strict=True)
-        if self._filler.slips:
-            each = [self._price(line, bar, buy=quantity > 0.0) for line, bar, quantity in orders]
-        else:
-            each = [line.opens[bar] for line, bar, _ in orders]
-        return np.array(each)
+        `column` gives `open` to `volume` of the bar that each of them trades on.
+        """
+        prices = column("open")
+        if self._filler.slips:  # as above
+            high, low = np.maximum(prices, column("high")), np.minimum(prices, column("low"))
+            prices = np.where(signed > 0.0, high, low)
+        return prices
 
     def swing(self, column: Callable[[str], AnyArray], lots: Column, known: Flags) -> Swing:
         """Return what bars can do to whoever trades on them, all but the first: its close is known.

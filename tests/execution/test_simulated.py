@@ -306,12 +306,13 @@ class Whole(NamedTuple):
 
 def foretold(histories, plan, **terms):
     broker = venue(*histories, **terms)
-    told = lines_and_rows(broker, plan)
+    told, lines = lines_and_rows(broker, plan), list(broker.tape.lines.values())
     with localcontext(EXACT):
         columns = broker.foresight.wholes(
             [each.id for each, _, _ in told],
-            [line for _, line, _ in told],
-            [row for _, _, row in told],
+            lines,
+            [lines.index(line) for _, line, _ in told],
+            [row - 1 for _, _, row in told],
             [each.quantity if each.side is Side.BUY else -each.quantity for each, _, _ in told],
         )
     return [Whole(*each) for each in zip(*columns, strict=True)]

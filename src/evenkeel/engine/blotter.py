@@ -100,6 +100,7 @@ class Blotter:
             Pad(line, place, traders[name]) for place, (name, line) in enumerate(tape.lines.items())
         ]
         self._by_name = {pad.name: pad for pad in self._pads}
+        self._lines = [pad.line for pad in self._pads]
         panel = Panel(tape)
         self._tally = Tally(
             core.account, core.gate, self._foresight, panel, self._by_name, lent=lent
@@ -152,7 +153,8 @@ class Blotter:
             if taken is None:
                 return None
             signed, held = taken
-        pad.held, pad.index, pad.strategy = held, index, strategy
+            pad.strategy = strategy
+        pad.held, pad.index = held, index
         page, outbox = self._page, self._outbox
         page.bars.append(index)
         page.places.append(pad.place)
@@ -302,10 +304,7 @@ class Blotter:
             exact = {quantity: Decimal(quantity) for quantity in set(signed)}
             quantities = list(map(exact.__getitem__, signed))
             fills = self._foresight.wholes(
-                numbers,
-                [self._pads[place].line for place in places],
-                [bar + 1 for bar in page.bars[begun:done]],
-                quantities,
+                numbers, self._lines, places, page.bars[begun:done], quantities
             )
             self._book(places, numbers, quantities, fills)
             self._fills.extend(fills)

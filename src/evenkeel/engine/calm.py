@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from evenkeel.execution.foresight import Foresight
     from evenkeel.risk.gate import Gate
 
-_LOOKED_AT = 16_384
-"""So many bars, of all instruments together, are looked at in one go (that stays in a near cache)."""
+_LOOKED_AT = 32_768
+"""So many bars, of all instruments together, are looked at in one go (what that makes stays in a near cache)."""
 
 _LEAST = 8
 """Whoever cannot be let alone for so many bars is watched."""

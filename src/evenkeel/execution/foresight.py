@@ -129,23 +129,34 @@ class Foresight:
         self,
         numbers: Sequence[int],
         lines: Sequence[Line],
+        places: Sequence[int],
         bars: Sequence[int],
         quantities: Sequence[Decimal],
     ) -> Wholes:
-        """Return how plain orders trade, exactly, in order of time. Quantities are signed."""
-        filler = self._filler
-        prices = shortest_of([line.opens[bar] for line, bar in zip(lines, bars, strict=True)])
+        """Return how plain orders trade, exactly: decided on these bars, in order of time.
+
+        Quantities are signed; `places` says which of the lines each order is of.
+        """
+        filler, own = self._filler, lines[0].opens
+        opens: list[float]
+        if len(lines) == 1:
+            opens = [own[bar + 1] for bar in bars]
+        else:
+            opens = [lines[place].opens[bar + 1] for place, bar in zip(places, bars, strict=True)]
+        prices = shortest_of(opens)
         if not filler.plain:
-            orders = zip(numbers, lines, bars, quantities, prices, strict=True)
+            orders = zip(numbers, places, bars, quantities, prices, strict=True)
             filled = Wholes.none()
-            for order in orders:
-                for column, amount in zip(filled, filler.whole(*order), strict=True):
+            for number, place, bar, quantity, price in orders:
+                whole = filler.whole(number, lines[place], bar + 1, quantity, price)
+                for column, amount in zip(filled, whole, strict=True):
                     column.append(amount)
             return filled
         sizes = list(map(abs, quantities))
         values: Iterable[Decimal] = map(mul, prices, sizes)
-        if any(line.scale != 1.0 for line in set(lines)):
-            values = map(mul, values, [line.bars.instrument.multiplier for line in lines])
+        if any(line.scale != 1.0 for line in lines):
+            multipliers = [line.bars.instrument.multiplier for line in lines]
+            values = map(mul, values, map(multipliers.__getitem__, places))
         if type(filler.costs) is BasisPoints:  # most are: no call for each
             commissions = list(map(mul, values, repeat(filler.costs.rate)))
         else:

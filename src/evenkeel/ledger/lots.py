@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from decimal import Decimal, Inexact
-from functools import reduce
+from decimal import Decimal, Inexact, localcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from evenkeel.domain.money import EXACT, ONE, ZERO
@@ -75,7 +74,8 @@ class Lots:
         As `trade`, one after the other; what is held now has `cost`. Of what was open before the
         position came to the side on which it ends, nothing is left: that need not be matched.
         """
-        after = end = reduce(_add, quantities, self.quantity)
+        with localcontext(LOSSLESS):
+            after = end = sum(quantities, self.quantity)
         for turn in range(len(quantities) - 1, -1, -1):
             before = _subtract(after, quantities[turn])
             if not (before and end) or (before > ZERO) is not (end > ZERO):

@@ -30,19 +30,17 @@ from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
 from evenkeel.strategy.words import (
     EPOCH,
     PLAIN,
+    VAST,
     Moment,
     Number,
     amount,
     check_options,
     on_of,
-    quantity_of,
     side_of,
     terms,
 )
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from evenkeel.domain.bar import AnyArray, Times
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
@@ -58,7 +56,8 @@ class Trader:
     def __init__(self, **params: object) -> None:
         """Take parameter values by name; each is checked against its law."""
         self._params = values_for(type(self), params)
-        self.__dict__.update(self._params)
+        for name, value in self._params.items():
+            setattr(self, name, value)  # who asks for __dict__ makes every attribute slower to read
         self._desk = cast("Desk", _Nowhere(type(self).__name__))
         self._name = ""
         self._wake: Series | AnyArray | None = None
@@ -208,11 +207,13 @@ class Trader:
         self,
         instrument: str,
         side: Side,
-        quantity: Decimal | int,
+        quantity: Number,
         sizing: str,
         options: dict[str, Any],
     ) -> int | None:
         """Place an order; one without conditions goes the short way."""
+        if type(quantity) is not int or not -VAST < quantity < VAST:
+            quantity = amount("quantity", quantity)
         if options or self._group is not None:
             check_options(options)
             return self._order(instrument, side, quantity, sizing=sizing, **options)
@@ -250,7 +251,7 @@ class Trader:
     def _target_quantity(
         self, instrument: str, quantity: Number, sizing: str, options: dict[str, Any]
     ) -> int | None:
-        wanted = quantity_of(quantity)
+        wanted = quantity if type(quantity) is int else amount("quantity", quantity)
         change = wanted - self._desk.expected(self._name, instrument)
         side, missing = (_BUY, change) if change > 0 else (_SELL, -change)
         return self._trade(
@@ -350,11 +351,11 @@ class Strategy(Trader):
 
     def buy(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Buy a quantity."""
-        return self._trade(self.instrument.id, _BUY, quantity_of(quantity), "", options)
+        return self._trade(self.instrument.id, _BUY, quantity, "", options)
 
     def sell(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Sell a quantity; what is not held is sold short."""
-        return self._trade(self.instrument.id, _SELL, quantity_of(quantity), "", options)
+        return self._trade(self.instrument.id, _SELL, quantity, "", options)
 
     def target_quantity(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy or sell what is missing to hold `quantity` (negative: short).
@@ -430,11 +431,11 @@ class PortfolioStrategy(Trader):
 
     def buy(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy a quantity."""
-        return self._trade(self._known(instrument).id, _BUY, quantity_of(quantity), "", options)
+        return self._trade(self._known(instrument).id, _BUY, quantity, "", options)
 
     def sell(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Sell a quantity; what is not held is sold short."""
-        return self._trade(self._known(instrument).id, _SELL, quantity_of(quantity), "", options)
+        return self._trade(self._known(instrument).id, _SELL, quantity, "", options)
 
     def target_quantity(
         self,

@@ -21,7 +21,8 @@ Moment = datetime | date | str | int
 _ON_CLOSE = (OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE)
 _HUNDRED = Decimal(100)
 _DIGITS = 30  # of a number; arithmetic on money has twice as many
-_VAST = 10**_DIGITS
+VAST = 10**_DIGITS
+"""Beyond any quantity and any price."""
 _TRUTHS = (bool, np.bool_)
 _MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,7 +105,7 @@ def amount(what: str, value: Number) -> Decimal:
 
     Raises `StrategyError` when it is none, not finite, or more than arithmetic has digits for.
     """
-    if type(value) is int and -_VAST < value < _VAST:
+    if type(value) is int and -VAST < value < VAST:
         return Decimal(value)
     if type(value) is not float and isinstance(value, _TRUTHS):
         raise StrategyError(f"{what} must be a number, was {value!r}")
@@ -119,13 +120,6 @@ def amount(what: str, value: Number) -> Decimal:
     if number.adjusted() >= _DIGITS:
         raise StrategyError(f"{what} must be less than 1e{_DIGITS}, was {number:.3g}")
     return number
-
-
-def quantity_of(value: Number) -> Decimal | int:
-    """Return a quantity as `amount` does; a whole number may stay an `int`."""
-    if type(value) is int and -_VAST < value < _VAST:
-        return value
-    return amount("quantity", value)
 
 
 def side_of(value: str | Side) -> Side:

@@ -57,6 +57,17 @@ def test_the_price_is_the_last_close_exactly():
     assert (tape.price(A), tape.price_at(A)) == (Decimal("0.1"), 6)
 
 
+def test_prices_of_several_are_those_of_each():
+    tape = Tape([history(A, [5, 6], closes=[102.3, 0.1]), history(B, [6], closes=[0.3])])
+    tape.advance(5)
+    assert tape.prices([B, A, "C.XNYS"]) == [None, Decimal("102.3"), None]
+    assert tape.prices([A, B]) == [Decimal("102.3"), None]
+    tape.advance(6)
+    assert tape.prices([B, A, B]) == [Decimal("0.3"), Decimal("0.1"), Decimal("0.3")]
+    assert tape.prices([A, "C.XNYS"]) == [Decimal("0.1"), None]
+    assert tape.prices([]) == []
+
+
 def test_instruments_with_the_same_bar_times_share_a_cursor():
     tape = Tape([history(A, [1, 2, 3]), history(B, [1, 2, 3]), history("C.XNYS", [1, 2])])
     assert tape.cursor(A) is tape.cursor(B)

@@ -53,7 +53,7 @@ def book_of(*events, cash=100_000):
 
 def at(**prices):
     """A price list, by symbol."""
-    return lambda name: prices.get(name.partition(".")[0])
+    return lambda names: [prices.get(name.partition(".")[0]) for name in names]
 
 
 # ---- postings ---------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_the_book_agrees_with_single_shares(events):
 def test_equity_is_start_plus_profit_less_fees(events, price):
     book = book_of(*events)
     unrealized = sum(Fraction(book.unrealized(name, price)) for name in book.positions)
-    assert Fraction(book.equity(lambda _: price)) == (
+    assert Fraction(book.equity(lambda names: [price for _ in names])) == (
         100_000
         + Fraction(book.realized)
         + Fraction(book.dividends)

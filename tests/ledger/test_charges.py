@@ -113,10 +113,10 @@ def test_a_fee_on_what_the_book_does_not_know_is_named():
 def test_what_is_abroad_counts_at_its_rate_and_is_unknown_without_one():
     book = book_of(INTO_EUR, fill(5, 100, SAP), cash=2000)
     assert book.foreign_cash() == [("EUR", 500)]
-    known = book.equity(lambda _: D(110), lambda _: D("1.1"))
+    known = book.equity(lambda _: [D(110)], lambda _: D("1.1"))
     assert known == D("914.70") + D("1.1") * 500 + D("1.1") * 550
-    assert book.equity(lambda _: D(110), lambda _: None) is None
-    assert book.equity(lambda _: D(110)) is None
+    assert book.equity(lambda _: [D(110)], lambda _: None) is None
+    assert book.equity(lambda _: [D(110)]) is None
     book.post(fill(-5, 100, SAP))
-    assert book.equity(lambda _: None, lambda _: None) is None
-    assert book.equity(lambda _: None, lambda _: D(1)) == D("914.70") + 1000
+    assert book.equity(lambda _: [], lambda _: None) is None
+    assert book.equity(lambda _: [], lambda _: D(1)) == D("914.70") + 1000

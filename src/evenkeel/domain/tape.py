@@ -10,10 +10,10 @@ from bisect import bisect_right
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from evenkeel.domain.money import shortest
+from evenkeel.domain.money import shortest, shortest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from evenkeel.domain.bar import Bars
 
@@ -195,6 +195,14 @@ class Tape:
         """Return the close of the newest visible bar, exactly as the data has it."""
         line = self.lines.get(instrument_id)
         return None if line is None else line.price
+
+    def prices(self, instrument_ids: Iterable[str]) -> Sequence[Decimal | None]:
+        """Return the same of several instruments."""
+        lines = [self.lines.get(each) for each in instrument_ids]
+        shown = [line for line in lines if line is not None and line.cursor.index >= 0]
+        if len(shown) < len(lines):
+            return [None if line is None else line.price for line in lines]
+        return shortest_of([line.closes[line.cursor.index] for line in shown])
 
     def price_at(self, instrument_id: str) -> int | None:
         """Return when that price became known."""

@@ -175,7 +175,7 @@ class Account:
         valued_at = self.tape.now, self.book.changes
         if valued_at != self._valued_at:
             rate_of = None if self.rates is None else self.rate
-            self._valued_at, self._equity = valued_at, self.book.equity(self.price, rate_of)
+            self._valued_at, self._equity = valued_at, self.book.equity(self.tape.prices, rate_of)
         return self._equity
 
     def working(self, order_id: int) -> tuple[Order, Decimal] | None:

@@ -433,7 +433,7 @@ class Book:
 
     def equity(
         self,
-        price_of: Callable[[str], Decimal | None],
+        prices_of: Callable[[Iterable[str]], Sequence[Decimal | None]],
         rate_of: Callable[[str], Decimal | None] | None = None,
     ) -> Decimal | None:
         """Return cash and positions at the prices given, in the base currency.
@@ -441,18 +441,20 @@ class Book:
         None when it cannot be known: something held has no price, or is (like any cash) in a
         currency of which `rate_of` does not know the worth.
         """
-        total = self._cash.balance
-        for name, holding in self._held.items():
-            price = price_of(name)
-            if price is None:
-                return None
-            value = holding.value(price)
-            if holding.cash is not self._cash:
-                rate = None if rate_of is None else rate_of(holding.cash.currency)
-                if rate is None:
+        total, prices = self._cash.balance, prices_of(self._held)
+        with localcontext(EXACT):  # by its operators: this may be asked of hundreds on every bar
+            for holding, price in zip(self._held.values(), prices, strict=True):
+                if price is None:
                     return None
-                value = EXACT.multiply(value, rate)
-            total = EXACT.add(total, value)
+                value = holding.lots.quantity * price
+                if holding.multiplier is not None:
+                    value *= holding.multiplier
+                if holding.cash is not self._cash:
+                    rate = None if rate_of is None else rate_of(holding.cash.currency)
+                    if rate is None:
+                        return None
+                    value *= rate
+                total += value
         for account in self._foreign_cash:
             if account.balance:
                 rate = None if rate_of is None else rate_of(account.currency)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, cast
 import numpy as np
 
 from evenkeel.domain.errors import StrategyError
+from evenkeel.domain.money import ONE
 from evenkeel.domain.order import Side, TimeInForce
 from evenkeel.strategy.desk import Ask, Desk, OrderUpdate, Position
 from evenkeel.strategy.params import values_for
@@ -276,7 +277,8 @@ class Trader:
         if isinf(wanted):
             raise StrategyError(f"weight must be a number that can be traded, was {weight!r}")
         # Whole lots as Decimal: six times 0.1 as floats is 0.6000000000000001, off the grid.
-        lots = int(wanted / float(instrument.lot)) * instrument.lot
+        whole = int(wanted / float(instrument.lot))
+        lots = whole if instrument.lot is ONE else whole * instrument.lot
         sizing = f"target_weight {weight:g} of equity {equity:.2f} at {price}"
         return self._target_quantity(instrument.id, lots, sizing, options)
 

@@ -30,7 +30,6 @@ State = Literal["ok", "warning", "fault"]
 EXTRAS = {
     "demo": "bokeh_sampledata",
     "backtrader": "backtrader",
-    "fast": "numba",
     "keyring": "keyring",
     "postgres": "psycopg",
     "providers": "httpx",

@@ -32,7 +32,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 ALONE_SECONDS = 2.0
 """Less work than this is done in one process: starting others would take longer."""
 
-CHUNKS = 8
+CHUNKS = 16
 """Into how many parts a process's share is cut: quick trials and slow ones come out even."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmarks.memory import peak_over_bars
 from benchmarks.reference import compiled_loop, python_loop
 from benchmarks.timing import Row, race, short
-from benchmarks.workloads import Cross, minutes, traded
+from benchmarks.workloads import Cross, Plain, minutes, traded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ def measure(size: float = 1.0) -> Iterator[Row]:
         "P": python_loop(bars),
         "wake": lambda: traded(Cross(), [bars]),
         "every": lambda: traded(Cross(wake=False), [bars]),
+        "plain": lambda: traded(Plain(), [bars]),
     }
     if (compiled := compiled_loop(bars)) is not None:
         contestants["K"] = compiled
@@ -41,6 +42,7 @@ def measure(size: float = 1.0) -> Iterator[Row]:
         f"{laps.told('every')}, {count / every / 1e6:.1f} million bars/s",
         "1.6 × P",
     )
+    yield Row("the same, reading two averages and its position", laps.told("plain"))
     for way in ("wake", "every"):
         peak = peak_over_bars(f"minutes:{count}", way)
         yield Row(f"W1 peak memory, {way}", f"{short(peak)} × the bar arrays", "3 ×")

@@ -56,6 +56,22 @@ class Cross(ek.Strategy):
             self.close()
 
 
+class Plain(ek.Strategy):
+    """As the reference loop is written: both averages and what is held are read on every bar."""
+
+    def setup(self, bars: BarSeries) -> None:
+        """Compute the averages."""
+        self.fast, self.slow = ek.sma(bars.close, 20), ek.sma(bars.close, 50)
+
+    def on_bar(self) -> None:
+        """Own ten shares while the fast average is above the slow one."""
+        if self.fast[0] > self.slow[0]:
+            if not self.position:
+                self.buy(QUANTITY)
+        elif self.position:
+            self.close()
+
+
 class Busy(ek.Strategy):
     """Buy on one bar and sell on the next, all the way: an order on every bar."""
 

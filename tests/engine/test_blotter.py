@@ -536,6 +536,43 @@ def test_what_is_held_is_what_has_traded(jotted):
     assert jotted["jotted"] == 2
 
 
+def test_what_is_held_is_known_without_the_book(jotted, monkeypatch):
+    """Of several, some asked for on this bar; a position is what is held whenever it is asked."""
+    posted, post, seen = [], Blotter.post, []
+
+    def noted(self, *until):
+        posted.append(self._cursor.index)
+        return post(self, *until)
+
+    monkeypatch.setattr(Blotter, "post", noted)
+
+    class Both(ek.PortfolioStrategy):
+        def on_start(self):
+            self.x, self.y = self.position(X), self.position(Y)
+
+        def look(self):
+            seen.append((self.x.quantity, self.y.quantity, bool(self.x), bool(self.y)))
+
+        def on_bar(self):
+            bar = self.bars[X].count
+            if bar == 1:
+                self.buy(X, 10)
+                self.buy(Y, Decimal("0.5"))
+                self.look()
+            elif bar == 3:
+                self.sell(X, 10)
+                self.look()
+            elif bar in {2, 4}:
+                self.look()
+
+    histories = (bars(*[10] * 6, lot=Decimal("0.5")), bars(*[10] * 6, name=Y, lot=Decimal("0.5")))
+    same(Both, *histories)
+    flat, full, half = (0, 0, False, False), (10, 0.5, True, True), (0, 0.5, False, True)
+    assert seen == [flat, full, full, half] * 2
+    assert posted == [5]  # when the run ends
+    assert jotted == {"jotted": 3}
+
+
 def test_who_reads_between_orders_reads_what_the_book_says(jotted):
     """Weights and closings through two days, under a card with a pace."""
     seen = []

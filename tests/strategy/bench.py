@@ -7,7 +7,7 @@ import numpy as np
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.domain.tape import Cursor
-from evenkeel.strategy.desk import Ask, Position
+from evenkeel.strategy.desk import Ask, Worth
 from evenkeel.strategy.series import BarSeries, Frame, Series
 
 DAY = 86_400_000_000_000
@@ -129,11 +129,10 @@ class PaperDesk:
             Decimal(0),
         )
 
-    def position(self, instrument):
-        quantity = float(self.held(instrument))
+    def worth(self, instrument):
         price = self.prices.get(instrument)
-        value = quantity * float(price) if price is not None else float("nan")
-        return Position(quantity, float("nan"), value, 0.0)
+        value = float(self.held(instrument)) * float("nan" if price is None else price)
+        return Worth(float("nan"), value, 0.0)
 
     def price(self, instrument):
         return self.prices.get(instrument)

@@ -14,7 +14,6 @@ from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import OrderType, Side, TimeInForce
 from evenkeel.strategy.base import wanted_bars
-from evenkeel.strategy.desk import Position
 from evenkeel.strategy.series import Series
 
 EURO = Instrument("FESX.XEUR", multiplier=Decimal(10))
@@ -69,9 +68,28 @@ def test_equity_is_nan_when_something_held_has_no_price(one, desk):
     assert one.target_weight(0.5) is not None
 
 
-def test_a_position_is_true_when_it_is_not_flat():
-    assert not Position(0.0, float("nan"), 0.0, 0.0)
-    assert Position(-1.0, 5.0, -5.0, 0.0)
+def test_a_position_is_true_when_it_is_not_flat(one, desk):
+    """It is what is held whenever it is asked, kept by the strategy or not."""
+    position = one.position
+    assert not position
+    assert (position.quantity, position.market_value) == (0, 0)
+    desk.holdings[ACME.id] = D(-1)
+    assert position
+    assert one.position.quantity == position.quantity == -1
+    assert (position.market_value, position.unrealized_pnl) == (-100, 0)
+    assert np.isnan(position.average_price)
+
+
+def test_a_position_of_several_is_asked_for_by_name(many, desk):
+    desk.holdings[EURO.id] = D(3)
+    assert many.position(EURO.id).quantity == 3
+    with pytest.raises(StrategyError, match=r"no instrument 'FESX\.XEU'; its universe is ACME"):
+        many.position("FESX.XEU")
+
+
+def test_before_a_strategy_runs_it_has_no_position():
+    with pytest.raises(StrategyError, match="One is not running: orders, cash and positions"):
+        bool(One().position)
 
 
 def test_nothing_can_be_asked_before_the_strategy_runs():

@@ -200,7 +200,7 @@ class Tape:
         """Return the same of several instruments."""
         lines = [self.lines.get(each) for each in instrument_ids]
         shown = [line for line in lines if line is not None and line.cursor.index >= 0]
-        if len(shown) < len(lines):
+        if len(shown) < len(lines) or len(lines) == 1:  # of one the price is remembered
             return [None if line is None else line.price for line in lines]
         return shortest_of([line.closes[line.cursor.index] for line in shown])
 

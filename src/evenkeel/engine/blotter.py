@@ -275,6 +275,18 @@ class Blotter:
         pad = self._by_name[name]
         return pad.held if self._page.bars and pad.fresh == self._opened else None
 
+    def held(self, name: str) -> Decimal | int | None:
+        """Return what is held with what has traded by now; None where the book knows it."""
+        pad, page = self._by_name[name], self._page
+        if not page.bars or pad.fresh != self._opened:
+            return None
+        if pad.index < self._cursor.index:
+            return pad.held
+        row = len(page.places) - 1
+        while page.places[row] != pad.place:
+            row -= 1  # the newest order has not traded yet
+        return EXACT.subtract(pad.held, page.signed[row])
+
     def works(self, name: str) -> bool:
         """Whether an order of an instrument stands here that has not traded yet."""
         return self._by_name[name].index == self._cursor.index
@@ -287,6 +299,8 @@ class Blotter:
         """
         if self._posting:
             raise OutsideError("the book stopped part-way through some fills: this run is no more")
+        if len(self._fills.prices) == len(self._page.bars):
+            return len(self._page.bars)
         self._posting = True
         with localcontext(EXACT):  # a strategy may have changed what it runs in
             done = self._post(until)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from evenkeel.domain.order import Order, Side
     from evenkeel.engine.blotter import Blotter
-    from evenkeel.strategy.desk import Ask, Desk, Position
+    from evenkeel.strategy.desk import Ask, Desk, Worth
 
 
 class BlotterDesk:
@@ -65,13 +65,13 @@ class BlotterDesk:
         expected = self._blotter.expected(instrument)
         return self._desk.expected(strategy, instrument) if expected is None else expected
 
-    def held(self, instrument: str) -> Decimal:
-        self._blotter.post()
-        return self._desk.held(instrument)
+    def held(self, instrument: str) -> Decimal | int:
+        held = self._blotter.held(instrument)
+        return self._desk.held(instrument) if held is None else held
 
-    def position(self, instrument: str) -> Position:
+    def worth(self, instrument: str) -> Worth:
         self._blotter.post()
-        return self._desk.position(instrument)
+        return self._desk.worth(instrument)
 
     def price(self, instrument: str) -> Decimal | None:
         return self._desk.price(instrument)

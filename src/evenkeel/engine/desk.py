@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import nan
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.errors import StrategyError
@@ -11,7 +12,7 @@ from evenkeel.domain.money import EXACT, ZERO, round_down, round_up
 from evenkeel.domain.order import CANCEL, TERMINAL, Order, OrderStatus, OrderType, Side, TimeInForce
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine.lender import VENUE
-from evenkeel.strategy.desk import OrderUpdate, Position
+from evenkeel.strategy.desk import OrderUpdate, Worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,20 +166,15 @@ class StrategyDesk:
                 expected += each.leaves if order.side is Side.BUY else -each.leaves
         return expected
 
-    def position(self, instrument: str) -> Position:
+    def worth(self, instrument: str) -> Worth:
         position = self._account.book.position(instrument)
         price = self._account.price(instrument)
         if not position.quantity or price is None:
-            return Position(float(position.quantity), float("nan"), 0.0, 0.0)
+            return Worth(nan, 0.0, 0.0)
         value = position.quantity * price * self.multiplier(instrument)
         cost = position.cost * self._account.worth(position.instrument.currency)
         average = position.average_price
-        return Position(
-            float(position.quantity),
-            float("nan") if average is None else float(average),
-            float(value),
-            float(value - cost),
-        )
+        return Worth(nan if average is None else float(average), float(value), float(value - cost))
 
     def price(self, instrument: str) -> Decimal | None:
         return self._account.price(instrument)

@@ -442,25 +442,25 @@ class Book:
         currency of which `rate_of` does not know the worth.
         """
         total, prices = self._cash.balance, prices_of(self._held)
-        with localcontext(EXACT):  # by its operators: this may be asked of hundreds on every bar
-            for holding, price in zip(self._held.values(), prices, strict=True):
-                if price is None:
+        multiply, add = EXACT.multiply, EXACT.add
+        for holding, price in zip(self._held.values(), prices, strict=True):
+            if price is None:
+                return None
+            value = multiply(holding.lots.quantity, price)
+            if holding.multiplier is not None:
+                value = multiply(value, holding.multiplier)
+            if holding.cash is not self._cash:
+                rate = None if rate_of is None else rate_of(holding.cash.currency)
+                if rate is None:
                     return None
-                value = holding.lots.quantity * price
-                if holding.multiplier is not None:
-                    value *= holding.multiplier
-                if holding.cash is not self._cash:
-                    rate = None if rate_of is None else rate_of(holding.cash.currency)
-                    if rate is None:
-                        return None
-                    value *= rate
-                total += value
+                value = multiply(value, rate)
+            total = add(total, value)
         for account in self._foreign_cash:
             if account.balance:
                 rate = None if rate_of is None else rate_of(account.currency)
                 if rate is None:
                     return None
-                total = EXACT.add(total, EXACT.multiply(account.balance, rate))
+                total = add(total, multiply(account.balance, rate))
         return total
 
     def balances(self) -> dict[tuple[str, str], Decimal]:

@@ -42,6 +42,8 @@ from evenkeel.strategy.words import (
 )
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from evenkeel.domain.bar import AnyArray, Times
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
@@ -250,14 +252,20 @@ class Trader:
         return None
 
     def _target_quantity(
-        self, instrument: str, quantity: Number, sizing: str, options: dict[str, Any]
+        self, instrument: str, quantity: Number, options: dict[str, Any]
     ) -> int | None:
         wanted = quantity if type(quantity) is int else amount("quantity", quantity)
         change = wanted - self._desk.expected(self._name, instrument)
-        side, missing = (_BUY, change) if change > 0 else (_SELL, -change)
-        return self._trade(
-            instrument, side, missing, sizing or f"target_quantity {wanted}", options
-        )
+        if not change and not options:  # asked on every bar, it is mostly nothing
+            return None
+        return self._change(instrument, change, f"target_quantity {wanted}", options)
+
+    def _change(
+        self, instrument: str, change: Decimal | int, sizing: str, options: dict[str, Any]
+    ) -> int | None:
+        """Trade a signed quantity."""
+        side, quantity = (_BUY, change) if change > 0 else (_SELL, -change)
+        return self._trade(instrument, side, quantity, sizing, options)
 
     def _target_weight(
         self, instrument: Instrument, weight: float, options: dict[str, Any]
@@ -279,16 +287,19 @@ class Trader:
         # Whole lots as Decimal: six times 0.1 as floats is 0.6000000000000001, off the grid.
         whole = int(wanted / float(instrument.lot))
         lots = whole if instrument.lot is ONE else whole * instrument.lot
+        change = lots - self._desk.expected(self._name, instrument.id)
+        if not change and not options:
+            return None
         sizing = f"target_weight {weight:g} of equity {equity:.2f} at {price}"
-        return self._target_quantity(instrument.id, lots, sizing, options)
+        return self._change(instrument.id, change, sizing, options)
 
     def _close(self, instrument: str, options: dict[str, Any]) -> int | None:
         desk, name = self._desk, self._name
         for order in desk.waiting(name, instrument):
             desk.cancel(name, order.id, "close")
         held = desk.expected(name, instrument)
-        side, missing = (_SELL, held) if held >= 0 else (_BUY, -held)
-        return self._trade(instrument, side, missing, "close", options)
+        side, quantity = (_SELL, held) if held >= 0 else (_BUY, -held)
+        return self._trade(instrument, side, quantity, "close", options)
 
     def _bracket(
         self,
@@ -343,13 +354,21 @@ class Strategy(Trader):
     def setup(self, bars: BarSeries) -> None:
         """Compute series over the whole history; called again when it grows or is split."""
 
+    def __init__(self, **params: object) -> None:
+        super().__init__(**params)
+        self._position = Position(self._desk, "")
+
+    def join(self, desk: Desk) -> None:
+        super().join(desk)
+        self._position = Position(desk, self.instrument.id)
+
     def _renew_bars(self, twin: Self) -> None:
         self.bars.closed_at = twin.bars.closed_at
 
     @property
     def position(self) -> Position:
         """What is held of the instrument."""
-        return self._desk.position(self.instrument.id)
+        return self._position
 
     def buy(self, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401 - see class
         """Buy a quantity."""
@@ -364,7 +383,7 @@ class Strategy(Trader):
 
         Market orders on their way count as held; resting limit and stop orders do not.
         """
-        return self._target_quantity(self.instrument.id, quantity, "", options)
+        return self._target_quantity(self.instrument.id, quantity, options)
 
     def target_weight(self, weight: float, **options: Any) -> int | None:  # noqa: ANN401
         """Hold `weight` of equity in the instrument (0.95 is 95 %), rounded down to lots."""
@@ -429,7 +448,7 @@ class PortfolioStrategy(Trader):
 
     def position(self, instrument: str) -> Position:
         """What is held of an instrument."""
-        return self._desk.position(instrument)
+        return Position(self._desk, self._known(instrument).id)
 
     def buy(self, instrument: str, quantity: Number, **options: Any) -> int | None:  # noqa: ANN401
         """Buy a quantity."""
@@ -446,7 +465,7 @@ class PortfolioStrategy(Trader):
         **options: Any,  # noqa: ANN401
     ) -> int | None:
         """Buy or sell what is missing to hold `quantity`; see `Strategy.target_quantity`."""
-        return self._target_quantity(self._known(instrument).id, quantity, "", options)
+        return self._target_quantity(self._known(instrument).id, quantity, options)
 
     def target_weight(self, instrument: str, weight: float, **options: Any) -> int | None:  # noqa: ANN401
         """Hold `weight` of equity in an instrument, rounded down to lots."""

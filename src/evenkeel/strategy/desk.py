@@ -27,23 +27,46 @@ class OrderUpdate(Struct, frozen=True, gc=False):
     reason: str
 
 
+class Worth(Struct, frozen=True, gc=False):
+    """What a position is worth, in the account's currency; `average_price` is NaN when it is flat."""
+
+    average_price: float
+    market_value: float
+    unrealized_pnl: float
+
+
 class Position:
-    """What is held of one instrument: true in an `if` when it is not flat. Money as floats."""
+    """What is held of one instrument, whenever it is asked: true in an `if` when it is not flat.
 
-    __slots__ = ("average_price", "market_value", "quantity", "unrealized_pnl")
+    Money as floats; what it is worth is as `Worth` has it.
+    """
 
-    def __init__(
-        self, quantity: float, average_price: float, market_value: float, unrealized_pnl: float
-    ) -> None:
-        """Hold a signed quantity; `average_price` is NaN when flat."""
-        self.quantity = quantity
-        self.average_price = average_price
-        self.market_value = market_value
-        self.unrealized_pnl = unrealized_pnl
+    __slots__ = ("_desk", "_instrument")
+
+    def __init__(self, desk: Desk, instrument: str) -> None:
+        """Look at an instrument from a strategy's desk."""
+        self._desk, self._instrument = desk, instrument
 
     def __bool__(self) -> bool:
         """Whether anything is held, long or short."""
-        return self.quantity != 0
+        return bool(self._desk.held(self._instrument))
+
+    @property
+    def quantity(self) -> float:
+        """How much: signed, short is negative."""
+        return float(self._desk.held(self._instrument))
+
+    @property
+    def average_price(self) -> float:
+        return self._desk.worth(self._instrument).average_price
+
+    @property
+    def market_value(self) -> float:
+        return self._desk.worth(self._instrument).market_value
+
+    @property
+    def unrealized_pnl(self) -> float:
+        return self._desk.worth(self._instrument).unrealized_pnl
 
 
 class Ask(Struct, frozen=True, gc=False):
@@ -101,7 +124,7 @@ class Desk(Protocol):
         """Return those of them that are not sure to trade next: they rest, sleep, or are replaced."""
         ...
 
-    def held(self, instrument: str) -> Decimal:
+    def held(self, instrument: str) -> Decimal | int:
         """Return the signed quantity held."""
         ...
 
@@ -109,8 +132,8 @@ class Desk(Protocol):
         """Return the signed quantity held, and what market orders on their way will still bring."""
         ...
 
-    def position(self, instrument: str) -> Position:
-        """Return what is held of an instrument."""
+    def worth(self, instrument: str) -> Worth:
+        """Return what the position in an instrument is worth."""
         ...
 
     def price(self, instrument: str) -> Decimal | None:

@@ -40,7 +40,9 @@ def plain(happened, histories, cash):
         while left and (left[0].at <= now if isinstance(left[0], Fill) else left[0].at < now):
             book.post(left[0])
             done.append(left.pop(0))
-        found.append(float(book.equity(lambda name, now=now: price(name, now))))
+        found.append(
+            float(book.equity(lambda names, now=now: [price(each, now) for each in names]))
+        )
     return times, found
 
 

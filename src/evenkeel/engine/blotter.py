@@ -5,7 +5,8 @@ whole by the next bar, with nothing else at work in the account. Where the bars 
 what becomes of such an order is known when it is made. So it gets a row here, the strategy goes on,
 and two things wait until somebody asks:
 
-    the book      takes what has traded by now before anybody reads equity or a position
+    the book      takes what has traded by now before anybody reads cash, equity, or what a
+                  position is worth (what is held is known here)
     the records   approval, acceptance and fill are written out of the row (`Sheet`) when somebody
                   reads the journal
 

@@ -441,6 +441,24 @@ def test_where_money_is_short_it_is_calm_for_a_shorter_time(counted, monkeypatch
     assert counted == counts
 
 
+def test_what_orders_would_bring_in_is_not_counted_on(counted):
+    """A tariff that pays five dollars for each order, and a short that gets dearer: 51 × 10.16 > 514."""
+
+    class Rebate:
+        name = "rebate"
+
+        def commission(self, *, quantity, notional):
+            return Decimal(-5)
+
+        def at_most(self, quantity, value):
+            return -5.0
+
+    history = bars(10, 10, 10, *[round(10 + n / 100, 2) for n in range(1, 30)])
+    records = same(trades({0: -51, 1: 1, 18: -1}), history, cash="512", costs=Rebate())
+    assert kinds(records).count("Refused") == 1
+    assert counted == [0, 1, 18]
+
+
 def test_one_thin_bar_is_enough_to_watch_an_instrument(counted):
     """A tenth of its volume would not do for ten and a lot; Y trades as ever."""
     history = bars(*[10] * 30)

@@ -80,16 +80,16 @@ class Calm:
         np.maximum(self._most, np.abs(held), out=self._most)
         self._equity, self._money = equity, money
         figures, first = self._figures(), index - self._first
-        bars = self._swing.steps.shape[1] - first
+        bars, each_bar = self._swing.steps.shape[1] - first, len(self._pads)
         self._take_in(first, bars)
-        if not self._holds(figures, self._loss()):
+        if not self._holds(figures, self._loss(), bars * each_bar):
             losses = self._losses(first)
-            bars = bisect_left(losses, 1, key=lambda each: not self._holds(figures, each))
+            bars = bisect_left(losses, 1, key=lambda loss: not self._holds(figures, loss))
             if bars < _LEAST:
                 self._give_up(index)
                 return
             self._take_in(first, bars)
-        self._holds(figures, self._loss(), bars * len(self._pads))
+            self._holds(figures, self._loss(), bars * each_bar)
         self.until = index + bars
         for place in np.flatnonzero(self._quantity <= self._swing.whole).tolist():
             if (pad := self._pads[place]).open and pad.fresh == opened:
@@ -161,7 +161,9 @@ class Calm:
         for place in np.flatnonzero(asked > self._value).tolist():
             # Asked again when it is dearer by a quarter: prices do not go far in a short time.
             quantity, value = float(self._quantity[place]), 1.25 * float(asked[place])
-            self._value[place], self.costs[place] = value, self._foresight.at_most(quantity, value)
+            self._value[place] = value
+            # Who is paid for trading need not trade.
+            self.costs[place] = max(self._foresight.at_most(quantity, value), 0.0)
         # What costs nothing, or less, is beyond any bound.
         worth = np.where((swing.bottom > 0.0) | (self._most == 0.0), self._most * prices, np.inf)
         gross, most = float(worth.sum()), float(self._quantity.max())

@@ -1,7 +1,7 @@
 """A float becomes the decimal that the data file said, and never anything else."""
 
 import math
-from decimal import Decimal, InvalidOperation, Overflow
+from decimal import Decimal, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +9,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evenkeel.domain.money import EXACT, exact, floats_of, round_down, round_up, shortest_of, text
+from evenkeel.domain.money import (
+    EXACT,
+    exact,
+    floats_of,
+    minus,
+    plus,
+    round_down,
+    round_up,
+    shortest_of,
+    text,
+)
 
 D = Decimal
 
@@ -57,6 +67,18 @@ def halves(value):
 def test_many_amounts_become_the_floats_that_each_becomes(amounts, near):
     amounts += [each for value in near for each in halves(value)]
     assert floats_of(amounts) == list(map(float, amounts))
+
+
+quantities = st.one_of(st.integers(-(10**6), 10**6), st.decimals(-(10**6), 10**6, places=8))
+
+
+@given(quantities, quantities)
+def test_quantities_are_added_exactly_in_any_context(one, other):
+    with localcontext(prec=3):
+        more, less = plus(one, other), minus(one, other)
+    assert Fraction(more) == Fraction(one) + Fraction(other)
+    assert Fraction(less) == Fraction(one) - Fraction(other)
+    assert (type(more) is int) is (type(less) is int) is (type(one) is type(other) is int)
 
 
 @pytest.mark.parametrize("words", ["", "ten", "1,5"])

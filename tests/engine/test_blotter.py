@@ -459,6 +459,67 @@ def test_what_orders_would_bring_in_is_not_counted_on(counted):
     assert counted == [0, 1, 18]
 
 
+def test_calm_begins_with_what_others_have_asked_for_on_that_bar(jotted):
+    """X, in lots of five, is sold at ten and trades at 0.5: Y's 400 are too much then."""
+
+    class Both(ek.PortfolioStrategy):
+        def on_bar(self):
+            bar = self.bars[X].count - 1
+            if bar == 0:
+                self.buy(X, 90)
+            elif bar in {17, 18}:
+                (self.buy if bar % 2 else self.sell)(X, 5)
+            elif bar == 20:
+                self.sell(X, 90)
+                self.buy(Y, 1)  # the fifth order: it is asked whether all is calm
+            elif bar == 21:
+                self.buy(Y, 400)
+
+    x, y = bars(*[10] * 60, lot=Decimal(5)), bars(*[1] * 60, name=Y)
+    fallen = np.where(np.arange(60) == 21, 0.5, 10.0)
+    records = same(Both, replace(x, open=fallen, low=fallen), y, cash="1000", costs="zero")
+    assert kinds(records).count("Refused") == 1
+    assert jotted == {"jotted": 5, "went": 1}
+
+
+@pytest.mark.parametrize("quantity", [10.0, "10", Decimal("10.0"), np.int64(10)])
+def test_whole_quantities_need_no_watching_whatever_they_are_written_as(counted, widened, quantity):
+    """And floats not even a second look: they are what a position's quantity is."""
+    plan = {n: lambda s, n=n: s.sell(quantity) if n % 2 else s.buy(quantity) for n in range(8)}
+    records = same(planned(plan), bars(*[10] * 30, lot=Decimal("1.0")))
+    assert kinds(records).count("Fill") == 8
+    assert counted == [0]
+    assert bool(widened) is (type(quantity) is not float)
+
+
+def test_a_sale_may_cost_what_it_costs_where_it_does_not_slip(jotted):
+    """Fifty dollars from 999 on: sales at 99.5 or at 100, ten times, twenty times over."""
+
+    class Stairs:
+        name = "stairs"
+
+        def commission(self, *, quantity, notional):
+            return Decimal(50) if notional >= 999 else Decimal(0)
+
+        def at_most(self, quantity, value):
+            return 50.0 if value >= 999 else 0.0
+
+    sizes = {n: -10 if n % 2 else 10 for n in range(40)} | {41: 95}
+    history, place = bars(*[100] * 80), np.arange(80) % 2
+    uneven = replace(
+        history,
+        open=np.where(place, 99.0, 100.0),
+        high=np.where(place, 99.05, 100.0),
+        low=np.where(place, 99.0, 99.5),
+    )
+    terms = {"cash": "10000", "costs": Stairs(), "slippage": "bps:0.1"}
+    paced = {**UNPACED, "orders_per_day_max": 10_000}  # every order is counted
+    limits = card(**paced, buying_power_multiple=1)
+    records = same(trades(sizes), uneven, limits=limits, **terms)
+    assert kinds(records).count("Refused") == 1
+    assert jotted == {"jotted": 40, "went": 1}
+
+
 def test_one_thin_bar_is_enough_to_watch_an_instrument(counted):
     """A tenth of its volume would not do for ten and a lot; Y trades as ever."""
     history = bars(*[10] * 30)
@@ -811,6 +872,33 @@ def test_the_strategys_decimal_context_changes_nothing(jotted):
 
     assert play_it(Rough) == play_it(Planned)
     assert jotted["jotted"] == 6
+
+
+@pytest.mark.parametrize("act", ["close", "target_quantity"])
+def test_a_strategy_that_rounds_rounds_its_own_numbers_alone(jotted, monkeypatch, act):
+    """Neither the gate's, nor the venue's, nor what it holds; 12,344 take a bar for each thousand."""
+    monkeypatch.setattr(blotter, "_STEADY", 1)
+
+    class Rough(Planned):
+        def on_bar(self):
+            getcontext().prec = 3
+            super().on_bar()
+
+    last = {"close": lambda s: s.close(), "target_quantity": lambda s: s.target_quantity(0)}[act]
+    plan = {
+        0: lambda s: s.buy(12_344),
+        15: lambda s: s.buy(Decimal(333)),
+        16: lambda s: s.buy(1),
+        17: lambda s: s.buy(2),
+        20: last,
+    }
+    history = bars(*[1] * 50, volume=10_001)
+    terms = {"cash": "1e6", "slippage": "bps:1"}
+    records = same(type("Rough", (Rough,), {"plan": plan}), history, **terms)
+    traded = [each.quantity for each in records if isinstance(each, Fill)]
+    assert sum(traded[:13]) == 12_344
+    assert sum(traded) == 2 * (12_344 + 333 + 3)
+    assert jotted["jotted"] == 3
 
 
 def test_orders_have_the_name_that_the_strategy_had_when_it_started(jotted):

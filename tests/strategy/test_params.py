@@ -54,6 +54,15 @@ def test_a_subclass_adds_and_overrides():
     assert Wavier().fast == 7
 
 
+def test_a_subclass_may_work_a_parameter_out():
+    class Fixed(Wavy):
+        @property
+        def fast(self):
+            return 7
+
+    assert (Fixed().fast, Fixed().clone().fast) == (7, 7)
+
+
 def test_a_wrong_name_says_which_one_was_meant():
     with pytest.raises(
         StrategyError,

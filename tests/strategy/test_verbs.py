@@ -1,8 +1,10 @@
 """What a strategy asks for reaches the desk as exact amounts, once, with its reason."""
 
+import copy
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pickle import dumps, loads
 
 import numpy as np
 import pytest
@@ -85,6 +87,15 @@ def test_a_position_of_several_is_asked_for_by_name(many, desk):
     assert many.position(EURO.id).quantity == 3
     with pytest.raises(StrategyError, match=r"no instrument 'FESX\.XEU'; its universe is ACME"):
         many.position("FESX.XEU")
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda one: loads(dumps(one))],  # noqa: S301 - our own
+)
+def test_a_strategy_that_does_not_run_can_be_copied(copied):
+    with pytest.raises(StrategyError, match="One is not running: orders, cash and positions"):
+        copied(One()).log("here")
 
 
 def test_before_a_strategy_runs_it_has_no_position():

@@ -67,6 +67,16 @@ def floats_of(values: list[Decimal | int]) -> list[float]:
     return _FLOATS.decode(_NUMBERS.encode(values))
 
 
+def plus(one: Decimal | int, other: Decimal | int) -> Decimal | int:
+    """Add quantities exactly, whatever decimal context the caller works in; whole ones stay whole."""
+    return one + other if type(one) is type(other) is int else EXACT.add(one, other)
+
+
+def minus(one: Decimal | int, other: Decimal | int) -> Decimal | int:
+    """Subtract quantities likewise."""
+    return one - other if type(one) is type(other) is int else EXACT.subtract(one, other)
+
+
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """Round to the multiple of `step` at or below `value` (toward minus infinity)."""
     return EXACT.multiply(EXACT.divide(value, step).to_integral_value(ROUND_FLOOR), step)

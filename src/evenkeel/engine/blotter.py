@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from evenkeel.domain.errors import OutsideError
-from evenkeel.domain.money import EXACT, ONE
+from evenkeel.domain.money import EXACT, minus, plus
 from evenkeel.domain.order import Side
 from evenkeel.domain.tape import LONG_AGO
 from evenkeel.engine.blotter_desk import BlotterDesk
@@ -145,7 +145,7 @@ class Blotter:
         if not (
             type(quantity) is int
             and pad.index < index < pad.until
-            and 0 < quantity <= pad.quantity
+            and 0 < quantity <= pad.largest
             and pad.least
             <= (held := pad.held + (signed := quantity if side is _BUY else -quantity))
             <= pad.most
@@ -170,43 +170,38 @@ class Blotter:
         """Take an order in if it is sure to pass and to fill: signed, and what is held with it."""
         if index in (pad.index, self._last) or quantity < 0:
             return None  # one at a time, and there has to be a next bar
-        signed: Decimal | int
-        if whole := type(quantity) is int:
-            signed = quantity if side is _BUY else -quantity
-        else:
-            signed = Decimal(quantity) if side is _BUY else Decimal(quantity).copy_negate()
-        if not (whole and pad.lot is ONE) and EXACT.remainder(quantity, pad.lot):
-            return None
+        if type(quantity) is not int or not pad.by_one:
+            if EXACT.remainder(quantity, pad.lot):
+                return None
+            if pad.by_one:
+                quantity = int(quantity)
         if index >= self._calm.until and index != self._index:
             self._turn(index)
         if pad.fresh != self._opened:
             self._look_at(pad)
-        held = _sum(pad.held, signed)
-        if pad.open and self._passes(pad, index, signed, held):
+        signed = plus(0, quantity) if side is _BUY else minus(0, quantity)
+        held = plus(pad.held, signed)
+        if pad.open and self._passes(pad, index, float(signed), held):
             return signed, held
         return None
 
-    def _passes(self, pad: Pad, index: int, signed: Decimal | int, held: Decimal | int) -> bool:
+    def _passes(self, pad: Pad, index: int, signed: float, held: Decimal | int) -> bool:
         """Whether an order is sure to pass; if so, the calm allows for it, or it is counted in."""
-        calm, tally, size = self._calm, self._tally, float(signed)
-        plain = pad.lot is ONE and type(held) is int
+        calm, tally = self._calm, self._tally
         if index < calm.until:
-            if plain and calm.widen(pad, abs(size), float(held)):
+            if pad.whole and calm.widen(pad, abs(signed), float(held)):
                 return True
             calm.end()
             if not self._catch_up(index):
                 return False
-        if not tally.takes(pad, index, size, pad.held, held):
+        if not tally.takes(pad, index, signed, pad.held, held):
             return False
         if not self._page.bars:
             self._page.first = self._outbox.orders_made + 1
         self._counted, self._steady = len(self._page.bars) + 1, self._steady + 1
-        if plain:
-            calm.learn(pad, abs(size), max(abs(float(pad.held)), abs(float(held))))
-            if self._steady >= _STEADY and not self._gate.paces:
-                calm.begin(
-                    index, self._opened, held=tally.held, equity=tally.equity, money=tally.money
-                )
+        calm.learn(pad, abs(signed), max(abs(float(pad.held)), abs(float(held))))
+        if pad.whole and self._steady >= _STEADY and not self._gate.paces:
+            calm.begin(index, self._opened, held=tally.held, equity=tally.equity, money=tally.money)
         return True
 
     def _catch_up(self, index: int) -> bool:
@@ -216,7 +211,7 @@ class Blotter:
         now, self._counted = range(self._counted, len(self._page.bars)), len(self._page.bars)
         for row in now:
             pad, signed = self._pads[self._page.places[row]], self._page.signed[row]
-            before = _sum(pad.held, -signed)
+            before = minus(pad.held, signed)
             if not self._tally.takes(pad, index, float(signed), before, pad.held):
                 return False
         return True
@@ -261,6 +256,7 @@ class Blotter:
         if self._open:
             held = self._account.book.quantity(pad.name)
             pad.held = int(held) if held == int(held) else held
+            pad.whole = pad.by_one and type(pad.held) is int
             tradable = self._account.instruments[pad.name].tradable
             pad.open = tradable and self._venue.trades(pad.name)
 
@@ -286,7 +282,7 @@ class Blotter:
         row = len(page.places) - 1
         while page.places[row] != pad.place:
             row -= 1  # the newest order has not traded yet
-        return EXACT.subtract(pad.held, page.signed[row])
+        return minus(pad.held, page.signed[row])
 
     def works(self, name: str) -> bool:
         """Whether an order of an instrument stands here that has not traded yet."""
@@ -387,8 +383,3 @@ class Blotter:
                 outbox.records += part
             else:
                 outbox.queue.append(part)
-
-
-def _sum(one: Decimal | int, other: Decimal | int) -> Decimal | int:
-    """Add quantities exactly, whatever decimal context a strategy has left behind."""
-    return one + other if type(one) is type(other) is int else EXACT.add(one, other)

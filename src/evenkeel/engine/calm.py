@@ -85,14 +85,14 @@ class Calm:
         if not self._holds(figures, self._loss(), bars * each_bar):
             losses = self._losses(first)
             bars = bisect_left(losses, 1, key=lambda loss: not self._holds(figures, loss))
-            if bars < _LEAST:
+            self._take_in(first, bars)
+            if bars < _LEAST or not self._holds(figures, self._loss(), bars * each_bar):
                 self._give_up(index)
                 return
-            self._take_in(first, bars)
-            self._holds(figures, self._loss(), bars * each_bar)
         self.until = index + bars
         for place in np.flatnonzero(self._quantity <= self._swing.whole).tolist():
-            if (pad := self._pads[place]).open and pad.fresh == opened:
+            pad = self._pads[place]
+            if pad.whole and pad.open and pad.fresh == opened:
                 pad.until = self.until
 
     def end(self) -> None:
@@ -137,7 +137,7 @@ class Calm:
     def _let(self, pad: Pad, quantity: float, most: float) -> None:
         self._quantity[pad.place], self._most[pad.place] = quantity, most
         self._value[pad.place] = 0.0
-        pad.quantity, pad.most = int(quantity), int(most)
+        pad.largest, pad.most = int(quantity), int(most)
         pad.least = 0 if self._lent else -pad.most
 
     def _give_up(self, index: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -92,7 +92,8 @@ class StrategyDesk:
 
     def _review(self, order: Order) -> int | None:
         account, outbox = self._account, self._outbox
-        verdict = self._gate.review(order, account)
+        with localcontext(EXACT):  # whatever context the strategy works in
+            verdict = self._gate.review(order, account)
         outbox.records.append(verdict)
         if type(verdict) is Approved:
             account.orders.approve(verdict, self._owner)
@@ -163,7 +164,8 @@ class StrategyDesk:
             order = each.order
             market = order.type in _AT_MARKET and order.parent is None
             if market and each.owner == self._owner and CANCEL not in each.requests:
-                expected += each.leaves if order.side is Side.BUY else -each.leaves
+                change = EXACT.add if order.side is Side.BUY else EXACT.subtract
+                expected = change(expected, each.leaves)
         return expected
 
     def worth(self, instrument: str) -> Worth:

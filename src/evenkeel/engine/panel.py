@@ -21,13 +21,13 @@ class Panel:
         """Lay out nothing yet."""
         self._lines = list(tape.lines.values())
         self._laid: dict[str, tuple[int, AnyArray]] = {}
-        self._room: dict[str, AnyArray] = {}
 
     def column(self, name: str, first: int, last: int) -> AnyArray:
         """Return a column (`open` to `volume`) from bar `first` up to and without `last`.
 
         A row for each instrument.
         """
+        assert 0 <= first <= last, (first, last)  # before the first bar nothing is known
         if len(self._lines) == 1:
             column: AnyArray = getattr(self._lines[0].bars, name)
             return column[np.newaxis, first:last]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import localcontext
+from decimal import localcontext, setcontext
 from typing import TYPE_CHECKING, cast
 
 from evenkeel.domain.events import CancelRequested, Record
@@ -98,6 +98,7 @@ class Shell:
 
     def _reach(self, moment: int) -> None:
         """Let time come to `moment`, and take in what has happened by then."""
+        _work_exactly()
         core, lender, schedule = self._core, self._lender, self._schedule
         owes = lender is not None and lender.owes()
         due = schedule.due_by(moment)
@@ -123,6 +124,7 @@ class Shell:
 
     def carry(self, records: Sequence[Record]) -> None:
         """Write records down, carry them out, and take in what the venue says to it."""
+        _work_exactly()
         self._journal.append(records)
         if not isinstance(records, Sheet):  # what a sheet says has been done
             self._do(records)
@@ -139,6 +141,7 @@ class Shell:
 
     def _write_and_do(self, records: list[Record]) -> bool:
         """Write records down, then carry them out; whether the venue was asked for something."""
+        _work_exactly()
         if not records:
             return False
         self._journal.append(records)
@@ -157,3 +160,8 @@ class Shell:
                 continue
             asked = True
         return asked
+
+
+def _work_exactly() -> None:
+    """Go on in the context of `run`: a strategy that was just called may have changed it."""
+    setcontext(EXACT.copy())

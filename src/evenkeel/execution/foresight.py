@@ -80,12 +80,13 @@ class Foresight:
         safe = self._filler.safe
         if line.bars.volume_known and not quantity <= safe(line.volumes[index], line.lot):
             return None
-        price = line.opens[index]
+        price = dear = line.opens[index]
         if self._filler.slips:  # never beyond the bar's range
             price = max(price, line.highs[index]) if buy else min(price, line.lows[index])
-        value = price * quantity * line.scale
-        cost = self.at_most(quantity, value)
-        return cost + value if buy else cost - value
+            dear = max(price, dear)  # a sale may fare better, and cost more for it
+        units = quantity * line.scale
+        cost = self.at_most(quantity, dear * units)
+        return cost + price * units if buy else cost - price * units
 
     def at_most(self, quantity: float, value: float) -> float:
         """Return what an order costs at the most; one that is less in both costs no more."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from math import isinf, isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, cast
@@ -22,10 +23,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, cast
 import numpy as np
 
 from evenkeel.domain.errors import StrategyError
-from evenkeel.domain.money import ONE
+from evenkeel.domain.money import EXACT, ONE, minus
 from evenkeel.domain.order import Side, TimeInForce
 from evenkeel.strategy.desk import Ask, Desk, OrderUpdate, Position
-from evenkeel.strategy.params import values_for
+from evenkeel.strategy.params import Param, values_for
 from evenkeel.strategy.series import BarSeries, Series
 from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
 from evenkeel.strategy.words import (
@@ -42,8 +43,6 @@ from evenkeel.strategy.words import (
 )
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from evenkeel.domain.bar import AnyArray, Times
     from evenkeel.domain.fill import Fill
     from evenkeel.domain.instrument import Instrument
@@ -60,7 +59,8 @@ class Trader:
         """Take parameter values by name; each is checked against its law."""
         self._params = values_for(type(self), params)
         for name, value in self._params.items():
-            setattr(self, name, value)  # who asks for __dict__ makes every attribute slower to read
+            if isinstance(getattr(type(self), name), Param):  # and no property of a subclass
+                setattr(self, name, value)  # not by __dict__: that makes attributes slow to read
         self._desk = cast("Desk", _Nowhere(type(self).__name__))
         self._name = ""
         self._wake: Series | AnyArray | None = None
@@ -215,6 +215,8 @@ class Trader:
         options: dict[str, Any],
     ) -> int | None:
         """Place an order; one without conditions goes the short way."""
+        if type(quantity) is float and quantity.is_integer():
+            quantity = int(quantity)
         if type(quantity) is not int or not -VAST < quantity < VAST:
             quantity = amount("quantity", quantity)
         if options or self._group is not None:
@@ -255,7 +257,7 @@ class Trader:
         self, instrument: str, quantity: Number, options: dict[str, Any]
     ) -> int | None:
         wanted = quantity if type(quantity) is int else amount("quantity", quantity)
-        change = wanted - self._desk.expected(self._name, instrument)
+        change = minus(wanted, self._desk.expected(self._name, instrument))
         if not change and not options:  # asked on every bar, it is mostly nothing
             return None
         return self._change(instrument, change, f"target_quantity {wanted}", options)
@@ -264,8 +266,8 @@ class Trader:
         self, instrument: str, change: Decimal | int, sizing: str, options: dict[str, Any]
     ) -> int | None:
         """Trade a signed quantity."""
-        side, quantity = (_BUY, change) if change > 0 else (_SELL, -change)
-        return self._trade(instrument, side, quantity, sizing, options)
+        quantity = abs(change) if type(change) is int else Decimal(change).copy_abs()
+        return self._trade(instrument, _BUY if change > 0 else _SELL, quantity, sizing, options)
 
     def _target_weight(
         self, instrument: Instrument, weight: float, options: dict[str, Any]
@@ -286,8 +288,8 @@ class Trader:
             raise StrategyError(f"weight must be a number that can be traded, was {weight!r}")
         # Whole lots as Decimal: six times 0.1 as floats is 0.6000000000000001, off the grid.
         whole = int(wanted / float(instrument.lot))
-        lots = whole if instrument.lot is ONE else whole * instrument.lot
-        change = lots - self._desk.expected(self._name, instrument.id)
+        lots = whole if instrument.lot is ONE else EXACT.multiply(whole, instrument.lot)
+        change = minus(lots, self._desk.expected(self._name, instrument.id))
         if not change and not options:
             return None
         sizing = f"target_weight {weight:g} of equity {equity:.2f} at {price}"
@@ -297,9 +299,8 @@ class Trader:
         desk, name = self._desk, self._name
         for order in desk.waiting(name, instrument):
             desk.cancel(name, order.id, "close")
-        held = desk.expected(name, instrument)
-        side, quantity = (_SELL, held) if held >= 0 else (_BUY, -held)
-        return self._trade(instrument, side, quantity, "close", options)
+        change = minus(0, desk.expected(name, instrument))
+        return self._change(instrument, change, "close", options)
 
     def _bracket(
         self,
@@ -519,6 +520,8 @@ class _Nowhere:
         self._name = name
 
     def __getattr__(self, verb: str) -> Never:
+        if verb.startswith("_"):  # who copies a strategy asks for these
+            raise AttributeError(verb)
         raise StrategyError(
             f"{self._name} is not running: orders, cash and positions are there from on_start on, "
             "not in setup or __init__"

@@ -57,6 +57,19 @@ def test_the_price_is_the_last_close_exactly():
     assert (tape.price(A), tape.price_at(A)) == (Decimal("0.1"), 6)
 
 
+def test_time_goes_with_a_cursor_that_is_walked_and_else_where_it_is_told():
+    tape = Tape([history(A, [5, 7, 9])])
+    cursor = tape.walk()
+    cursor.index = 0
+    assert tape.now == 5
+    cursor.index = 1
+    assert (tape.now, tape.price_at(A), tape.next_at) == (7, 7, 9)
+    tape.advance(8)
+    assert (tape.now, tape.index(A)) == (8, 1)
+    with pytest.raises(ValueError, match="unpack"):
+        Tape([history(A, [5]), history(B, [6])]).walk()
+
+
 def test_prices_of_several_are_those_of_each():
     tape = Tape([history(A, [5, 6], closes=[102.3, 0.1]), history(B, [6], closes=[0.3])])
     tape.advance(5)

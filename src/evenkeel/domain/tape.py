@@ -124,7 +124,8 @@ class Tape:
 
     def __init__(self, bars: Iterable[Bars]) -> None:
         """Lay the bars of some instruments side by side, before the first of them."""
-        self.now = -1
+        self._now = -1
+        self._walked: Cursor | None = None  # whose bars time goes by, one after the other
         self.bars: dict[str, Bars] = {}
         self.lines: dict[str, Line] = {}
         self.cursors: list[Cursor] = []
@@ -161,9 +162,23 @@ class Tape:
         line.cursor.follow(times)
         return line.cursor
 
+    @property
+    def now(self) -> int:
+        """The moment that time has come to."""
+        walked = self._walked
+        return self._now if walked is None else walked.times[walked.index]
+
+    def walk(self) -> Cursor:
+        """Return the only cursor, with which time goes until `advance`: a bar is when it closes.
+
+        Whoever moves it forward moves time; he begins at once.
+        """
+        (self._walked,) = self.cursors
+        return self._walked
+
     def advance(self, now: int) -> None:
         """Move time to `now`: every bar that closed by then becomes visible."""
-        self.now = now
+        self._now, self._walked = now, None
         for cursor in self.cursors:
             cursor.advance(now)
 

@@ -114,7 +114,8 @@ class Seats:
         self._splits: dict[str, list[Split | StockDividend]] = {}
         self._queue: Iterator[tuple[int, int]] = iter(())
         self._next = _NO_MORE
-        self._times = memoryview(b"")  # those in the queue, where one strategy is alone,
+        # Where one strategy is alone there is no queue: when it wants a bar, and at which places,
+        self._times, self._places = memoryview(b""), iter(range(0))
         self._shown = 0  # and how many of them have been shown
 
     def __getitem__(self, number: int) -> Seat:
@@ -154,8 +155,7 @@ class Seats:
             (seat,) = self.seats
             # Read through a memoryview an array gives Python numbers, one at a time.
             self._times, self._shown = seat.times.data, 0
-            places = seat.places if isinstance(seat.places, range) else seat.places.data
-            self._queue = zip(self._times, places, strict=True)
+            self._places = iter(seat.places if isinstance(seat.places, range) else seat.places.data)
         else:
             wanted = chain.from_iterable(_windows([seat.times for seat in self.seats]))
             self._queue = chain(wanted, (_NO_MORE,))
@@ -179,9 +179,11 @@ class Seats:
             end = first + 1 if times[first + 1] > until else bisect_right(times, until, first)
         except IndexError:  # one is left, or none
             end = len(times)
+        if first == end:
+            return
         tape, on_bar = self._tape, self.seats[0].strategy.on_bar
-        (cursor,) = tape.cursors
-        for tape.now, cursor.index in islice(self._queue, end - first):
+        cursor = tape.walk()
+        for cursor.index in islice(self._places, end - first):
             on_bar()
             # Not `queue`, as below: what others have asked for cannot wait where there are none.
             if outbox.records:
@@ -198,9 +200,11 @@ class Seats:
         if at > until:
             return
         tape, seats = self._tape, self.seats
+        now = tape.now
         for following in self._queue:  # pragma: no branch - the last one is never
-            if at != tape.now:
+            if at != now:
                 tape.advance(at)
+                now = at
             seats[number].strategy.on_bar()
             at, number = following
             # In `queue` may stand what others asked for, handed over because this one looked.

@@ -56,12 +56,8 @@ _WAITING = 128
 _STEADY = 4
 """So many orders have to be jotted down one after the other before it is asked whether all is calm."""
 
-_VAIN = 4
-"""So many pages in a row may be handed over on the bar that they were opened on; then it is left off for
-a while, which doubles each time."""
-
-_REST = 64
-"""And is so many bars at the most."""
+_FORGIVEN, _LONGEST = 4, 6
+"""After so many pages in vain rests grow, up to two to the power of this."""
 
 
 class Foretells(Protocol):
@@ -81,6 +77,28 @@ class Foretells(Protocol):
 def foretells(venue: Broker) -> TypeGuard[Foretells]:
     """Whether a venue does: asked once a run, and by one name, for a protocol takes long to check."""
     return hasattr(venue, "foresight")
+
+
+class _Rest:
+    """When a page may be opened again: not on the bar on which one was handed over.
+
+    Where page after page was handed over on the bar that it was opened on, not for some bars more,
+    twice as many each time.
+    """
+
+    def __init__(self) -> None:
+        self._opened_at = self._until = -1
+        self._vain = 0  # so many pages in a row
+
+    def over(self, index: int) -> bool:
+        return index >= self._until
+
+    def opened(self, index: int) -> None:
+        self._opened_at = index
+
+    def begin(self, index: int) -> None:
+        self._vain = self._vain + 1 if self._opened_at == index else 0
+        self._until = index + 2 ** min(max(self._vain - _FORGIVEN, 0), _LONGEST)
 
 
 class Blotter:
@@ -112,9 +130,10 @@ class Blotter:
         self._steady = 0  # how many orders were counted since the page was opened
         self._fills = Wholes.none()  # of the first rows: those that are in the book
         self._index = -2  # the bar that the tally is of
-        self._open, self._opened = False, 0  # now; and how often it was opened or handed over
-        self._opened_at = self._closed_until = -1  # on which bar, and before which one not again
-        self._vain = 0  # how many pages in a row were handed over on the bar they were opened on
+        self._open, self._rest = False, _Rest()
+        self._edition = (
+            0  # of the page: what pads were read for another one they have to read again
+        )
         self._posted = False  # whether the book has taken rows that the tally does not know of
         self._posting = False
 
@@ -177,7 +196,7 @@ class Blotter:
                 quantity = int(quantity)
         if index >= self._calm.until and index != self._index:
             self._turn(index)
-        if pad.fresh != self._opened:
+        if pad.edition != self._edition:
             self._look_at(pad)
         signed = plus(0, quantity) if side is _BUY else minus(0, quantity)
         held = plus(pad.held, signed)
@@ -201,7 +220,9 @@ class Blotter:
         self._counted, self._steady = len(self._page.bars) + 1, self._steady + 1
         calm.learn(pad, abs(signed), max(abs(float(pad.held)), abs(float(held))))
         if pad.whole and self._steady >= _STEADY and not self._gate.paces:
-            calm.begin(index, self._opened, held=tally.held, equity=tally.equity, money=tally.money)
+            calm.begin(
+                index, self._edition, held=tally.held, equity=tally.equity, money=tally.money
+            )
         return True
 
     def _catch_up(self, index: int) -> bool:
@@ -225,7 +246,7 @@ class Blotter:
         if done - len(self._fills.prices) >= _WAITING * len(self._pads):
             self.post()
         if not self._open:
-            if index >= self._closed_until:
+            if self._rest.over(index):
                 self._reopen(index)
         elif self._posted and done == len(self._fills.prices):
             self._posted = False
@@ -246,13 +267,14 @@ class Blotter:
             and not (self._lent and book.borrows)
             and not book.foreign_cash()
         )
-        self._opened += 1
-        self._posted, self._opened_at = False, index
+        self._edition += 1
+        self._posted = False
+        self._rest.opened(index)
         if self._open:
             self._tally.begin()
 
     def _look_at(self, pad: Pad) -> None:
-        pad.fresh, pad.open = self._opened, self._open
+        pad.edition, pad.open = self._edition, self._open
         if self._open:
             held = self._account.book.quantity(pad.name)
             pad.held = int(held) if held == int(held) else held
@@ -270,12 +292,12 @@ class Blotter:
     def expected(self, name: str) -> Decimal | int | None:
         """Return what is held with everything that stands here; None where the book knows it."""
         pad = self._by_name[name]
-        return pad.held if self._page.bars and pad.fresh == self._opened else None
+        return pad.held if self._page.bars and pad.edition == self._edition else None
 
     def held(self, name: str) -> Decimal | int | None:
         """Return what is held with what has traded by now; None where the book knows it."""
         pad, page = self._by_name[name], self._page
-        if not page.bars or pad.fresh != self._opened:
+        if not page.bars or pad.edition != self._edition:
             return None
         if pad.index < self._cursor.index:
             return pad.held
@@ -353,11 +375,9 @@ class Blotter:
         """
         index = self._cursor.index
         if self._open:
-            self._vain = self._vain + 1 if self._opened_at == index else 0
-            rest = min(2 ** (self._vain - _VAIN), _REST) if self._vain > _VAIN else 1
-            self._closed_until = index + rest
+            self._rest.begin(index)
         self._open, self._index = False, index
-        self._opened += 1
+        self._edition += 1
         self._calm.end()
         self._counted = self._steady = 0
         page, outbox, orders = self._page, self._outbox, self._account.orders

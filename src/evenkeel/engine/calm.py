@@ -68,10 +68,10 @@ class Calm:
         self._bars, self._steps, self._reaches = 0, nothing, nothing  # of the stretch, added up
         self._equity = self._money = 0.0  # when it began
 
-    def begin(self, index: int, opened: int, *, held: Column, equity: float, money: float) -> None:
+    def begin(self, index: int, edition: int, *, held: Column, equity: float, money: float) -> None:
         """Try to be calm from a bar on, with so much held and so much equity at its close.
 
-        Of pads that were read since the blotter was `opened`. `money` is all that equity is made of.
+        Of pads that were read for this `edition` of the page. `money` is all that equity is made of.
         """
         if index < self._again or self._last - index < _LEAST:
             return
@@ -92,7 +92,7 @@ class Calm:
         self.until = index + bars
         for place in np.flatnonzero(self._quantity <= self._swing.whole).tolist():
             pad = self._pads[place]
-            if pad.whole and pad.open and pad.fresh == opened:
+            if pad.whole and pad.open and pad.edition == edition:
                 pad.until = self.until
 
     def end(self) -> None:

@@ -20,7 +20,7 @@ class Pad:
     """
 
     __slots__ = (
-        *("by_one", "fresh", "held", "index", "largest", "least", "line", "lot", "most", "name"),
+        *("by_one", "edition", "held", "index", "largest", "least", "line", "lot", "most", "name"),
         *("open", "owner", "place", "strategy", "until", "whole"),
     )
 
@@ -32,6 +32,6 @@ class Pad:
         self.by_one = self.lot == ONE
         self.held: Decimal | int = ZERO  # with the newest order
         self.index = -1  # of the bar that the newest order was decided on
-        self.fresh = -1  # which opening of the blotter this was read at
+        self.edition = -1  # which page of the blotter this was read for
         self.open = self.whole = False  # whether it may trade, and is held in whole numbers
         self.until = self.largest = self.least = self.most = 0

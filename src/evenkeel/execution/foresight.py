@@ -98,11 +98,15 @@ class Foresight:
 
         `column` gives `open` to `volume` of the bar that each of them trades on.
         """
-        prices = column("open")
-        if self._filler.slips:  # as above
-            high, low = np.maximum(prices, column("high")), np.minimum(prices, column("low"))
-            prices = np.where(signed > 0.0, high, low)
-        return prices
+        high, low = self._ends(column)
+        return np.where(signed > 0.0, high, low)
+
+    def _ends(self, column: Callable[[str], AnyArray]) -> tuple[AnyArray, AnyArray]:
+        """Return the highest and the lowest price at which plain orders may trade on some bars."""
+        opens = column("open")
+        if not self._filler.slips:
+            return opens, opens
+        return np.maximum(opens, column("high")), np.minimum(opens, column("low"))
 
     def swing(self, column: Callable[[str], AnyArray], lots: Column, known: Flags) -> Swing:
         """Return what bars can do to whoever trades on them, all but the first: its close is known.
@@ -110,13 +114,9 @@ class Foresight:
         `column` gives `open` to `volume` of the bars, a row for each instrument; `known` says whose
         volume is.
         """
-        closes, high = column("close"), column("open")[:, 1:]
-        after, low = closes[:, 1:], high
-        if self._filler.slips:
-            high, low = (
-                np.maximum(high, column("high")[:, 1:]),
-                np.minimum(low, column("low")[:, 1:]),
-            )
+        closes = column("close")
+        after = closes[:, 1:]
+        high, low = self._ends(lambda name: column(name)[:, 1:])
         thin = np.where(known, column("volume")[:, 1:].min(axis=1), np.inf)
         return Swing(
             np.abs(np.diff(closes)),

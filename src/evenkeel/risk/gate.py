@@ -72,7 +72,7 @@ class Gate:
     def lets(self, figures: Figures, orders: int = 1) -> bool:
         """Whether so many plain orders of no more than that pass at a glance (`Card.far_inside`).
 
-        Their approvals are written later, by a `permit`.
+        Their approvals are written later, by a `permit`. Of no orders it is a mere question.
         """
         passes = self._card.far_inside(figures)
         if passes:

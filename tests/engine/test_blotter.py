@@ -17,7 +17,7 @@ from tests.engine.market import HOUR, X, Y, bars, card, kinds, play
 import evenkeel as ek
 from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
-from evenkeel.domain.errors import OutsideError
+from evenkeel.domain.errors import OutsideError, StrategyError
 from evenkeel.domain.events import CashDividend, Noted, OrderAccepted, RunEnded, RunStarted, Split
 from evenkeel.domain.fill import Fill, Fills
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
@@ -899,6 +899,24 @@ def test_a_strategy_that_rounds_rounds_its_own_numbers_alone(jotted, monkeypatch
     assert sum(traded[:13]) == 12_344
     assert sum(traded) == 2 * (12_344 + 333 + 3)
     assert jotted["jotted"] == 3
+
+
+def test_after_the_last_bar_what_is_met_already_is_no_order_and_the_rest_is_an_error():
+    class Tidy(Planned):
+        def on_stop(self):
+            told.append((self.target_quantity(10), self.target_weight(self.weight)))
+            with pytest.raises(StrategyError, match="cannot place orders after the last bar"):
+                self.close()
+
+    class Flat(Planned):
+        def on_stop(self):
+            told.append((self.close(), self.target_quantity(0)))
+
+    told: list[object] = []
+    Tidy.weight = 10 * 10 / 100_000
+    same(type("Tidy", (Tidy,), {"plan": {0: lambda s: s.buy(10)}}), bars(*[10] * 4), costs="zero")
+    same(Flat, bars(*[10] * 4))
+    assert told == [(None, None)] * 4
 
 
 def test_orders_have_the_name_that_the_strategy_had_when_it_started(jotted):

@@ -131,9 +131,7 @@ class Blotter:
         self._fills = Wholes.none()  # of the first rows: those that are in the book
         self._index = -2  # the bar that the tally is of
         self._open, self._rest = False, _Rest()
-        self._edition = (
-            0  # of the page: what pads were read for another one they have to read again
-        )
+        self._edition = 0  # of the page; a pad that was read for another one is read again
         self._posted = False  # whether the book has taken rows that the tally does not know of
         self._posting = False
 
@@ -198,7 +196,7 @@ class Blotter:
             self._turn(index)
         if pad.edition != self._edition:
             self._look_at(pad)
-        signed = plus(0, quantity) if side is _BUY else minus(0, quantity)
+        signed = quantity if side is _BUY else minus(0, quantity)
         held = plus(pad.held, signed)
         if pad.open and self._passes(pad, index, float(signed), held):
             return signed, held

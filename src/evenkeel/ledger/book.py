@@ -442,25 +442,22 @@ class Book:
         currency of which `rate_of` does not know the worth.
         """
         total, prices = self._cash.balance, prices_of(self._held)
-        multiply, add = EXACT.multiply, EXACT.add
         for holding, price in zip(self._held.values(), prices, strict=True):
             if price is None:
                 return None
-            value = multiply(holding.lots.quantity, price)
-            if holding.multiplier is not None:
-                value = multiply(value, holding.multiplier)
+            value = holding.value(price)
             if holding.cash is not self._cash:
                 rate = None if rate_of is None else rate_of(holding.cash.currency)
                 if rate is None:
                     return None
-                value = multiply(value, rate)
-            total = add(total, value)
+                value = EXACT.multiply(value, rate)
+            total = EXACT.add(total, value)
         for account in self._foreign_cash:
             if account.balance:
                 rate = None if rate_of is None else rate_of(account.currency)
                 if rate is None:
                     return None
-                total = add(total, multiply(account.balance, rate))
+                total = EXACT.add(total, EXACT.multiply(account.balance, rate))
         return total
 
     def balances(self) -> dict[tuple[str, str], Decimal]:

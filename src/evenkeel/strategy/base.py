@@ -18,14 +18,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from math import isinf, isnan
-from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.money import EXACT, ONE, minus
 from evenkeel.domain.order import Side, TimeInForce
-from evenkeel.strategy.desk import Ask, Desk, OrderUpdate, Position
+from evenkeel.strategy.desk import Ask, Desk, Nowhere, OrderUpdate, Position
 from evenkeel.strategy.params import Param, values_for
 from evenkeel.strategy.series import BarSeries, Series
 from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
@@ -61,7 +61,7 @@ class Trader:
         for name, value in self._params.items():
             if isinstance(getattr(type(self), name), Param):  # and no property of a subclass
                 setattr(self, name, value)  # not by __dict__: that makes attributes slow to read
-        self._desk = cast("Desk", _Nowhere(type(self).__name__))
+        self._desk = cast("Desk", Nowhere(type(self).__name__))
         self._name = ""
         self._wake: Series | AnyArray | None = None
         self._group: int | None = None
@@ -258,16 +258,22 @@ class Trader:
     ) -> int | None:
         wanted = quantity if type(quantity) is int else amount("quantity", quantity)
         change = minus(wanted, self._desk.expected(self._name, instrument))
-        if not change and not options:  # asked on every bar, it is mostly nothing
-            return None
-        return self._change(instrument, change, f"target_quantity {wanted}", options)
+        return self._change(instrument, change, options, "target_quantity {}", wanted)
 
     def _change(
-        self, instrument: str, change: Decimal | int, sizing: str, options: dict[str, Any]
+        self,
+        instrument: str,
+        change: Decimal | int,
+        options: dict[str, Any],
+        sizing: str,
+        *facts: object,
     ) -> int | None:
-        """Trade a signed quantity."""
-        quantity = abs(change) if type(change) is int else Decimal(change).copy_abs()
-        return self._trade(instrument, _BUY if change > 0 else _SELL, quantity, sizing, options)
+        """Trade a signed quantity; asked on every bar, that is mostly nothing."""
+        if not change and not options:
+            return None
+        quantity = abs(change) if isinstance(change, int) else change.copy_abs()
+        side = _BUY if change > 0 else _SELL
+        return self._trade(instrument, side, quantity, sizing.format(*facts), options)
 
     def _target_weight(
         self, instrument: Instrument, weight: float, options: dict[str, Any]
@@ -290,17 +296,15 @@ class Trader:
         whole = int(wanted / float(instrument.lot))
         lots = whole if instrument.lot is ONE else EXACT.multiply(whole, instrument.lot)
         change = minus(lots, self._desk.expected(self._name, instrument.id))
-        if not change and not options:
-            return None
-        sizing = f"target_weight {weight:g} of equity {equity:.2f} at {price}"
-        return self._change(instrument.id, change, sizing, options)
+        how = "target_weight {:g} of equity {:.2f} at {}"
+        return self._change(instrument.id, change, options, how, weight, equity, price)
 
     def _close(self, instrument: str, options: dict[str, Any]) -> int | None:
         desk, name = self._desk, self._name
         for order in desk.waiting(name, instrument):
             desk.cancel(name, order.id, "close")
         change = minus(0, desk.expected(name, instrument))
-        return self._change(instrument, change, "close", options)
+        return self._change(instrument, change, options, "close")
 
     def _bracket(
         self,
@@ -511,21 +515,6 @@ class PortfolioStrategy(Trader):
                 + ", ".join(self.bars)
             )
         return self.bars[instrument].instrument
-
-
-class _Nowhere:
-    """Where a strategy sits before it joins a desk."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, verb: str) -> Never:
-        if verb.startswith("_"):  # who copies a strategy asks for these
-            raise AttributeError(verb)
-        raise StrategyError(
-            f"{self._name} is not running: orders, cash and positions are there from on_start on, "
-            "not in setup or __init__"
-        )
 
 
 _NO_WORDS = (None,) * 6

@@ -6,10 +6,11 @@ Behind it stand the gate, the book and the venue (`engine/desk.py`); of those a 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Never, Protocol
 
 from msgspec import Struct
 
+from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.order import OrderType, Side, TimeInForce
 
 if TYPE_CHECKING:
@@ -155,3 +156,20 @@ class Desk(Protocol):
     def note(self, strategy: str, text: str) -> None:
         """Write a line into the journal."""
         ...
+
+
+class Nowhere:
+    """Where a strategy sits before it joins a desk: whatever it asks for is refused in a sentence."""
+
+    def __init__(self, strategy: str) -> None:
+        """Know who sits here."""
+        self._strategy = strategy
+
+    def __getattr__(self, verb: str) -> Never:
+        """Raise `StrategyError`, and what Python expects where somebody copies the strategy."""
+        if verb.startswith("_"):
+            raise AttributeError(verb)
+        raise StrategyError(
+            f"{self._strategy} is not running: orders, cash and positions are there from on_start "
+            "on, not in setup or __init__"
+        )

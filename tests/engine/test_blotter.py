@@ -100,6 +100,13 @@ def test_what_is_asked_before_the_next_bar_knows_of_no_fill(jotted):
     assert jotted["jotted"] == 1
 
 
+def test_who_asks_for_nothing_is_no_reason_to_hand_anything_over(jotted):
+    plan = {0: lambda s: s.buy(10), 1: lambda s: s.buy(0), 2: lambda s: s.close()}
+    records = same(planned(plan), bars(*[10] * 5))
+    assert kinds(records).count("Fill") == 2
+    assert jotted == {"jotted": 2}
+
+
 def test_orders_of_one_bar_are_approved_together(jotted):
     """The second of an instrument goes the long way, and takes the first with it."""
     plan = {0: lambda s: (s.buy(10), s.buy(5)), 1: lambda s: s.sell(15)}

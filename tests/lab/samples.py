@@ -146,6 +146,24 @@ class Rivals(bt.Strategy):
             self.cancel(self.broker.get_orders_open()[0])
 
 
+class Missed(bt.Strategy):
+    """Entries that end before they are reached, or not: what hangs on one ends after it."""
+
+    def next(self):
+        close = self.data.close[0]
+        low = {"exectype": bt.Order.Limit, "price": round(close * 0.96, 2)}
+        if len(self) % 14 == 1:
+            entry = self.buy(size=3, valid=timedelta(days=4), transmit=False, **low)
+            stop = {"exectype": bt.Order.Stop, "price": round(close * 0.7, 2)}
+            self.sell(size=3, parent=entry, **stop)
+        elif len(self) % 14 == 8:
+            self.first = self.buy(size=2, valid=timedelta(days=6), **low)
+        elif len(self) % 14 == 9:
+            self.buy(size=2, exectype=bt.Order.Limit, price=round(close * 0.8, 2), oco=self.first)
+        elif len(self) % 14 == 0 and self.position:
+            self.close()
+
+
 class Bracketed(bt.Strategy):
     """In at the market, with a stop and a target far enough apart not to meet in one bar."""
 
@@ -191,6 +209,10 @@ def for_a_while(cerebro, feeds):
 
 def rivals(cerebro, feeds):
     cerebro.addstrategy(Rivals)
+
+
+def missed(cerebro, feeds):
+    cerebro.addstrategy(Missed)
 
 
 def sma_cross(cerebro, feeds):
@@ -274,6 +296,7 @@ DAILY = (
     on_close,
     for_a_while,
     rivals,
+    missed,
     bracket,
     long_short,
     two_strategies,

@@ -238,7 +238,8 @@ class DeskBroker(bt.BrokerBase):
         self.flush()
         if self.closed or order.ref not in self._numbers or not order.alive():
             return False
-        self._cancel_all([order, *self._kin(order)], "cancelled by the strategy")
+        asked = self._cancel_all([order, *self._kin(order)], "cancelled by the strategy")
+        self._turn += [(each, None) for each in asked]
         return True
 
     def flush(self) -> None:
@@ -282,13 +283,14 @@ class DeskBroker(bt.BrokerBase):
         """Return the orders that Backtrader cancels with an order that is cancelled or expires."""
         return [*self._rivals.get(order.ref, ()), *self._brackets.get(order.ref, ())]
 
-    def _cancel_all(self, orders: list[Any], reason: str) -> None:
-        """Cancel orders that are on the market, each once, in this order."""
-        for ref in dict.fromkeys(order.ref for order in orders):
-            order = self._by_number.get(self._numbers.get(ref, 0))
-            if order is not None and order.alive():
-                self._desk.cancel(self._numbers[ref], reason=reason)
-                self._turn.append((order, None))
+    def _cancel_all(self, orders: list[Any], reason: str) -> list[Any]:
+        """Cancel orders that are on the market, each once, in this order; return them."""
+        refs = dict.fromkeys(order.ref for order in orders)
+        known = (self._by_number.get(self._numbers.get(ref, 0)) for ref in refs)
+        working = [order for order in known if order is not None and order.alive()]
+        for order in working:
+            self._desk.cancel(self._numbers[order.ref], reason=reason)
+        return working
 
     def _transmit(self, family: list[Any]) -> None:
         for order in family:

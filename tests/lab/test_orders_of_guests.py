@@ -170,6 +170,33 @@ def test_the_account_can_be_read_as_from_backtraders_own_broker():
     assert read["all"] == (900, 1020, 120, 120, 1020, 1, 1000, 1020, False)
 
 
+def test_the_account_can_be_looked_at_as_a_fund():
+    """A thousand in shares of 50 each are 20 of them; what earns 2 % adds one to each."""
+    read = {}
+
+    class Invested(bt.Strategy):
+        def notify_fund(self, cash, value, fundvalue, shares):
+            read["told"] = (fundvalue, shares)
+
+        def next(self):
+            read["mode"] = self.broker.fundmode, self.broker.get_fundmode()
+            if len(self) == 2:
+                self.buy(size=10)
+
+    def fund(cerebro, feeds):
+        cerebro.addstrategy(Invested)
+        cerebro.broker.set_fundmode(True, fundstartval=20)
+        cerebro.broker.set_fundmode(True)
+        cerebro.broker.set_fundstartval(50)
+        cerebro.addobserver(bt.observers.FundValue)
+
+    guest = host(fund)
+    execute(request(guest, [bars(10, 10, 10, 12, 12)], **FREE | {"cash": 1_000}))
+    (strategy,) = guest.strategies
+    assert read == {"mode": (True, True), "told": (51, 20)}
+    assert strategy.stats.fundvalue[0] == 51
+
+
 def test_what_a_trade_moves_is_reckoned_as_by_backtrader():
     """Its own `CommInfoBase.getoperationcost`, of shares: size times price, never negative."""
     read = {}

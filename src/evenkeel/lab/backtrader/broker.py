@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from evenkeel.domain.order import Order
     from evenkeel.strategy.desk import OrderUpdate
 
-FUND_START = 100.0
-"""What Backtrader lets one share of a fund be worth at first."""
-
 NOT_HERE = {
     "setcash": "cash= or --cash",
     "set_cash": "cash= or --cash",
@@ -44,6 +41,7 @@ NOT_HERE = {
     "set_coc": "",
     "set_coo": "",
     "set_eosbar": "",
+    "seteosbar": "",
     "set_checksubmit": "",
     "set_shortcash": "",
     "set_int2pnl": "",
@@ -120,7 +118,8 @@ class DeskBroker(bt.BrokerBase):
         self._desk = desk
         self.closed = False
         self.startingcash = self.cash = self._value = desk.cash
-        self._shares = self.startingcash / FUND_START
+        self._fundmode = False
+        self.set_fundstartval(100.0)
         self.orders: list[Any] = []
         self.positions: Any = defaultdict(bt.Position)
         self._counting: dict[str, Counting] = {}
@@ -209,6 +208,20 @@ class DeskBroker(bt.BrokerBase):
             self._counting[instrument.id] = Counting(instrument)
         return self._counting[instrument.id]
 
+    def get_fundmode(self) -> bool:
+        """Return whether analyzers and observers look at a share of the fund instead of equity."""
+        return self._fundmode
+
+    def set_fundmode(self, fundmode: bool, fundstartval: float | None = None) -> None:  # noqa: FBT001 - theirs
+        """Let them look at that, and say what a share is worth at first."""
+        self._fundmode = fundmode
+        if fundstartval is not None:
+            self.set_fundstartval(fundstartval)
+
+    def set_fundstartval(self, fundstartval: float) -> None:
+        """Say what a share is worth at first."""
+        self._shares = self.startingcash / fundstartval
+
     def get_fundshares(self) -> float:
         """Return the number of shares, were the account a fund."""
         return self._shares
@@ -217,6 +230,7 @@ class DeskBroker(bt.BrokerBase):
         """Return what one of those shares is worth."""
         return self._value / self._shares
 
+    fundmode = property(get_fundmode, set_fundmode)
     fundshares, fundvalue = property(get_fundshares), property(get_fundvalue)
 
     def get_notification(self) -> Any:

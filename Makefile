@@ -14,8 +14,10 @@ BIN    := $(VENV)/bin
 
 # constraints.txt through the environment reaches the build backend's own environment too.
 PIP = PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-check
-# Nobody imports most of what is installed, so bytecode is made on first use, not here.
+# Nobody imports most of what is installed: bytecode is made of what every backtest needs, and of
+# the rest on first use.
 INSTALL = $(PIP) install --quiet --no-compile
+WARM    = $(BIN)/python -c 'import evenkeel.app.cli.commands, evenkeel.app.cli.backtested'
 # And kept, whatever the shell says: without it each of the processes that tests start compiles all.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -96,9 +98,11 @@ $(VENV)/.made:
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo 'Installing into $(VENV) …'
 	@$(INSTALL) --constraint constraints.txt --editable '.[demo]'
+	@$(WARM)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo 'Installing into $(VENV) …'
 	@$(INSTALL) --constraint constraints.txt --editable '.[dev,all]'
+	@$(WARM)
 	@touch $@ $(VENV)/.demo

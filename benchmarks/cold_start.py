@@ -23,6 +23,10 @@ REPEATS = 9  # of processes that take a tenth of a second, many are needed
 STRATEGY = "evenkeel.strategy.examples.sma_cross:SmaCross"
 
 
+_NOT_OURS = ("COVERAGE", "PYTHONDONTWRITEBYTECODE")
+"""What a shell may say that slows processes down: counting lines, and compiling each module anew."""
+
+
 def measure(size: float = 1.0) -> Iterator[Row]:
     """Hold the command against a process that does nothing but import numpy."""
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +51,7 @@ def measure(size: float = 1.0) -> Iterator[Row]:
 
 def process(command: list[str], folder: str) -> Callable[[], object]:
     """Return the run of one command in a folder, to be timed."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    plain = {k: value for k, value in os.environ.items() if not k.startswith(_NOT_OURS)}
     return lambda: subprocess.run(command, cwd=folder, env=plain, check=True, capture_output=True)
 
 

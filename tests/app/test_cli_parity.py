@@ -1,10 +1,10 @@
 """`evenkeel parity RUN OTHER`: two kept runs, wherever they are kept, and every order explained."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.app.test_cli import CROSS, ask, bot, here  # noqa: F401 - fixtures
 
 from evenkeel.app.cli.matched import _lines

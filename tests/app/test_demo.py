@@ -3,13 +3,13 @@
 import csv
 import json
 import re
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from evenkeel.app.cli import main
 from evenkeel.app.demo import ACTIONS, CARD, MARKET_OF, demonstrate, read_prices

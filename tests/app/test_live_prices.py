@@ -1,12 +1,12 @@
 """Paper on prices that come in: recorded, lived again to the same journal, refused when stale."""
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import islice
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.contracts.provider_world import ns
 from tests.engine.market import card
 from tests.fakes.clock import FakeClock

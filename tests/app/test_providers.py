@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.yahoo_session import fresh_yfinance
 

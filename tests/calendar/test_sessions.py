@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from evenkeel.calendar import sessions as room
 from evenkeel.calendar.sessions import exchange_timezone, session_closes, sessions
@@ -106,7 +106,7 @@ def test_an_unknown_market_is_refused_with_the_nearest_name():
 
 WARM = """
 import sys
-from dataclasses import replace
+from msgspec.structs import replace
 from datetime import date
 from evenkeel.calendar.sessions import exchange_timezone, session_closes
 print(len(session_closes("XLON", date(2020, 1, 1), date(2020, 12, 31))), exchange_timezone("XLON"))

@@ -6,11 +6,11 @@ import subprocess
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.contracts.provider_world import ACME, NOW, ns
 from tests.fakes.clock import FakeClock
 from tests.fakes.loopback import Loopback, Reply

@@ -1,11 +1,11 @@
 """Each of the 34 defects is put into clean bars and found where it was put; clean bars are quiet."""
 
 import csv
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from evenkeel.calendar.sessions import sessions
 from evenkeel.domain.errors import DataError

@@ -1,9 +1,8 @@
 """Providers in order: who answers, how fast one is passed over, what may be joined."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ReadTimeout
 from tests.contracts.provider_world import ACME, DONE, NOBODY, NOW, ns

@@ -1,13 +1,13 @@
 """Bars as they come in: on time, complete, in one history; what does not come is missed aloud."""
 
 import os
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import islice
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.contracts.provider_world import ns
 from tests.fakes.clock import FakeClock
 from tests.fakes.minute_market import CLOSE, MINUTE, OPEN, MinuteMarket, close_of

@@ -1,11 +1,11 @@
 """A sync asks for what is missing and no more, keeps what was traded, and survives what fails."""
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.contracts import provider_world as world
 from tests.contracts.test_provider_contract import PROVIDERS
 from tests.fakes.clock import FakeClock

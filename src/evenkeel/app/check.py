@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evenkeel.app.check_page import page
 from evenkeel.domain.errors import DataError, did_you_mean
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
     from evenkeel.market.shelf import Shelf
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """One shelf and what its inspection found."""
 
     dataset: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.app.vault import open_vault
 from evenkeel.domain.errors import ConfigError
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 PURPOSE = "checkpoints"
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoints:
+class Checkpoints(Struct, frozen=True):
     """Where checkpoints go, what signs them, and how often."""
 
     path: Path

@@ -7,10 +7,11 @@ is started again.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from evenkeel.app.operations import write_down
 from evenkeel.domain.errors import DataError, UsageError
@@ -41,8 +42,7 @@ BITE = 1_000_000
 """Rows that are added at once: enough to be fast, few enough for the memory of a small computer."""
 
 
-@dataclass(slots=True)
-class Imported:
+class Imported(Struct):
     """What an import has done so far: bars by what became of them, and remarks on each file."""
 
     files: int = 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import OutsideError
 from evenkeel.journal.database import lines_of
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
+class Rebuilt(Struct, frozen=True):
     """What a rebuild made: the records of each run, and hashes of all content before and after.
 
     `as_said` tells whether the tables had held what the journals say, and nothing else.

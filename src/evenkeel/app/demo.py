@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import csv
 import gzip
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import OutsideError, UsageError
 
@@ -62,8 +63,7 @@ CARD = {
 """The demo's limit card: complete, as paper trading demands, and wide enough for its strategy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demonstrated:
+class Demonstrated(Struct, frozen=True):
     """What the demo did: both runs, the proof, where things lie, and how long trading took."""
 
     backtest: Result

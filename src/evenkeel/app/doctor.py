@@ -9,12 +9,13 @@ import re
 import shutil
 import socket
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import ConfigError, EvenkeelError, OutsideError, UsageError
 from evenkeel.ops.clock import SYSTEM_CLOCK
@@ -50,8 +51,7 @@ CLOCK_ERROR_SECONDS_MAX = 1.0
 """A clock that may be further off than this stamps orders with times that no venue believes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was looked at; `cure` says what to do about a warning or a fault."""
 
     name: str

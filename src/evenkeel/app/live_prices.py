@@ -6,8 +6,9 @@ gives the same journal when it is lived again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from evenkeel.app.paper import KeptJournal, journaled
 from evenkeel.app.quarantine import apart

@@ -8,10 +8,11 @@ a run folder, a journal file or a database.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from evenkeel.app.paper import replay
 from evenkeel.app.runs import bars_seen, find
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from evenkeel.journal.replay import Decoded
 
 
-@dataclass(frozen=True, slots=True)
-class Parity:
+class Parity(Struct, frozen=True):
     """Whether two journals are equal; else the first record in which they differ, both ways.
 
     `differences` are the orders that do.
@@ -48,8 +48,7 @@ class Parity:
     differences: Sequence[Difference] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A run that is kept: its journal's lines, and its bars as far as they can still be read."""
 
     name: str

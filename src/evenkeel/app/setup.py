@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.domain.events import CorporateAction, RunStarted
@@ -49,8 +50,7 @@ TARIFF = "tariff"
 TOUCH: Literal["at", "through"] = "at"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """Everything that a run's journal follows from. `data` says where the bars came from.
 
     `since` is when a run on live prices begins: what closed before it is history to learn from.
@@ -69,8 +69,8 @@ class Request:
     volume_share: Decimal = VOLUME_SHARE
     touch: Literal["at", "through"] = TOUCH
     actions: Sequence[CorporateAction] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    fx: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Any] = {}
+    fx: Mapping[str, str] = {}
     fx_costs: CostModel = field(default_factory=Zero)
     since: int | None = None
     digests: Mapping[str, str] | None = None

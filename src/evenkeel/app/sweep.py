@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evenkeel.app.backtest import execute, plan
 from evenkeel.app.strategies import load_strategy
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 FIGURES = ("sharpe", "total_return", "max_drawdown")
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Sweep(Struct, frozen=True, dict=True):
     """Every trial of a sweep, in the order of its grid; none is left out."""
 
     trials: Sequence[Trial]

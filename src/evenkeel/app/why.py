@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.fill import Fill
@@ -189,8 +189,7 @@ def _text(value: Decimal | str | None) -> str | None:
     return text(value) if isinstance(value, Decimal) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Which order of which run; no run: the newest."""
 
     run: str | None

@@ -8,7 +8,6 @@ imports neither pandas nor `exchange_calendars`. A cache that cannot be written 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from zipfile import BadZipFile
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evenkeel.domain.errors import UsageError, did_you_mean
 from evenkeel.domain.instrument import NO_MARKET
@@ -48,8 +49,7 @@ LAST_YEAR_AROUND_THE_CLOCK = 2100
 """Where the table of what never closes ends: somewhere it must."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sessions:
+class Sessions(Struct, frozen=True, eq=False):
     """All sessions of one exchange. `dates` are days since 1970; the rest is UTC nanoseconds.
 
     `breaks` are the begin and end of each session's lunch break, 0 and 0 where it has none. `half`

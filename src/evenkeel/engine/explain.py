@@ -6,9 +6,10 @@ more, with the same limits, prices and book, and must get the same answer as the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import JournalError
 from evenkeel.domain.events import (
@@ -63,8 +64,7 @@ if TYPE_CHECKING:
     from evenkeel.risk.rules import Check
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """One order as the gate saw it: every rule's answer, and the account at that moment.
 
     `reading` is the order's instrument before the order, with everything that could still fill.

@@ -11,10 +11,11 @@ count in dollars. They can change by day, and the borrow fee by instrument:
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.money import EXACT, text
@@ -33,8 +34,7 @@ _FINEST = Decimal("1e-8")
 _LONG, _SHORT = Decimal("0.25"), Decimal("0.30")
 
 
-@dataclass(frozen=True, slots=True)
-class YearlyRates:
+class YearlyRates(Struct, frozen=True):
     """Rates in percent a year, by day and by instrument; empty: nothing is charged.
 
     `steps` are (first day, rate) in order, days counted from 1970-01-01 in UTC.
@@ -124,8 +124,7 @@ def _named(steps: dict[int, Decimal], own: dict[str, Decimal]) -> str:
 # ---- margin ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Margin:
+class Margin(Struct, frozen=True):
     """How much equity an account must keep, as shares of the value of its longs and shorts.
 
     FINRA rule 4210: 25 % of longs and 30 % of shorts. What it takes to open a position (half its
@@ -134,7 +133,7 @@ class Margin:
 
     long: Decimal = _LONG
     short: Decimal = _SHORT
-    enforced: bool = field(default=True)
+    enforced: bool = True
 
     def __post_init__(self) -> None:
         for term in ("long", "short"):
@@ -161,8 +160,7 @@ def parse_margin(written: str) -> Margin:
     return build(written, MARGINS, of="margin")
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """Everything that an account's loans are about."""
 
     interest: YearlyRates

@@ -5,9 +5,10 @@ The text stands in the journal, so that every model can be made again from its o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import UsageError, did_you_mean
 from evenkeel.domain.money import EXACT, exact, text
@@ -20,8 +21,7 @@ T = TypeVar("T")
 _TEN_THOUSAND = Decimal(10_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class Kind(Struct, Generic[T], frozen=True):
     """One kind of model: what makes it, the numbers it takes by name, and how it is written.
 
     `terms` are the keywords of `make`; the first may stand in the text without its name. `needed`
@@ -31,7 +31,7 @@ class Kind(Generic[T]):
     make: Callable[..., T]
     example: str
     terms: tuple[str, ...] = ()
-    needed: tuple[str, ...] = field(default=())
+    needed: tuple[str, ...] = ()
 
 
 def build(written: str, kinds: Mapping[str, Kind[T]], *, of: str) -> T:

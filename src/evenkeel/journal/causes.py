@@ -10,8 +10,9 @@ is the same in a backtest and on paper, and costs neither of them anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from evenkeel.domain.events import (
     CancelRejected,
@@ -45,8 +46,7 @@ _OfOrder: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Why a record is there.
 
     `correlation` is what all records of one decision share: `order:7` for order 7, its replacements

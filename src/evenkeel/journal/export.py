@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct, field
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.journal.chain import GENESIS, PURGE
@@ -30,8 +30,7 @@ FORMATS = ("jsonl", "parquet")
 _ROWS_AT_ONCE = 10_000
 
 
-@dataclass(slots=True)
-class Inclusion:
+class Inclusion(Struct):
     """What an export holds: counts, ends, and what vouches for it.
 
     `purges` are the lines of the operators' records that tell of records purged from this run;
@@ -90,7 +89,7 @@ def covering(run: str, records: int, checkpoints: Iterable[bytes]) -> list[str]:
 
 def summary(included: Inclusion, **facts: object) -> bytes:
     """Return the summary as it stands beside the export: its facts, then what is included."""
-    said = {**facts, **{name: getattr(included, name) for name in Inclusion.__slots__}}
+    said = {**facts, **{name: getattr(included, name) for name in Inclusion.__struct_fields__}}
     return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
 
 

@@ -8,10 +8,10 @@ record pass.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from sqlalchemy import func, select, text
 
 from evenkeel.domain.events import OperatorActed
@@ -40,16 +40,14 @@ ORDER_KINDS = frozenset(
 """The memoranda of orders: SEC 17a-4(b)(1) keeps them three years, and ledgers six (17a-4(a))."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """How many years the memoranda of orders are kept, and how many everything else."""
 
     orders_years: int = 3
     years: int = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """Records of a run that are past their time: how many, the first of them and the last."""
 
     run_id: str

@@ -5,11 +5,11 @@ Nothing is checked here beyond what reading needs; `verify` says whether a journ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, get_args
 
 import msgspec
+from msgspec import Struct
 
 from evenkeel.domain.errors import JournalError
 from evenkeel.domain.events import (
@@ -34,8 +34,7 @@ Decoded: TypeAlias = RunStarted | Event | Order | Refused | CancelRequested | No
 """A record as it can be read back: an approval comes back as the order that it let pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of a journal, parsed: the record's number, its class's name and its fields.
 
     Of a record that was purged when its time had come only `at` is left; `purged` is then the

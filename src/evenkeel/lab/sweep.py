@@ -15,10 +15,11 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from itertools import product
 from math import inf
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import OutsideError, StrategyError, UsageError
 from evenkeel.ops.clock import SYSTEM_CLOCK, Clock
@@ -36,8 +37,7 @@ CHUNKS = 16
 """Into how many parts a process's share is cut: quick trials and slow ones come out even."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """One parameter set and what came of it: figures, or why it could not run."""
 
     number: int

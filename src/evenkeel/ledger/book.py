@@ -19,10 +19,11 @@ properties of `Book` have the sign that a person expects.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from operator import mul
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import OutsideError, UsageError, did_you_mean
 from evenkeel.domain.events import (
@@ -65,8 +66,7 @@ _add, _subtract, _multiply = LOSSLESS.add, LOSSLESS.subtract, LOSSLESS.multiply
 _BUY = Side.BUY
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True):
     """One leg of a transaction: `amount` of `currency` is added to `account`."""
 
     account: str
@@ -74,8 +74,7 @@ class Posting:
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """What is held of one instrument; money is in the instrument's currency.
 
     `quantity` and `cost` are signed (short: both negative). `cost` is without commission, and

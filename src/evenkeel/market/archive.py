@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from evenkeel.domain.errors import OutsideError, UsageError
 from evenkeel.market.listed import list_actions, read_listed
@@ -49,8 +49,7 @@ class Index(msgspec.Struct, frozen=True):
     format: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """What a restore did: bars that came, parts that were damaged and are mended, the hash now."""
 
     added: int

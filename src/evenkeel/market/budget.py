@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import OutsideError
 from evenkeel.market.provider import Failure, ProviderError
@@ -24,8 +25,7 @@ SECOND = 1_000_000_000
 DAY_SECONDS = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """At most `count` requests in any `seconds` that follow each other, wherever a day begins."""
 
     count: int
@@ -44,8 +44,7 @@ DEFAULTS: Mapping[str, tuple[Allowance, ...]] = {
 """What each provider is sent at most, unless a setting says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """How much of one allowance is used. `free_at` is when the next request may go out."""
 
     provider: str

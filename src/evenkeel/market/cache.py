@@ -7,9 +7,10 @@ have said is asked of this process, and of the provider.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import ConfigError
 from evenkeel.ops.logging import log_of
@@ -50,8 +51,7 @@ class Cache(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How a cache does. `hits` and `misses` are of this process, or of all that share it."""
 
     where: str

@@ -11,12 +11,12 @@ A source is written `catalog:[FOLDER][#[DATASET/]INTERVAL][@KNOWN]`: `catalog:`,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from evenkeel.domain.bar import Finding
@@ -43,8 +43,7 @@ DATASET = "main"
 FOLDER = "catalog"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where bars are to be found: the catalog's folder, a data set, an interval (empty: any).
 
     `known_at` is up to when they must have been seen (UTC nanoseconds), None for as they are now.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.errors import DataError, did_you_mean
 
@@ -47,8 +47,7 @@ DAY = 86_400_000_000_000
 """Nanoseconds in a day."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """Where each column stands: positions in the header. `time` may be a date + time pair."""
 
     time: tuple[int, ...]
@@ -58,8 +57,7 @@ class Layout:
     extras: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class Table(Struct, frozen=True, eq=False):
     """One source, read but not yet judged.
 
     `wall` is each row's time as written, `stamps` the same instant in UTC (both nanoseconds since
@@ -76,7 +74,7 @@ class Table:
     names: tuple[str, ...]
     codes: Times | None
     place: Callable[[int], str]
-    extras: Mapping[str, Column] = field(default_factory=dict)
+    extras: Mapping[str, Column] = {}
 
 
 class EmptyFileError(DataError):

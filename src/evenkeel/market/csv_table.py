@@ -10,11 +10,11 @@ import csv
 import gzip
 import re
 import zlib
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.errors import DataError
 from evenkeel.market.columns import (
@@ -49,8 +49,7 @@ CHUNK = 1_000
 """Rows held as text at once: few, so that they stay close to the processor."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """A line that could not be read as a row, with its text and the law that it breaks."""
 
     line: int
@@ -58,15 +57,14 @@ class Rejected:
     law: str
 
 
-@dataclass(slots=True)
-class _Columns:
+class _Columns(Struct):
     """The columns of a file while it is read."""
 
     time: TimeColumn
     count: int = 0
-    numbers: dict[str, list[Column]] = field(default_factory=dict)
-    codes: dict[str, int] = field(default_factory=dict)
-    coded: list[int] = field(default_factory=list)
+    numbers: dict[str, list[Column]] = {}
+    codes: dict[str, int] = {}
+    coded: list[int] = []
 
 
 def read_csv(

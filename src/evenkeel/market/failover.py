@@ -7,9 +7,10 @@ know it, it is unknown.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec.structs import replace
 
 from evenkeel.market.provider import Answer, Failure, ProviderError
 

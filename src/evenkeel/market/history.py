@@ -5,11 +5,11 @@ A daily bar closes with its exchange's session; without a market, at the last se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from evenkeel.calendar.sessions import exchange_timezone, sessions
@@ -29,8 +29,7 @@ DAYS_AHEAD = 30
 """Days of sessions known beyond the last bar: an order may have to expire after it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Timeline:
+class Timeline(Struct, frozen=True, eq=False):
     """When bars began and closed, the sessions around them, and what is odd about their days.
 
     `missing` is when absent sessions would have begun, as their bars would say.

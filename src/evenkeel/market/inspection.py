@@ -9,11 +9,12 @@ An accepted finding frees its bars. A repair writes new values beside the old on
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evenkeel.domain.bar import Finding
 from evenkeel.domain.errors import UsageError, did_you_mean
@@ -70,8 +71,7 @@ class Found(msgspec.Struct, frozen=True):
     open: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """What a shelf's bars look like: findings, and how many bars each instrument has."""
 
     found: tuple[Found, ...]

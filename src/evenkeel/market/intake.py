@@ -11,12 +11,12 @@ import hashlib
 import re
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.instrument import NO_MARKET, instrument_id
@@ -38,8 +38,7 @@ SECOND = 1_000_000_000
 UNITS = (("w", 7 * DAY), ("d", DAY), ("h", 3600 * SECOND), ("m", 60 * SECOND), ("s", SECOND))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What a file does not say of itself. Empty `instrument`: the file's symbols, or its name."""
 
     instrument: str = ""
@@ -48,8 +47,7 @@ class Terms:
     stamp: str = "start"
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(Struct, frozen=True):
     """What one file held. `rows` is None when there was nothing that could be read.
 
     `extras` are columns beside the prices, in the order of `rows`; `notes` are remarks on the file

@@ -6,10 +6,10 @@ was. So at least 20 bars must be in both, and their closes must be the same to a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from evenkeel.domain.errors import DataError
 from evenkeel.market.columns import PRICES

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.errors import DataError
 from evenkeel.domain.money import exact, text
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 HEADER = ("date", "instrument", "kind", "value", "source", "seen")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Listed:
+class Listed(Struct, frozen=True, order=True):
     """A line: an action of `date` (its ex-date), as `source` told it at `seen` (UTC ns)."""
 
     date: str

@@ -7,8 +7,10 @@ day again. What they make stands in `market/live_histories.py`.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from evenkeel.calendar.market_calendar import MarketCalendar
 from evenkeel.domain.instrument import NO_MARKET
@@ -49,8 +51,7 @@ T = TypeVar("T")
 ActionsAnswer: TypeAlias = "Answer[tuple[CorporateAction, ...]]"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """What one round brought: answers, and in words what failed.
 
     `at` is when the round was over and `due` the close of the bar it was about (0 for the first,

@@ -6,10 +6,10 @@ has divided by a split of these days are multiplied back.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from evenkeel.domain.errors import DataError
 from evenkeel.domain.instrument import NO_MARKET

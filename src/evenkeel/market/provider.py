@@ -6,9 +6,10 @@ An answer is whole or says what it lacks; a failure is an error of a kind. Neith
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import OutsideError, UsageError, did_you_mean
 
@@ -54,8 +55,7 @@ class Adjustment(StrEnum):
     SPLIT_DIVIDEND = "split-dividend"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """Who said something, when, and in what terms.
 
     `source` names the provider, `fetched_at` is when it answered (UTC nanoseconds), `currency` is
@@ -77,16 +77,14 @@ class Origin:
         return not self.lacks
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T_co]):
+class Answer(Struct, Generic[T_co], frozen=True):
     """What a provider found, and where it comes from."""
 
     value: T_co
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class PartialBar:
+class PartialBar(Struct, frozen=True):
     """A bar that is still being made: never history, gone as soon as it is complete.
 
     `began_at` is its start and `as_of` when it looked like this, both in UTC nanoseconds.
@@ -101,8 +99,7 @@ class PartialBar:
     volume: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fetched:
+class Fetched(Struct, frozen=True, eq=False):
     """Completed bars of one instrument as a provider has them: in order, each time once, unjudged.
 
     `table.wall` and `table.stamps` are each bar's start; for `1d` both are midnight UTC of the
@@ -122,8 +119,7 @@ class Fetched:
         return len(self.table.wall)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What a source says about an instrument; what it does not say is empty.
 
     `symbol` is the source's own name for it, `kind` such as "equity", "etf", "index", "crypto",
@@ -138,8 +134,7 @@ class Facts:
     listed_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class Quote(Struct, frozen=True, kw_only=True):
     """The latest price that a source knows, and since when (UTC nanoseconds)."""
 
     price: float

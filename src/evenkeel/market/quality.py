@@ -6,10 +6,10 @@ Everything else is a finding: counted, shown, and left exactly as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.bar import Finding
 from evenkeel.domain.errors import DataError
@@ -30,8 +30,7 @@ SPIKE_DEVIATIONS = 12
 JUMPED = "after a jump of more than 20 %"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class Rows(Struct, frozen=True, eq=False):
     """The rows of one instrument as the source has them, with the words that name one of them.
 
     `stamps` are the written times in UTC nanoseconds; `place(row)` says where a row stands.

@@ -6,10 +6,11 @@ of a bar the first and the last sight are kept, and the value seen last holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +24,7 @@ PREFERENCE = ("volume", "close", "high", "low", "open", "adj_close")
 """Of two values seen last at one time the one with more volume holds: a later look counts more."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class Seen(Struct, frozen=True, eq=False):
     """Rows of some instruments. `names` are sorted, `codes` is each row's place among them.
 
     `ts` is each bar's start (a daily bar: midnight UTC of its session), `first_seen` and

@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.errors import DataError, OutsideError
 from evenkeel.market.columns import DAY
@@ -76,8 +76,7 @@ class Manifest(msgspec.Struct, frozen=True):
     held_back: dict[str, list[int]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What adding rows has changed: bars that are new, values that differ from those known before,
     and bars that were known as they are.
     """
@@ -87,8 +86,7 @@ class Receipt:
     known: int
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """How many bars of an instrument there are, and the starts of the first and the last."""
 
     rows: int
@@ -96,8 +94,7 @@ class Held:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """How a manifest shall change: parts that come, and those that go."""
 
     new: tuple[tuple[Part, bytes], ...] = ()

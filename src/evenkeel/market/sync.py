@@ -11,12 +11,12 @@ been seen to agree.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from msgspec import Struct, field
 
 from evenkeel.calendar.sessions import sessions
 from evenkeel.domain.errors import DataError
@@ -58,8 +58,7 @@ class Asked(msgspec.Struct, frozen=True):
     until: int
 
 
-@dataclass(slots=True)
-class Synced:
+class Synced(Struct):
     """What a sync did: instruments asked and those that were up to date, bars, failures by name."""
 
     asked: int = 0
@@ -72,8 +71,7 @@ class Synced:
     left: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Got:
+class _Got(Struct, frozen=True):
     instrument: Instrument
     rows: Seen | None
     actions: tuple[Listed, ...] = ()

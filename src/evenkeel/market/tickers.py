@@ -7,11 +7,12 @@ is open. What no line mentions is its own instrument, always.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evenkeel.calendar.sessions import day_number
 from evenkeel.domain.errors import DataError
@@ -28,8 +29,7 @@ HEADER = ("ticker", "market", "first", "last", "instrument")
 EVER = (-(2**40), 2**40)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A market's symbol stood for an instrument from one day through another (days since 1970)."""
 
     symbol: str

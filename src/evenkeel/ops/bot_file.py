@@ -17,10 +17,11 @@ tariff has it) and all about other currencies may be left out (`data.currency` i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.domain.instrument import instrument_id
@@ -57,8 +58,7 @@ OPTIONAL = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BotFile:
+class BotFile(Struct, frozen=True, kw_only=True):
     """What one bot does, with what money, and within which limits.
 
     `strategy` is `path.py:Class` or `package.module:Class`, written for `engine`. `limits` is a limit card as text (see

@@ -12,8 +12,9 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from evenkeel.domain.errors import OutsideError
 from evenkeel.ops.clock import SYSTEM_CLOCK
@@ -34,8 +35,7 @@ _LOG = log_of("ops.timing")
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(slots=True)
-class _Durations:
+class _Durations(Struct):
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     total: float = 0.0
 

@@ -9,9 +9,10 @@ is a question to the broker, not a reason to send it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from evenkeel.domain.errors import TransientError
 from evenkeel.ops.clock import SYSTEM_CLOCK
@@ -31,8 +32,7 @@ T = TypeVar("T")
 _LOG = log_of("ops.retry")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How often and how long. Waits double from `first_seconds` up to `wait_seconds_max`.
 
     Nothing begins later than `seconds_max` after the first attempt.

@@ -6,7 +6,7 @@
     database = "postgresql://db/evenkeel"
 
 A profile is `backtest`, `paper` or `live`; a command has its own, or `EVENKEEL_PROFILE` names one.
-The defaults stand in the dataclasses below and nowhere else. A folder without files and an
+The defaults stand in the structs below and nowhere else. A folder without files and an
 environment without `EVENKEEL__SECTION__KEY` takes the cheap road: nothing is parsed or imported.
 No setting is a secret: secrets are in the vault.
 """
@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+
+from msgspec import Struct, field
 
 from evenkeel.domain.errors import ConfigError, did_you_mean
 from evenkeel.domain.money import ONE, ZERO
@@ -37,8 +38,7 @@ LIVE_MUST_SAY = (
 """What live trading takes from nobody's default: somebody has thought about each of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(Struct, frozen=True):
     """Where things are: run files, the database's SQLAlchemy address, the catalog of bars."""
 
     runs: str = "runs"
@@ -46,16 +46,14 @@ class Paths:
     catalog: str = "catalog"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """What a run starts with: cash in `currency` (ISO 4217)."""
 
     cash: Decimal = Decimal(100_000)
     currency: str = "USD"
 
 
-@dataclass(frozen=True, slots=True)
-class Backtest:
+class Backtest(Struct, frozen=True):
     """How the simulated venue fills; the words are those of `--costs`, `--slippage` and so on."""
 
     costs: str = "ibkr-fixed"
@@ -67,16 +65,14 @@ class Backtest:
     touch: Literal["at", "through"] = "at"
 
 
-@dataclass(frozen=True, slots=True)
-class Vault:
+class Vault(Struct, frozen=True):
     """Where the vault is, and where its key comes from (see `ops.vault.unlock`)."""
 
     file: str = "secrets.vault"
     unlock: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Logging:
+class Logging(Struct, frozen=True):
     """What is told (`info,market=debug`), and to which file; no file when it is empty.
 
     A file that would pass `file_bytes_max` is moved aside; `files_max` of them are kept.
@@ -88,15 +84,13 @@ class Logging:
     files_max: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(Struct, frozen=True):
     """The port on 127.0.0.1 where Prometheus reads; 0 serves nothing."""
 
     port: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Providers:
+class Providers(Struct, frozen=True):
     """How sources of prices are asked: where requests are counted, how many may go out, and the
     address of the Redis that keeps answers for all processes; without one each keeps its own.
 
@@ -113,8 +107,7 @@ class Providers:
     yahoo_per_second: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """Where signed checkpoints of the journals go (nowhere when empty), how often, and until when
     records are kept: the memoranda of orders `orders_years`, everything else `years`.
 
@@ -129,8 +122,7 @@ class Audit:
     years: int = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What this installation runs with. `sources` says where each `section.key` came from."""
 
     paths: Paths = field(default_factory=Paths)
@@ -266,14 +258,16 @@ def _refuse_defaults(found: Mapping[str, object]) -> None:
 
 
 def _keys() -> tuple[str, ...]:
-    return tuple(f"{name}.{each.name}" for name, kind in SECTIONS.items() for each in fields(kind))
+    return tuple(
+        f"{name}.{each}" for name, kind in SECTIONS.items() for each in kind.__struct_fields__
+    )
 
 
 # ---- layers: each is a dotted key with its value and where it stands ----
 
 
 def _from_file(file: TomlFile, profile: str | None) -> dict[str, tuple[object, str]]:
-    known = {name: [each.name for each in fields(kind)] for name, kind in SECTIONS.items()}
+    known = {name: kind.__struct_fields__ for name, kind in SECTIONS.items()}
     file.refuse_unknown({**known, "profile": PROFILES})
     found: dict[str, tuple[object, str]] = {}
     for prefix in ("", *(f"profile.{name}." for name in PROFILES)):
@@ -330,31 +324,30 @@ def _refuse_unknown(key: str, place: str, *, spelled: Callable[[str], str]) -> N
 
 def _validated(values: Mapping[str, object], sources: Mapping[str, str]) -> Settings:
     # pydantic takes as long to load as a short backtest: only those who configure pay for it.
-    from pydantic import ValidationError
+    from pydantic import ValidationError, create_model
     from pydantic_settings import BaseSettings, SettingsConfigDict
 
     class Checked(BaseSettings):
         # What is handed over wins over what pydantic finds in the environment, and includes it.
         model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__")
-        paths: Paths = Paths()
-        account: Account = Account()
-        backtest: Backtest = Backtest()
-        vault: Vault = Vault()
-        logging: Logging = Logging()
-        metrics: Metrics = Metrics()
-        providers: Providers = Providers()
-        audit: Audit = Audit()
 
+    sections: dict[str, Any] = {}
+    for name, kind in SECTIONS.items():
+        default, hints = kind(), get_type_hints(kind).items()
+        fields: dict[str, Any] = {key: (hint, getattr(default, key)) for key, hint in hints}
+        model = create_model(kind.__name__, **fields)
+        sections[name] = (model, model())
     given: dict[str, Any] = {}
     for key, value in values.items():
         section, _, name = key.partition(".")
         given.setdefault(section, {})[name] = value
     try:
-        checked = Checked(**given)
+        checked = create_model("Settings", __base__=Checked, **sections)(**given)
     except ValidationError as error:
         key = ".".join(map(str, error.errors()[0]["loc"][:2]))
         raise _unlawful(key, values[key], sources) from None
-    settings = Settings(**{name: getattr(checked, name) for name in SECTIONS}, sources=sources)
+    typed = {name: kind(**dict(getattr(checked, name))) for name, kind in SECTIONS.items()}
+    settings = Settings(**typed, sources=sources)
     for key, value in values.items():
         section, _, name = key.partition(".")
         if not LAWS[key][1](getattr(getattr(settings, section), name)):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of <sys/timex.h>
 _ERROR = 5  # TIME_ERROR of the same
 
 
-@dataclass(frozen=True, slots=True)
-class TimeSource:
+class TimeSource(Struct, frozen=True):
     """What the kernel says: whether something keeps its clock right, and by how much it may err."""
 
     synchronised: bool

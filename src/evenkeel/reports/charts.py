@@ -7,10 +7,10 @@ is lost, and the caption says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument_events import Split, StockDividend
@@ -42,8 +42,7 @@ LINE, FADED, DOWN, UP = "#2f86c6", "#8a929a", "#d0574a", "#2b9a72"
 TEXT, GRID = "#747c85", "#808890"
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """A picture and what is said about it: `label` for those who do not see it, `note` below."""
 
     title: str

@@ -7,7 +7,6 @@ What happens once (a fill, a split, a dividend) is added up in Decimal; what hap
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cached_property
 from itertools import accumulate, repeat
@@ -15,6 +14,7 @@ from operator import add, mul, neg, sub
 from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.events import (
     AccountEvent,
@@ -57,8 +57,7 @@ Moving: TypeAlias = Move | Fills
 _BUY = Side.BUY  # looked up once: a member of an Enum costs a walk to reach
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(Struct, frozen=True, eq=False, dict=True):
     """The account at every bar time of any instrument, in the base currency.
 
     `equity` is cash plus positions at their last closes, `gross` the same with every commission,
@@ -142,8 +141,7 @@ def one_by_one(happened: Iterable[Moving]) -> list[Move]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """The account's own currency, and what the others are worth in it."""
 
     currency: str

@@ -15,11 +15,11 @@ were decided; their numbers say nothing once one side has sent one more.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.events import Noted, OrderUncertain, RunEnded, RunStarted
 from evenkeel.domain.fill import Fill
@@ -42,8 +42,7 @@ CAUSES: tuple[Cause, ...] = ("data", "timing", "fill", "fee", "restart", "decisi
 COLUMNS = ("open", "high", "low", "close", "volume")
 
 
-@dataclass(frozen=True, slots=True)
-class OrderTold:
+class OrderTold(Struct, frozen=True):
     """One journal's order and what became of it; `cost` is commission and fees of all its fills."""
 
     order: Order
@@ -72,8 +71,7 @@ class OrderTold:
 Pair: TypeAlias = tuple[OrderTold | None, OrderTold | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """An order of which the two journals tell different things; None where one has no such order.
 
     `follows` is the place (from 1) of the difference that this one comes from, None for one that

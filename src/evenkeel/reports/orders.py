@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.domain.events import (
     CancelRejected,
@@ -44,8 +45,7 @@ COUNTED_AS = {
 """How a status is called where orders are counted; any other one is `working`."""
 
 
-@dataclass(slots=True)
-class OrderLife:
+class OrderLife(Struct):
     """An order and what became of it. `status` is FIX 39's, or `REFUSED`.
 
     `quantity` is what it asked for, in units after any split that it lived through; `filled` how
@@ -61,7 +61,7 @@ class OrderLife:
     filled: Decimal = ZERO
     why: str = ""
     refusal: Refused | None = None
-    asked: list[int] = field(default_factory=list)
+    asked: list[int] = []
     elsewhere: Decimal = ZERO
 
     @property

@@ -6,10 +6,10 @@ Names alone may change later: a ticker stands for the instrument that it was cal
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from evenkeel.domain.instrument import instrument_of
 from evenkeel.domain.instrument_events import SymbolChanged
@@ -72,8 +72,7 @@ def _instrument_row(name: str, said: dict[str, str]) -> Row:
     }
 
 
-@dataclass(slots=True)
-class _Use:
+class _Use(Struct):
     """A name from `since` to `until`, and under which one the instrument went on."""
 
     ticker: str

@@ -9,11 +9,11 @@ What a company pays out when its shares end (delisting, merger for cash) is an e
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, get_args
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from evenkeel.domain.fill import Fill
@@ -43,8 +43,7 @@ NO_ORDER = 0
 """The exit order of a position that was paid out; orders count from 1."""
 
 
-@dataclass(slots=True)
-class Trade:
+class Trade(Struct):
     """One round trip; money in the instrument's currency, multiplier included.
 
     `side` is that of the entry. While `open`, the exit is the last close (no exit costs), and
@@ -98,8 +97,7 @@ class Trade:
         return float(EXACT.divide(self.net_pnl, abs(self.cost))) if self.cost else float("nan")
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct):
     """What is left of a fill: a positive quantity, its cost, its commission and its fees."""
 
     fill: Fill

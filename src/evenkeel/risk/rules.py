@@ -9,10 +9,11 @@ What the readings of an order mean, and why limits are held against the worst ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from itertools import compress
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from evenkeel.domain.money import INFINITY, ONE, ZERO, text
 from evenkeel.domain.order import TIMES_IN_FORCE, OrderType, Side, TimeInForce
@@ -27,8 +28,7 @@ Measured: TypeAlias = tuple[Decimal | str, Decimal | str, bool]
 Rule: TypeAlias = Callable[[Case, Limits], Measured]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One rule as it looked to one order: for people who ask why."""
 
     reason: Reason

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.app.backtest import backtest
 from evenkeel.app.cli.shown import Answer, beside_the_answer, shown
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from evenkeel.risk.limits import Limits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What was asked for, as it was typed; None: as the settings have it."""
 
     strategy: str

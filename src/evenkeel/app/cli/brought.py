@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from evenkeel.app.cli.progress import Progress
 from evenkeel.app.cli.shown import Answer, pairs
@@ -30,8 +31,7 @@ NAMES = tuple(name for name in PROVIDERS if name != "files")
 """Providers that know instruments by themselves; files come in by `data import`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What is to be brought, as it was typed."""
 
     instruments: list[str]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from evenkeel.app.cli.shown import Answer, table
 from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import FILES, PREFIX, SECTIONS, load_settings
@@ -13,11 +11,9 @@ def answer(profile: str | None = None) -> Answer:
     """Return every setting with its value and source."""
     settings = load_settings(profile=profile)
     shown = {
-        f"{section}.{each.name}": without_password(
-            str(getattr(getattr(settings, section), each.name))
-        )
+        f"{section}.{each}": without_password(str(getattr(getattr(settings, section), each)))
         for section, kind in SECTIONS.items()
-        for each in fields(kind)
+        for each in kind.__struct_fields__
     }
     body = {key: {"value": value, "source": settings.sources[key]} for key, value in shown.items()}
     rows = [(key, value, settings.sources[key]) for key, value in shown.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from msgspec.structs import asdict
 
 from evenkeel.app.cli.shown import Answer
 from evenkeel.app.doctor import Check, examine

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from evenkeel.app.check import as_body, check, open_errors, write
 from evenkeel.app.cli.progress import Progress
@@ -26,8 +27,7 @@ SHOWN = 15
 """Instruments and findings that are printed, the worst first; the files have them all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What is to be checked, as it was typed."""
 
     instruments: list[str]
@@ -37,8 +37,7 @@ class Asked:
     out: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What is to be decided, as it was typed."""
 
     finding: str

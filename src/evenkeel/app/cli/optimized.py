@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from evenkeel.app.cli.backtested import parameters, placed
 from evenkeel.app.cli.shown import Answer, beside_the_answer, table
@@ -26,8 +27,7 @@ VALUES_MAX = 100_000
 """The most values that one `first:last:step` may mean; more is a slip of the finger."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What was asked for, as it was typed; None: as the settings have it."""
 
     strategy: str

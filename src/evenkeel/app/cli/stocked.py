@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.app.cli.progress import Progress
 from evenkeel.app.cli.shown import Answer, pairs, table
@@ -44,8 +44,7 @@ REMARKS = 10
 """Remarks on files that are shown; the receipts have them all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What is to be imported, as it was typed."""
 
     paths: list[str]
@@ -57,8 +56,7 @@ class Asked:
     stamp: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """What is to be shown, as it was typed."""
 
     instrument: str

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
+from typing import ClassVar
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from evenkeel.domain.money import EXACT, ZERO, exact, text
 from evenkeel.execution.wording import basis_points, name_of, not_negative
 
 
-@dataclass(frozen=True, slots=True)
-class Zero:
+class Zero(Struct, frozen=True):
     """Trading is free."""
 
-    name: str = field(default="zero", init=False)
+    name: ClassVar[str] = "zero"
 
     def commission(self, *, quantity: Decimal, notional: Decimal) -> Decimal:
         return ZERO
@@ -22,17 +25,22 @@ class Zero:
         return 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class BasisPoints:
+class BasisPoints(Struct, frozen=True, dict=True):
     """A share of the money traded, in basis points: 10 are 0.1 %."""
 
     points: Decimal
-    rate: Decimal = field(init=False, repr=False)
-    _about: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", basis_points(self.points, of="costs"))
-        object.__setattr__(self, "_about", float(self.rate))
+        basis_points(self.points, of="costs")  # refused here rather than at the first order
+
+    @cached_property
+    def rate(self) -> Decimal:
+        """The points as a share of one."""
+        return basis_points(self.points, of="costs")
+
+    @cached_property
+    def _about(self) -> float:
+        return float(self.rate)
 
     @property
     def name(self) -> str:
@@ -46,8 +54,7 @@ class BasisPoints:
         return value * self._about
 
 
-@dataclass(frozen=True, slots=True)
-class PerShare:
+class PerShare(Struct, frozen=True):
     """So much for each share (or contract), and at least `minimum` an order."""
 
     amount: Decimal
@@ -56,7 +63,7 @@ class PerShare:
     def __post_init__(self) -> None:
         for term in ("amount", "minimum"):
             value = not_negative(getattr(self, term), of=f"per-share {term}")
-            object.__setattr__(self, term, value)
+            force_setattr(self, term, value)
 
     @property
     def name(self) -> str:
@@ -70,14 +77,13 @@ class PerShare:
         return max(quantity * float(self.amount), float(self.minimum))
 
 
-@dataclass(frozen=True, slots=True)
-class PerOrder:
+class PerOrder(Struct, frozen=True):
     """So much for an order that fills at all, however often."""
 
     amount: Decimal
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "amount", not_negative(self.amount, of="per-order amount"))
+        force_setattr(self, "amount", not_negative(self.amount, of="per-order amount"))
 
     @property
     def name(self) -> str:

@@ -8,10 +8,11 @@ currency and there are no US fees: it is then a stand-in, not a tariff of the br
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
 
 from evenkeel.domain.money import EXACT, INFINITY, ZERO
 from evenkeel.execution.costs import us_fees
@@ -73,8 +74,7 @@ class Authorities:
 # ---- fixed -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class IbkrFixed:
+class IbkrFixed(Struct, frozen=True):
     """Interactive Brokers' fixed pricing for US shares, per order, and the authorities' fees.
 
     `per_share` for each share, at least `minimum`, at most `share_of_value` of the trade's value;
@@ -85,7 +85,7 @@ class IbkrFixed:
     per_share: Decimal = Decimal("0.005")
     minimum: Decimal = Decimal("1.00")
     share_of_value: Decimal = Decimal("0.01")
-    name: str = field(default="ibkr-fixed", init=False)
+    name: ClassVar[str] = "ibkr-fixed"
 
     def commission(self, *, quantity: Decimal, notional: Decimal) -> Decimal:
         by_shares = _multiply(quantity, self.per_share)
@@ -123,8 +123,7 @@ class FixedMeter:
 # ---- tiered ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class IbkrTiered:
+class IbkrTiered(Struct, frozen=True):
     """Interactive Brokers' tiered pricing for US shares: the more in a month, the cheaper.
 
     `remove` and `add` are what the exchange takes a share when an order takes liquidity, and when
@@ -134,8 +133,8 @@ class IbkrTiered:
 
     remove: Decimal = REMOVE
     add: Decimal = ZERO
-    minimum: Decimal = field(default=Decimal("0.35"), init=False)
-    share_of_value: Decimal = field(default=Decimal("0.01"), init=False)
+    minimum: ClassVar[Decimal] = Decimal("0.35")
+    share_of_value: ClassVar[Decimal] = Decimal("0.01")
 
     @property
     def name(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evenkeel.domain.money import ZERO
 from evenkeel.execution.slippage.model import Meeting, worse
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars
 
 
-@dataclass(frozen=True, slots=True)
-class RandomSlippage:
+class RandomSlippage(Struct, frozen=True):
     """Anything from nothing to `points` basis points, evenly; another `seed` is another draw.
 
     What an order's nth fill draws depends on seed, order id and n alone.

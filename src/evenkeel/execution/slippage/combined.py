@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.money import text
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """An order reaches the venue `bars_late` bars after it was sent; its price is not touched."""
 
     bars_late: int
@@ -25,7 +26,7 @@ class Latency:
         if self.bars_late != int(self.bars_late) or self.bars_late < 0:
             late = text(Decimal(self.bars_late))
             raise UsageError(f"latency must be a whole number of bars, at least 0, was {late}")
-        object.__setattr__(self, "bars_late", int(self.bars_late))
+        force_setattr(self, "bars_late", int(self.bars_late))
 
     @property
     def name(self) -> str:
@@ -36,8 +37,7 @@ class Latency:
         return price
 
 
-@dataclass(frozen=True, slots=True)
-class Combined:
+class Combined(Struct, frozen=True):
     """Each part is reckoned from the rule's own price; what they take adds up."""
 
     parts: tuple[AnySlippage, ...]

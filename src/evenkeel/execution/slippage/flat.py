@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.money import EXACT, ONE, exact, text
@@ -15,28 +18,32 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars
 
 
-@dataclass(frozen=True, slots=True)
-class NoSlippage:
+class NoSlippage(Struct, frozen=True):
     """Every order fills at the price of its rule."""
 
-    name: str = field(default="none", init=False)
+    name: ClassVar[str] = "none"
 
     def slipped(self, price: Decimal, *, buy: bool) -> Decimal:
         return price
 
 
-@dataclass(frozen=True, slots=True)
-class BasisPointsSlippage:
+class BasisPointsSlippage(Struct, frozen=True, dict=True):
     """A share of the price, in basis points: 5 are 0.05 %."""
 
     points: Decimal
-    up: Decimal = field(init=False, repr=False)
-    down: Decimal = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        rate = basis_points(self.points, of="slippage")
-        object.__setattr__(self, "up", EXACT.add(ONE, rate))
-        object.__setattr__(self, "down", EXACT.subtract(ONE, rate))
+        basis_points(self.points, of="slippage")  # refused here rather than at the first order
+
+    @cached_property
+    def up(self) -> Decimal:
+        """What the price of a buy is multiplied by."""
+        return EXACT.add(ONE, basis_points(self.points, of="slippage"))
+
+    @cached_property
+    def down(self) -> Decimal:
+        """What the price of a sell is multiplied by."""
+        return EXACT.subtract(ONE, basis_points(self.points, of="slippage"))
 
     @property
     def name(self) -> str:
@@ -47,14 +54,13 @@ class BasisPointsSlippage:
         return EXACT.multiply(price, self.up if buy else self.down)
 
 
-@dataclass(frozen=True, slots=True)
-class HalfSpread:
+class HalfSpread(Struct, frozen=True):
     """Half of the distance between bid and ask, in the price's own money: 0.02 is two cents."""
 
     amount: Decimal
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "amount", not_negative(self.amount, of="half-spread"))
+        force_setattr(self, "amount", not_negative(self.amount, of="half-spread"))
 
     @property
     def name(self) -> str:
@@ -65,14 +71,13 @@ class HalfSpread:
         return worse(price, self.amount, buy=buy)
 
 
-@dataclass(frozen=True, slots=True)
-class TickSlippage:
+class TickSlippage(Struct, frozen=True):
     """So many of the instrument's ticks."""
 
     ticks: Decimal
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ticks", not_negative(self.ticks, of="ticks"))
+        force_setattr(self, "ticks", not_negative(self.ticks, of="ticks"))
 
     @property
     def name(self) -> str:

@@ -14,11 +14,12 @@ ranges (Parkinson 1980), which no split or gap distorts, and V from their volume
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.money import ONE
@@ -33,14 +34,13 @@ GAMMA, ETA, TURNOVER = Decimal("0.314"), Decimal("0.142"), Decimal(200)
 a large US company amount to (Θ/V), of which only the fourth root matters."""
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeShare:
+class VolumeShare(Struct, frozen=True):
     """`impact` × (share of the bar's volume)² of the price: 0.1 and a tenth make 0.1 %."""
 
     impact: Decimal = Decimal("0.1")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "impact", not_negative(self.impact, of="volume-share impact"))
+        force_setattr(self, "impact", not_negative(self.impact, of="volume-share impact"))
 
     @property
     def name(self) -> str:
@@ -55,14 +55,13 @@ class VolumeShare:
         needs_volume(bars, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class SquareRoot:
+class SquareRoot(Struct, frozen=True):
     """The square-root law, with its constant."""
 
     constant: Decimal = ONE
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "constant", not_negative(self.constant, of="sqrt constant"))
+        force_setattr(self, "constant", not_negative(self.constant, of="sqrt constant"))
 
     @property
     def name(self) -> str:
@@ -81,8 +80,7 @@ class SquareRoot:
         needs_volume(bars, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class AlmgrenChriss:
+class AlmgrenChriss(Struct, frozen=True):
     """Permanent impact, of which a trade pays half, and temporary impact by the rate of trading."""
 
     turnover: Decimal = TURNOVER
@@ -92,7 +90,7 @@ class AlmgrenChriss:
     def __post_init__(self) -> None:
         for term in ("turnover", "gamma", "eta"):
             value = not_negative(getattr(self, term), of=f"almgren-chriss {term}")
-            object.__setattr__(self, term, value)
+            force_setattr(self, term, value)
 
     @property
     def name(self) -> str:

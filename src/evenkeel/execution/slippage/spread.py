@@ -13,11 +13,11 @@ Both are noisy, and made for daily bars. An estimate below zero counts as zero.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.errors import UsageError
 from evenkeel.domain.money import text
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 _WINDOW = Decimal(WINDOW)
 
 
-@dataclass(frozen=True, slots=True)
-class CorwinSchultz:
+class CorwinSchultz(Struct, frozen=True):
     """Half of the Corwin-Schultz spread, the mean of the last `window` bars."""
 
     window: Decimal = _WINDOW
@@ -54,8 +53,7 @@ class CorwinSchultz:
         """Any bars do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Roll:
+class Roll(Struct, frozen=True):
     """Half of Roll's spread, from the closes of the last `window` bars."""
 
     window: Decimal = _WINDOW

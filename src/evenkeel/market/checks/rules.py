@@ -6,10 +6,10 @@ warning is kept and told. Numbers are those of the list of 34 defects in docs/ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from evenkeel.domain.bar import Finding
 from evenkeel.market.checks.adjustment import adjustment_checks
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 ERROR, WARNING = "error", "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What a rule finds: its number in the list of defects, its weight, its version."""
 
     number: int
@@ -86,8 +85,7 @@ _TABLE = (
 RULES = {rule.code: rule for rule in _TABLE}
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A finding and the starts of the bars that it is about; none where bars are missing."""
 
     finding: Finding

@@ -6,11 +6,11 @@ is then either true, or a split that is not listed, not in the prices, or there 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from msgspec import Struct, field
 
 from evenkeel.market.columns import DAY
 
@@ -36,8 +36,7 @@ class Hits(NamedTuple):
     counts: Times | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """A listed split (new shares for one old) or dividend (money a share), at a start of bars."""
 
     instrument: str
@@ -46,8 +45,7 @@ class Action:
     value: float
 
 
-@dataclass(frozen=True, eq=False)
-class Sheet:
+class Sheet(Struct, frozen=True, eq=False, dict=True):
     """Columns in order of instrument and time, each bar once. `length` is how long a bar lasts.
 
     `kinds` says what an instrument is where that is known (equity, index, crypto, fx, spread).

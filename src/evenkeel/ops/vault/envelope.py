@@ -10,18 +10,17 @@ wrapping key once per record and rotation.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 FORMAT = b"evenkeel vault 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """One sealed value: `wrapped` is its data key, `sealed` the value itself; nonces lead both."""
 
     version: int

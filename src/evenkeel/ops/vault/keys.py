@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import os
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from evenkeel.domain.errors import ConfigError, VaultError
 from evenkeel.ops.secret import KeptInPlace, Secret
@@ -50,8 +52,7 @@ class KeySource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Argon2Costs:
+class Argon2Costs(Struct, frozen=True):
     """What deriving a key costs; the defaults are the second choice of RFC 9106."""
 
     memory_kib: int = 65_536

@@ -15,8 +15,9 @@ import hashlib
 import hmac
 import json
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from evenkeel.domain.errors import OutsideError, VaultError
 from evenkeel.ops.atomic_file import forget_drafts, replace_file
@@ -30,8 +31,7 @@ SIZE_MAX = 16 << 20
 """Bytes of a file that is still taken for a vault."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """What the file says. `generation` counts the writes; `facts` are the key source's."""
 
     key_id: str
@@ -41,8 +41,7 @@ class Keep:
     records: Mapping[str, Envelope] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A file as it was read: nothing in `keep` may be believed before `is_signed_by` says so."""
 
     keep: Keep

@@ -14,11 +14,13 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evenkeel.domain.errors import OutsideError, VaultError, did_you_mean
 from evenkeel.ops.atomic_file import locked
@@ -59,8 +61,7 @@ def refuse_bad_name(name: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class VaultEvent:
+class VaultEvent(Struct, frozen=True):
     """What somebody did with the vault. `name` is empty where it concerns the whole of it.
 
     `at` is UTC nanoseconds, `key_id` the vault's key, `refused` whether it was in vain.
@@ -74,7 +75,7 @@ class VaultEvent:
     refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # no struct: those tell all in their repr
 class _Keys:
     """What the vault's key makes: one to wrap data keys with, one to sign the file with."""
 

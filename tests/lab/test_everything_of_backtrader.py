@@ -162,3 +162,35 @@ def test_every_sizer_gives_the_sizes_that_it_gives_under_backtrader(apple, sizer
     ]
     assert sizes[0] == sizes[1]
     assert len(sizes[0]) > 10
+
+
+@pytest.mark.parametrize(
+    ("filter_", "options", "weekly"),
+    [
+        (bt.filters.Renko, {"size": 2}, False),
+        (bt.filters.DaySplitter_Close, {}, False),
+        (bt.filters.DaySplitter_Close, {}, True),
+        (bt.filters.BarReplayer_Open, {}, False),
+        (bt.filters.HeikinAshi, {}, True),
+    ],
+    ids=lambda each: getattr(each, "__name__", str(each)),
+)
+def test_filters_leave_the_bars_that_they_leave_under_backtrader(apple, filter_, options, weekly):
+    """Bar by bar, too: those that drop bars or split them say that there is one when there is none."""
+
+    class Reading(bt.Strategy):
+        def __init__(self):
+            self.read = []
+
+        def next(self):
+            self.read.append((len(self.data), [line[0] for line in self.data.lines]))
+
+    def build(cerebro, feeds):
+        feeds[0].addfilter(filter_, **options)
+        if weekly:
+            feeds[0].replay(timeframe=bt.TimeFrame.Weeks)
+        cerebro.addstrategy(Reading)
+
+    (theirs,), (ours,) = alone(build, apple), hosted(build, apple)
+    assert len(theirs.read) > 40
+    assert alike(ours.read, theirs.read)

@@ -55,6 +55,17 @@ class BarFeed(bt.feeds.DataBase):
         """Take the next bar; Backtrader's loop fetches it when it is entered."""
         self.waiting.append(bar)
 
+    def load(self) -> bool | None:
+        """Load until there is a bar: Backtrader says that there is one when a filter took it away."""
+        before = self._last_bar()
+        loaded: bool | None = super().load()
+        while loaded and self._last_bar() == before:
+            loaded = super().load()
+        return loaded
+
+    def _last_bar(self) -> tuple[float, ...]:
+        return (len(self), *(line[0] for line in self.lines)) if len(self) else ()
+
     def _load(self) -> bool | None:
         if not self.waiting:
             return False if self.over else None

@@ -306,6 +306,10 @@ def test_what_a_guest_cannot_have_is_refused_in_a_sentence(real_bars):
     def costly(cerebro, feeds):
         cerebro.broker.setcommission(0.001)
 
+    def compensating(cerebro, feeds):
+        cerebro.addstrategy(samples.Cross)
+        feeds[0].compensate(feeds[0])
+
     def closing(cerebro, feeds):
         cerebro.broker.set_coc(True)
 
@@ -330,6 +334,7 @@ def test_what_a_guest_cannot_have_is_refused_in_a_sentence(real_bars):
         nobody: "call cerebro.addstrategy in it",
         cheating: "option cheat_on_open is not honoured here",
         costly: "setcommission is Backtrader's own broker's; give costs= or --costs to the run",
+        compensating: "AAPL.XNAS compensates another feed: here each instrument has its position",
         closing: "set_coc is Backtrader's own broker's; there is no such thing here",
         exotic: "orders of the type StopTrailLimit cannot be simulated",
         shy: "there is nothing to run",

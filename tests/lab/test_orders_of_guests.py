@@ -494,8 +494,9 @@ def test_before_its_first_bar_and_after_its_last_a_guest_reads_nothing():
     read = {}
 
     def look(strategy):
-        close = strategy.data.close
-        read.update(now=close[0], before=[close[-1], close[-2], close[-900]], after=close[1])
+        close, value = strategy.data.close, strategy.stats.broker.value
+        before = [close[-1], close[-2], close[-900], value[0], value[-1]]
+        read.update(now=close[0], before=before, after=close[1])
 
     play({1: look}, 10, 11, 12, 13)
     assert read["now"] == 10

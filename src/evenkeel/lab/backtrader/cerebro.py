@@ -50,8 +50,8 @@ class SteppedCerebro(bt.Cerebro):
             self.run(runonce=False, preload=False, lookahead=UNKNOWN_BARS)
         except _SetUp:
             for strategy in self.runningstrats:
-                for indicator in strategy.getindicators():
-                    indicator.extend(size=UNKNOWN_BARS)
+                for each in (*strategy.getindicators(), *strategy.observers):
+                    each.extend(size=UNKNOWN_BARS)
             return
         raise StrategyError("the guest skipped itself (StrategySkipError): there is nothing to run")
 
@@ -100,6 +100,10 @@ class SteppedCerebro(bt.Cerebro):
     def _refuse_strangers(self) -> None:
         for data in self.datas:
             instrument_of(data)
+            if data._compensate is not None:  # noqa: SLF001 - nothing else tells
+                raise StrategyError(
+                    f"{data._name} compensates another feed: here each instrument has its position"  # noqa: SLF001
+                )
         if self._broker is not self._ours:
             raise StrategyError("a guest trades through Evenkeel's gate: leave cerebro.broker be")
         if self._dooptimize:

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 from tests.engine.market import HOUR, X, Y, bars, card, held, kinds, play, scripted
@@ -511,6 +512,31 @@ def test_bars_that_come_in_one_by_one_give_the_same_records():
     assert len(whole) > 12
     assert play(strategy, *histories, actions=actions, jump=True)[0] == whole
     assert on_paper(strategy, *histories, actions=actions) == whole
+
+
+@pytest.mark.parametrize("way", ["jumping", "stepping", "on paper"])
+def test_nothing_that_a_strategy_asks_its_bars_goes_beyond_the_newest(way):
+    """On a bar a backtest shows what paper shows there; in setup it may compute over everything."""
+    seen = []
+
+    def look(strategy):
+        bars, twice = strategy.bars, strategy.twice
+        seen.append((len(bars), len(twice), bars.close.values.max(), np.asarray(twice)[-1]))
+        seen.append((bars.closed_at[-1].astype(int), bars.close.times[-1], ek.sma(bars.high, 2)[0]))
+
+    members = {"setup": lambda self, bars: setattr(self, "twice", bars.close * 2)}
+    strategy = scripted(dict.fromkeys(range(4), look), **members)
+    history = bars(10, 13, 11, 12)
+    if way == "on paper":
+        on_paper(strategy, history)
+    else:
+        play(strategy, history, jump=way == "jumping")
+    assert seen[::2] == [(1, 1, 10, 20), (2, 2, 13, 26), (3, 3, 13, 22), (4, 4, 13, 24)]
+    assert [(closed, at) for closed, at, _ in seen[1::2]] == [
+        (HOUR * n, HOUR * n) for n in (1, 2, 3, 4)
+    ]
+    two = (history.high[1:] + history.high[:-1]) / 2
+    assert [mean for *_, mean in seen[3::2]] == two.tolist()
 
 
 def test_a_mask_may_be_an_array():

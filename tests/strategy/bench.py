@@ -29,7 +29,7 @@ def series_of(values, *, at=None):
     return Series(array, frame_of(len(array), at=at))
 
 
-def bars_of(closes, *, spread=1.0, instrument=ACME, frame=None, first_day=0):
+def bars_of(closes, *, spread=1.0, instrument=ACME, frame=None):
     """Daily bars around `closes`, standing at the last one unless `frame` says otherwise."""
     close = np.array(closes, dtype=np.float64)
     columns = {
@@ -39,8 +39,7 @@ def bars_of(closes, *, spread=1.0, instrument=ACME, frame=None, first_day=0):
         "close": close,
         "volume": np.full(len(close), 1000.0),
     }
-    days = np.arange(first_day, first_day + len(close), dtype=np.int64) * DAY
-    return BarSeries(instrument, days, columns, frame or frame_of(len(close)))
+    return BarSeries(instrument, columns, frame or frame_of(len(close)))
 
 
 class PaperDesk:

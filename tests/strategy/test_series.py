@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategy.bench import DAY, bars_of, frame_of, series_of
+from tests.strategy.bench import bars_of, frame_of, series_of
 
+import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.instrument import Instrument
-from evenkeel.strategy.series import Frame, Series
+from evenkeel.strategy.series import Series
 
 NAN = float("nan")
 
@@ -213,9 +214,40 @@ def test_a_setup_that_depends_on_the_data_is_refused():
 
 def test_bars_know_their_instrument_times_and_count():
     frame = frame_of(3, at=1)
-    bars = bars_of([10, 11, 12], instrument=Instrument("BP.XLON"), frame=frame, first_day=1)
+    bars = bars_of([10, 11, 12], instrument=Instrument("BP.XLON"), frame=frame)
     assert (len(bars), bars.count, bars.instrument.symbol) == (3, 2, "BP")
     assert (bars.open[0], bars.high[0], bars.low[0], bars.close[-1]) == (11, 12, 10, 10)
     assert bars.volume[0] == 1000
-    assert bars.closed_at[0] == np.datetime64(DAY, "ns") == np.datetime64("1970-01-02")
-    assert isinstance(bars._frame, Frame)
+    assert bars.closed_at.tolist() == [0, 1, 2]  # in nanoseconds, which Python writes as numbers
+    assert bars.closed_at[0] == np.datetime64("1970-01-01")
+
+
+# ---- after setup ----
+
+
+def test_after_setup_everything_ends_with_the_newest_completed_bar():
+    frame = frame_of(4, at=1)
+    bars = bars_of([10, 11, 12, 13], frame=frame)
+    twice = bars.close * 2
+    frame.seal()
+    assert bars.close.values.tolist() == np.asarray(bars.close).tolist() == [10, 11]
+    assert (len(bars), len(twice), bars.count) == (2, 2, 2)
+    assert bars.close.times.tolist() == bars.closed_at.tolist() == [0, 1]
+    assert bars.high.values.max() == 12
+    frame.cursor.index = 2
+    assert (twice.values.tolist(), twice[0], twice[-2]) == ([20, 22, 24], 24, 20)
+    frame.cursor.index = -1
+    assert (len(bars), bars.close.values.tolist()) == (0, [])
+
+
+def test_what_is_computed_on_a_bar_is_of_completed_bars_and_of_that_bar():
+    frame = frame_of(4, at=2)
+    bars = bars_of([10, 20, 60, 90], frame=frame)
+    whole = bars.close * 1
+    frame.seal()
+    now = ek.sma(bars.close, 2) + whole
+    assert (now[0], now[-1], len(now)) == (100, 35, 3)
+    frame.cursor.index = 3
+    assert now[-1] == 100
+    with pytest.raises(StrategyError, match="computed on an earlier bar and ends there"):
+        now[0]

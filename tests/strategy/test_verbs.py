@@ -15,7 +15,6 @@ import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import OrderType, Side, TimeInForce
-from evenkeel.strategy.base import wanted_bars
 from evenkeel.strategy.series import Series
 
 EURO = Instrument("FESX.XEUR", multiplier=Decimal(10))
@@ -563,31 +562,39 @@ TIMES = np.array([1, 2, 3, 4], dtype=np.int64)
 
 
 def wake_times(strategy, timelines):
-    return wanted_bars(strategy, timelines)[0]
+    return strategy.wanted_bars(timelines)[0]
 
 
 def test_without_a_mask_every_bar_wakes_once(one):
-    times, places = wanted_bars(one, [TIMES])
+    times, places = one.wanted_bars([TIMES])
     assert times is TIMES
     assert list(places) == [0, 1, 2, 3]
     assert wake_times(one, [TIMES, TIMES + 2]).tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_series_wakes_on_its_own_timeline(one):
-    frame = frame_of(3)
+def test_a_series_wakes_on_its_own_timeline():
+    frame, one = frame_of(3), One()
     one.wake_on(Series(np.array([True, False, True]), frame))
     assert wake_times(one, [TIMES, TIMES]).tolist() == [0, 2]
 
 
-def test_an_array_wakes_by_position(one):
+def test_an_array_wakes_by_position():
+    one = One()
     one.wake_on(np.array([0, 0, 1, 1]))
-    times, places = wanted_bars(one, [TIMES])
+    times, places = one.wanted_bars([TIMES])
     assert times.tolist() == [3, 4]
     assert list(places) == [2, 3]
 
 
 @pytest.mark.parametrize("timelines", [[TIMES[:3]], [TIMES, TIMES]])
-def test_an_array_that_fits_no_timeline_is_refused(one, timelines):
+def test_an_array_that_fits_no_timeline_is_refused(timelines):
+    one = One()
     one.wake_on(np.array([True] * 4))
     with pytest.raises(StrategyError, match=r"One.wake_on needs one value per bar"):
         wake_times(one, timelines)
+
+
+def test_when_to_wake_cannot_be_said_after_setup(one):
+    """It would change nothing: the bars to come are lined up."""
+    with pytest.raises(StrategyError, match=r"One\.wake_on belongs in setup, which is over"):
+        one.wake_on(np.array([True] * 3))

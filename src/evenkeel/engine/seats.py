@@ -10,7 +10,7 @@ import numpy as np
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.tape import NEVER
-from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader, wanted_bars
+from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader
 from evenkeel.strategy.series import BarSeries, Frame
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Seat:
             self.strategy.renew(twin)
         bars, cursor = self.tape.bars, self.tape.cursor
         timelines = {id(cursor(name)): bars[name].closed_at for name in self.instruments}
-        self.times, self.places = wanted_bars(self.strategy, list(timelines.values()))
+        self.times, self.places = self.strategy.wanted_bars(list(timelines.values()))
         self.forget(before=since)
 
     def forget(self, *, before: int) -> None:
@@ -77,7 +77,6 @@ class Seat:
         bars = {
             name: BarSeries(
                 tape.bars[name].instrument,
-                tape.bars[name].closed_at,
                 _on_scale(tape.bars[name], splits.get(name, [])),
                 frames[name],
             )

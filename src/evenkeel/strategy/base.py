@@ -116,6 +116,8 @@ class Trader:
 
     def wake_on(self, mask: Series | AnyArray) -> None:
         """Call `on_bar` only on bars where `mask` is true; other bars then cost nothing."""
+        if not isinstance(self._desk, Nowhere):
+            raise StrategyError(f"{self.name}.wake_on belongs in setup, which is over")
         self._wake = mask
 
     def cancel(self, order_id: int | None, *, reason: str = "") -> None:
@@ -146,10 +148,26 @@ class Trader:
         """Take over what `setup` of a twin learned from a longer history, beside its series."""
         if not isinstance(self._wake, Series):
             self._wake = twin._wake
-        self._renew_bars(twin)
 
-    def _renew_bars(self, twin: Self) -> None:
-        raise NotImplementedError
+    def wanted_bars(self, timelines: list[Times]) -> tuple[Times, Times | range]:
+        """Return when the bars close at which this wants to be called, and their places.
+
+        Places count from the first bar of the timeline that the bars are of.
+        """
+        wake = self._wake
+        if isinstance(wake, Series):
+            return wake.where()
+        if wake is None:  # every bar: no copies, and no numbers of their own
+            every = timelines[0] if len(timelines) == 1 else np.unique(np.concatenate(timelines))
+            return every, range(len(every))
+        mask = np.asarray(wake, dtype=bool)
+        if len(timelines) != 1 or mask.shape != timelines[0].shape:
+            raise StrategyError(
+                f"{self.name}.wake_on needs one value per bar ({len(timelines[0])}), "
+                f"was {mask.shape}; for several instruments give a series"
+            )
+        (places,) = mask.nonzero()
+        return timelines[0][places], places
 
     def join(self, desk: Desk) -> None:
         """Sit down at a desk; from now on orders can be placed."""
@@ -367,9 +385,6 @@ class Strategy(Trader):
         super().join(desk)
         self._position = Position(desk, self.instrument.id)
 
-    def _renew_bars(self, twin: Self) -> None:
-        self.bars.closed_at = twin.bars.closed_at
-
     @property
     def position(self) -> Position:
         """What is held of the instrument."""
@@ -441,10 +456,6 @@ class PortfolioStrategy(Trader):
 
     def setup(self, bars: Mapping[str, BarSeries]) -> None:
         """Compute series over the whole history of every instrument, by its id."""
-
-    def _renew_bars(self, twin: Self) -> None:
-        for name, bars in self.bars.items():
-            bars.closed_at = twin.bars[name].closed_at
 
     @property
     def universe(self) -> list[str]:
@@ -523,26 +534,3 @@ _BUY, _SELL = Side.BUY, Side.SELL  # looked up once: a member of an Enum costs a
 
 def _trail_of(order: Order) -> Number | None:
     return order.trail_amount if order.trail_percent is None else f"{order.trail_percent}%"
-
-
-def wanted_bars(strategy: Trader, timelines: list[Times]) -> tuple[Times, Times | range]:
-    """Return when the bars close at which `strategy` wants to be called, and their places.
-
-    Places count from the first bar of the timeline that the bars are of.
-    """
-    wake = strategy._wake  # noqa: SLF001 - one mechanism in two halves
-    if wake is None:  # every bar: no copies, and no numbers of their own
-        every = timelines[0] if len(timelines) == 1 else np.unique(np.concatenate(timelines))
-        return every, range(len(every))
-    if isinstance(wake, Series):
-        timeline, mask = np.asarray(wake.times), wake.values
-    else:
-        mask = np.asarray(wake, dtype=bool)
-        if len(timelines) != 1 or mask.shape != timelines[0].shape:
-            raise StrategyError(
-                f"{strategy.name}.wake_on needs one value per bar ({len(timelines[0])}), "
-                f"was {mask.shape}; for several instruments give a series"
-            )
-        timeline = timelines[0]
-    (places,) = mask.nonzero()
-    return timeline[places], places

@@ -3,7 +3,8 @@
     bars.close[0]    the bar that just completed
     bars.close[-1]   the bar before it
 
-Series are computed for the whole history at once, with numpy, and read through the tape's cursor.
+Series are computed in `setup`, for the whole history at once, with numpy, and read through the
+tape's cursor. Once `setup` is over they end with the newest completed bar, whatever they are asked.
 When the history grows (paper, live) or its scale changes (a split), `setup` is run again on it and
 each series takes over the values of its successor: `Frame` remembers them in order of creation.
 """
@@ -29,18 +30,19 @@ if TYPE_CHECKING:
 class Frame:
     """The series that one run of `setup` made on one timeline, in order of creation."""
 
-    __slots__ = ("_kept", "_made", "_sealed", "cursor")
+    __slots__ = ("_kept", "_made", "cursor", "sealed")
 
     def __init__(self, cursor: Cursor, *, keep: bool = False) -> None:
         """Read through `cursor`; `keep` holds intermediate series alive for a successor."""
         self.cursor = cursor
         self._made: list[ref[Series]] = []
-        self._sealed = False
+        self.sealed = False
+        """Whether `setup` is over: from then on only completed bars are shown."""
         self._kept: list[Series] | None = [] if keep else None
 
     def remember(self, series: Series) -> None:
         """Note a new series of `setup`; one that is made later lives for its moment only."""
-        if self._sealed:
+        if self.sealed:
             return
         self._made.append(ref(series))
         if self._kept is not None:
@@ -48,7 +50,7 @@ class Frame:
 
     def seal(self) -> None:
         """End `setup`."""
-        self._sealed = True
+        self.sealed = True
 
     def take_over(self, successor: Frame) -> None:
         """Give every living series the values that the same line of `setup` made this time."""
@@ -62,7 +64,7 @@ class Frame:
         for mine, theirs in zip(self._made, successor._made, strict=True):
             living, fresh = mine(), theirs()
             if living is not None and fresh is not None:
-                living.become(fresh.values, fresh._cursor)  # noqa: SLF001 - another of our own kind
+                living.become(fresh._column, fresh._cursor)  # noqa: SLF001 - another of our own kind
 
 
 _UNREAD = memoryview(b"")
@@ -72,12 +74,12 @@ _UNREAD = memoryview(b"")
 class Series:
     """Values aligned with an instrument's bars: `[0]` is now, `[-1]` the bar before.
 
-    Arithmetic, comparison and `& | ~` work element by element and give a series again; `values`
-    is the whole numpy array, for `setup` only. Warm-up is NaN, and every comparison with NaN is
-    false. Reading before the first bar gives NaN (or False).
+    Arithmetic, comparison and `& | ~` work element by element and give a series again. Warm-up is
+    NaN, and every comparison with NaN is false. Reading before the first bar gives NaN (or False).
+    What is computed after `setup` is of completed bars, and lives for its moment only.
     """
 
-    __slots__ = ("__weakref__", "_cursor", "_frame", "_view", "values")
+    __slots__ = ("__weakref__", "_column", "_cursor", "_frame", "_view")
     __hash__ = None  # type: ignore[assignment]  # == gives a series, as in numpy
 
     def __init__(self, values: AnyArray, frame: Frame) -> None:
@@ -88,7 +90,7 @@ class Series:
 
     def become(self, values: AnyArray, cursor: Cursor) -> None:
         """Take other values, made by the same computation on another history, and its cursor."""
-        self.values, self._cursor, self._view = values, cursor, _UNREAD
+        self._column, self._cursor, self._view = values, cursor, _UNREAD
 
     def __getitem__(self, back: int) -> Any:  # noqa: ANN401 - a float or a bool, as computed
         """Return the value now (0) or `-back` bars ago; IndexError for a positive index."""
@@ -105,13 +107,22 @@ class Series:
             raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
         index = self._cursor.index + back
         if index < 0:
-            return False if self.values.dtype == np.bool_ else nan
+            return False if self._column.dtype == np.bool_ else nan
+        if index >= len(self._column):
+            raise StrategyError(
+                "this series was computed on an earlier bar and ends there; compute series in setup"
+            )
         if self._view is _UNREAD:  # not earlier: before the first bar its [-1] is the last of all
-            self._view = self.values.data  # gives Python numbers, without a copy
+            self._view = self._column.data  # gives Python numbers, without a copy
         return self._view[index]
 
+    @property
+    def values(self) -> AnyArray:
+        """The numpy array: in `setup` of the whole history, afterwards of the completed bars."""
+        return self._column[: self._cursor.index + 1] if self._frame.sealed else self._column
+
     def __len__(self) -> int:
-        """Return the number of bars in the whole history."""
+        """Return the number of bars: in `setup` of the whole history, afterwards of completed ones."""
         return len(self.values)
 
     def __bool__(self) -> bool:
@@ -119,7 +130,7 @@ class Series:
         raise TypeError("a series is not true or false by itself; ask for a value: series[0]")
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> AnyArray:  # noqa: ANN401
-        """Let numpy read the whole column (`np.log(bars.close)`); see `derive` for the way back."""
+        """Let numpy read the values (`np.median(bars.close)`); see `derive` for the way back."""
         return (
             np.array(self.values, dtype=dtype, copy=bool(copy))
             if copy
@@ -140,15 +151,23 @@ class Series:
 
     @property
     def times(self) -> memoryview:
-        """The closing time of every bar of this series' timeline (int64, UTC nanoseconds)."""
-        return self._cursor.times
+        """When each of these bars closed (int64, UTC nanoseconds)."""
+        return self._cursor.times[: len(self)]
+
+    def where(self) -> tuple[AnyArray, AnyArray]:
+        """Return when the bars of the whole history close where this is true, and their places.
+
+        For the engine, which calls nobody before his time.
+        """
+        (places,) = self._column.nonzero()
+        return np.asarray(self._cursor.times)[places], places
 
     def derive(self, values: AnyArray) -> Series:
         """Return a series of other values on the same timeline (one value per bar)."""
         values = np.asarray(values)
         if values.shape != self.values.shape:
             raise StrategyError(
-                f"a series needs one value per bar: {len(self.values)}, was {values.shape}"
+                f"a series needs one value per bar: {len(self)}, was {values.shape}"
             )
         kind = np.bool_ if values.dtype == np.bool_ else np.float64
         return Series(np.ascontiguousarray(values, dtype=kind), self._frame)
@@ -236,29 +255,27 @@ class BarSeries:
     """An instrument's bars as series: `open high low close volume`, prices on today's scale.
 
     Prices before a split are divided by it as soon as it has happened, and not before: what a
-    strategy sees on a day is what was known on that day. `closed_at` is numpy datetime64[ns], UTC.
+    strategy sees on a day is what was known on that day.
     """
 
-    __slots__ = ("_frame", "close", "closed_at", "high", "instrument", "low", "open", "volume")
+    __slots__ = ("_frame", "close", "high", "instrument", "low", "open", "volume")
 
-    def __init__(
-        self,
-        instrument: Instrument,
-        closed_at: AnyArray,
-        columns: dict[str, AnyArray],
-        frame: Frame,
-    ) -> None:
+    def __init__(self, instrument: Instrument, columns: dict[str, AnyArray], frame: Frame) -> None:
         """Present `columns` (open high low close volume) on the timeline of `frame`."""
         self.instrument = instrument
-        self.closed_at = closed_at.view("datetime64[ns]")
         self._frame = frame
         self.open, self.high = Series(columns["open"], frame), Series(columns["high"], frame)
         self.low, self.close = Series(columns["low"], frame), Series(columns["close"], frame)
         self.volume = Series(columns["volume"], frame)
 
+    @property
+    def closed_at(self) -> AnyArray:
+        """When each of these bars closed, as numpy datetime64[ns] in UTC."""
+        return np.asarray(self.close.times).view("datetime64[ns]")
+
     def __len__(self) -> int:
-        """Return the number of bars in the whole history."""
-        return len(self.closed_at)
+        """Return the number of bars: in `setup` of the whole history, afterwards of completed ones."""
+        return len(self.close)
 
     @property
     def count(self) -> int:

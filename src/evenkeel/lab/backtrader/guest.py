@@ -24,10 +24,12 @@ from evenkeel.lab.backtrader.values import Value, values_of
 from evenkeel.strategy.base import PortfolioStrategy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from evenkeel.domain.fill import Fill
     from evenkeel.strategy.desk import OrderUpdate
+    from evenkeel.strategy.series import BarSeries
 
 ANALYSIS_MAX = 4_000
 """How many characters of an analyzer's result go into the journal."""
@@ -54,13 +56,16 @@ class Guest(PortfolioStrategy):
 
     # ---- hooks of the engine ----
 
+    def setup(self, bars: Mapping[str, BarSeries]) -> None:
+        """Note when each instrument's bars begin."""
+        self._first_at = {name: each.close.times[0] for name, each in bars.items()}
+
     def on_start(self) -> None:
         """Fill a Cerebro and let it begin."""
         self._broker = DeskBroker(self)
         self._cerebro = SteppedCerebro(self._broker)
         self._feeds = {
-            name: feed_of(bars.instrument, int(bars.closed_at.view("int64")[0]))
-            for name, bars in self.bars.items()
+            name: feed_of(bars.instrument, self._first_at[name]) for name, bars in self.bars.items()
         }
         self._seen = dict.fromkeys(self.bars, 0)
         _fill(self._cerebro, self.hosted, list(self._feeds.values()), self._params)
@@ -97,7 +102,7 @@ class Guest(PortfolioStrategy):
             return
         self._seen[name] = bars.count
         columns = (bars.open[0], bars.high[0], bars.low[0], bars.close[0], bars.volume[0])
-        feed.give(Bar(int(bars.closed_at.view("int64")[bars.count - 1]), *columns))
+        feed.give(Bar(bars.close.times[-1], *columns))
 
     # ---- the desk of its broker ----
 

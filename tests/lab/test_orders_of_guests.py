@@ -1,5 +1,6 @@
 """What becomes of a guest's orders: each kind and duration in our words, families, splits."""
 
+from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -497,10 +498,12 @@ def test_before_its_first_bar_and_after_its_last_a_guest_reads_nothing():
         close, value = strategy.data.close, strategy.stats.broker.value
         before = [close[-1], close[-2], close[-900], value[0], value[-1]]
         read.update(now=close[0], before=before, after=close[1])
+        read["days"] = [strategy.data.datetime.date(ago) for ago in (-1, -2, -900)]
 
     play({1: look}, 10, 11, 12, 13)
     assert read["now"] == 10
     assert all(value != value for value in (*read["before"], read["after"]))  # noqa: PLR0124 - NaN
+    assert read["days"] == [date(1, 1, 1)] * 3
     alone = bt.Cerebro()
     alone.adddata(Rows(bars=bars(10, 11, 12, 13), daily=False))
 
@@ -512,6 +515,29 @@ def test_before_its_first_bar_and_after_its_last_a_guest_reads_nothing():
     alone.addstrategy(Looking)
     with pytest.raises(IndexError):
         alone.run()
+
+
+def test_a_guest_sees_days_begin():
+    """The first bar, too, is of another day than the one before; so it is in a resampled feed."""
+    begun = []
+
+    class Daily(bt.Strategy):
+        def prenext(self):
+            self.next()
+
+        def next(self):
+            days = (each.datetime for each in self.datas if len(each))
+            begun.append([day.date(0) != day.date(-1) for day in days])
+
+    def build(cerebro, feeds):
+        cerebro.adddata(feeds[0])
+        cerebro.resampledata(feeds[0], timeframe=bt.TimeFrame.Minutes, compression=120)
+        cerebro.addstrategy(Daily)
+
+    execute(request(host(build), [bars(*[10.0] * 30)]))
+    first = [turn[0] for turn in begun]
+    assert [hour for hour, new in enumerate(first, 1) if new] == [1, 24]
+    assert [turn[1] for turn in begun if len(turn) == 2][:3] == [True, True, False]
 
 
 def test_the_first_strategy_of_backtraders_guide_runs():

@@ -7,6 +7,8 @@ Backtrader stamps daily rows of a file itself, so that timers and resampling fin
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import deque
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +30,8 @@ _ONE_DAY = timedelta(days=1)
 _MILLISECOND = timedelta(milliseconds=1)
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
+_NO_DAY = 1.0
+"""0001-01-01, as Backtrader counts days."""
 
 
 class Bar(NamedTuple):
@@ -41,6 +45,23 @@ class Bar(NamedTuple):
     volume: float
 
 
+def _forward(feed: bt.LineSeries, value: float = math.nan, size: int = 1) -> None:
+    """Make room for bars."""
+    bt.LineSeries.forward(feed, value, size)
+    _without_days(feed.lines.datetime.array, size)
+
+
+def _extend(feed: bt.LineSeries, value: float = math.nan, size: int = 0) -> None:
+    """Make room for what nobody knows (`cerebro.UNKNOWN_BARS`)."""
+    bt.LineSeries.extend(feed, value, size)
+    _without_days(feed.lines.datetime.array, size)
+
+
+def _without_days(days: array[float], size: int) -> None:
+    """Let what nobody knows be of a day, too: many a guest asks whether a bar's is a new one."""
+    days[len(days) - size :] = array("d", [_NO_DAY] * size)
+
+
 class BarFeed(bt.feeds.DataBase):
     """One instrument. Made by `feed_of`; `give` hands it the bar that has just completed."""
 
@@ -50,6 +71,7 @@ class BarFeed(bt.feeds.DataBase):
     waiting: deque[Bar]
     day: date | None = None
     over = False
+    forward, extend = _forward, _extend
 
     def give(self, bar: Bar) -> None:
         """Take the next bar; Backtrader's loop fetches it when it is entered."""
@@ -120,6 +142,8 @@ class BarFeed(bt.feeds.DataBase):
 
 class _Clone(bt.feed.DataClone):
     """The same bars again; see `BarFeed._check`."""
+
+    forward, extend = _forward, _extend
 
     def _check(self, forcedata: Any = None) -> None:
         if forcedata is not None:

@@ -211,7 +211,7 @@ def test_what_analyzers_find_is_in_the_journal(real_bars):
 
 
 def test_a_guest_may_end_its_own_run(real_bars):
-    """`runstop` is heard at once; nothing is shown or asked after it."""
+    """`runstop` is heard at once; nothing is shown, asked or filled after it."""
 
     class Enough(bt.Strategy):
         def next(self):
@@ -223,6 +223,7 @@ def test_a_guest_may_end_its_own_run(real_bars):
     result = execute(request(guest, real_bars("aapl-daily")))
     assert len(guest.strategies[0]) == 5
     assert result.summary()["orders"]["sent"] == 5
+    assert [life.status for life in result.lives] == ["FILLED"] * 4 + ["CANCELED"]
 
 
 def test_the_last_bar_is_too_late_to_order(real_bars):

@@ -261,6 +261,10 @@ class DeskBroker(bt.BrokerBase):
         while self._leaving:
             self._send(self._leaving.popleft())
 
+    def withdraw(self, reason: str) -> None:
+        """Ask for every order that is on the market to be taken off it."""
+        self._cancel_all(self.get_orders_open(), reason)
+
     def _take(
         self,
         kind: Any,

@@ -79,6 +79,8 @@ class Guest(PortfolioStrategy):
         if not self._cerebro.stopped:
             self._cerebro.step()
             self._broker.flush()
+            if self._cerebro.stopped:
+                self._broker.withdraw("the guest has ended its run")
 
     def on_order(self, update: OrderUpdate) -> None:
         """Pass on what became of an order."""

@@ -7,13 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.engine.market import card
+from tests.engine.market import bars, card, scripted
 
 import evenkeel as ek
 from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
 from evenkeel.domain.bar import Bars
-from evenkeel.domain.events import OrderAccepted, OrderUncertain, RunEnded, RunStarted
+from evenkeel.domain.events import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderUncertain,
+    RunEnded,
+    RunStarted,
+)
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.verdict import Approved, Refused
@@ -348,6 +354,86 @@ def test_an_order_less_after_another_fate_follows_from_it():
     assert [(each.cause, each.follows) for each in found] == [("fill", None), ("fill", 1)]
     assert found[0].explanation.endswith("; not filled (new)")
     assert found[1].explanation == "only the first run ordered: follows from difference 1"
+
+
+# ---- orders that end otherwise, or fill in parts ----
+
+
+def played(plan, *closes, **wishes):
+    """A run on hourly bars of a hundred shares each, of which an order gets ten."""
+    options = {"costs": "zero", "slippage": "none", "volume_share": "0.1", **wishes}
+    return execute(request(scripted(plan)(), [bars(*closes, volume=100)], **options))
+
+
+FLAT = (10,) * 12
+
+
+def low(strategy, **more):
+    """A purchase that is never reached."""
+    return strategy.buy(5, limit=5, **more)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_part_that_fills_later_is_timing(part):
+    """The first, or any other one: what is said of both sides is not the same."""
+    made = played({2: lambda s: s.buy(25)}, *FLAT)
+    target = made.moves[part]
+    found = against(made, lambda r: replace(r, at=r.at + 30) if r is target else r)
+    assert causes(found) == ["timing"]
+    assert found[0].explanation.startswith(f"filled at 1970-01-01T0{4 + part}:00:00Z and at ")
+
+
+def test_a_part_that_is_missing_or_of_another_size_is_a_fill():
+    """And the order's end is told beside what it did."""
+    made = played({2: lambda s: s.buy(25)}, *FLAT)
+    cut = played({2: lambda s: s.buy(25), 4: lambda s: s.cancel(1)}, *FLAT)
+    (found,) = explained(made, cut)
+    assert found.cause == "fill"
+    assert found.explanation == (
+        "filled 10 at 10 + 10 at 10 + 5 at 10; filled 10 at 10 + 10 at 10, then canceled"
+    )
+    (found,) = explained(made, played({2: lambda s: s.buy(25)}, *FLAT, volume_share="0.2"))
+    assert (found.cause, found.explanation.partition("; ")[2]) == (
+        "fill",
+        "filled 20 at 10 + 5 at 10",
+    )
+
+
+def test_ending_at_another_time_is_timing():
+    """Canceled a bar later, nothing else being different; unless the bars are."""
+    plans = ({2: low, at: lambda s: s.cancel(1)} for at in (4, 5))
+    first, second = (played(plan, *FLAT) for plan in plans)
+    (found,) = explained(first, second)
+    assert found.cause == "timing"
+    assert found.explanation == "canceled at 1970-01-01T05:00:00Z and at 1970-01-01T06:00:00Z"
+    (found,) = explained(first, played({2: low, 5: lambda s: s.cancel(1)}, *FLAT[:4], 11, 11, 11))
+    assert found.cause == "data"
+
+
+def test_a_late_word_of_an_end_is_not_told_of_what_has_filled():
+    """The venue's cancel crossed the fill."""
+    made = played({2: lambda s: s.buy(5)}, *FLAT)
+    place = made.records.index(made.moves[0]) + 1
+    late = [*made.records[:place], OrderCanceled(1, made.moves[0].at), *made.records[place:]]
+    data = Data((made.started.tape, made.started.tape), (made.bars, made.bars))
+    assert differences(made.records, late, data) == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ({"tif": "DAY"}, "DAY until 1970-01-02T00:00:00Z"),
+        ({"expires": "1970-01-01T06:00Z"}, "GTD until 1970-01-01T06:00:00Z"),
+    ],
+)
+def test_another_duration_is_another_wish(terms, told):
+    """Whatever came of it, and it can be read on both sides."""
+    second = played({2: lambda s: low(s, **terms)}, *FLAT)
+    (found,) = explained(played({2: low}, *FLAT), second)
+    assert found.cause == "decision"
+    assert found.explanation.startswith(f"asked for 5, limit 5 and 5, limit 5, {told}: ")
+    later = played({2: lambda s: low(s, expires="1970-01-01T07:00Z")}, *FLAT)
+    assert causes(explained(second, later)) == ["decision"]
 
 
 # ---- any one alteration ----

@@ -1,8 +1,8 @@
 """Where two journals part: every order that is not the same in both, and which cause explains it.
 
     data       the bars that it was decided on, or filled on, are not the same
-    timing     decided, or filled, at another time
-    fill       filled at the same time at another price, or another quantity of it
+    timing     decided, filled, canceled or expired at another time
+    fill       filled at the same time at another price, or another quantity of it; or ended otherwise
     fee        the same fills cost other commission or fees
     restart    one journal is silent for a while in which the other one trades, or says UNKNOWN
     decision   asked otherwise on the same bars: parameters, limits, code, or a look ahead
@@ -21,10 +21,17 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from msgspec import Struct
 
-from evenkeel.domain.events import Noted, OrderUncertain, RunEnded, RunStarted
+from evenkeel.domain.events import (
+    Noted,
+    OrderCanceled,
+    OrderExpired,
+    OrderUncertain,
+    RunEnded,
+    RunStarted,
+)
 from evenkeel.domain.fill import Fill
 from evenkeel.domain.money import ZERO, text
-from evenkeel.domain.order import Side
+from evenkeel.domain.order import Side, TimeInForce
 from evenkeel.domain.tape import NEVER
 from evenkeel.reports.orders import lives
 from evenkeel.reports.text import iso
@@ -43,12 +50,16 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 class OrderTold(Struct, frozen=True):
-    """One journal's order and what became of it; `cost` is commission and fees of all its fills."""
+    """One journal's order and what became of it; `cost` is commission and fees of all its fills.
+
+    `ended` is when the venue canceled or expired it, None when it did not.
+    """
 
     order: Order
     status: str
     fills: tuple[Fill, ...]
     uncertain: bool
+    ended: int | None
 
     @property
     def cost(self) -> Decimal:
@@ -63,7 +74,7 @@ class OrderTold(Struct, frozen=True):
         return order.quantity, *prices, order.tif, self.status == "REFUSED"
 
     @property
-    def trades(self) -> tuple[tuple[object, ...], ...]:
+    def trades(self) -> tuple[tuple[int, Decimal, Decimal], ...]:
         """When it filled how much at which price."""
         return tuple((fill.at, fill.quantity, fill.price) for fill in self.fills)
 
@@ -155,6 +166,7 @@ class _Side:
     def __init__(self, records: Sequence[Record | Order]) -> None:
         fills: dict[int, dict[str, Fill]] = {}
         uncertain = set()
+        ended: dict[int, int] = {}
         self.started: RunStarted | None = None
         self.ended = False
         self.moments: list[int] = []
@@ -168,6 +180,8 @@ class _Side:
                     fills.setdefault(record.order_id, {}).setdefault(record.id, record)
                 case OrderUncertain():
                     uncertain.add(record.order_id)
+                case OrderCanceled() | OrderExpired():
+                    ended.setdefault(record.order_id, record.at)
                 case _:
                     pass
             if not isinstance(record, RunStarted | RunEnded | Noted):
@@ -180,6 +194,7 @@ class _Side:
                 life.status,
                 tuple(fills.get(life.order.id, {}).values()),
                 life.order.id in uncertain,
+                None if life.status == "FILLED" else ended.get(life.order.id),
             )
             for life in lives(records)
         ]
@@ -309,11 +324,15 @@ class _Explain:
             return Difference("restart", words, first, second)
         if first.order.created_at != second.order.created_at:
             return self._later(first, second)
+        if first.order.expires_at != second.order.expires_at:
+            return self._asked_otherwise((first, second))
         if first.trades != second.trades or first.status != second.status:
             return self._filled_otherwise(first, second)
         if first.cost != second.cost:
             words = f"cost {text(first.cost)} and {text(second.cost)}"
             return Difference("fee", words, first, second)
+        if first.ended != second.ended:
+            return self._ended_otherwise(first, second)
         return None
 
     def _later(self, first: OrderTold, second: OrderTold) -> Difference:
@@ -324,14 +343,23 @@ class _Explain:
 
     def _filled_otherwise(self, first: OrderTold, second: OrderTold) -> Difference:
         order = first.order
-        times = tuple(tuple(fill.at for fill in told.fills) for told in (first, second))
-        last = max((at for side in times for at in side), default=NEVER)
+        last = max((fill.at for told in (first, second) for fill in told.fills), default=NEVER)
         if why := self._data.first_difference(order.instrument, order.created_at, last):
             return Difference("data", why, first, second)
-        if all(times) and times[0][0] != times[1][0]:
-            words = f"filled at {iso(times[0][0])} and at {iso(times[1][0])}"
-            return Difference("timing", words, first, second)
+        for (mine, *part), (theirs, *other) in zip(first.trades, second.trades, strict=False):
+            if mine != theirs:
+                words = f"filled at {iso(mine)} and at {iso(theirs)}"
+                return Difference("timing", words, first, second)
+            if part != other:
+                break
         return Difference("fill", f"{_fate(first)}; {_fate(second)}", first, second)
+
+    def _ended_otherwise(self, first: OrderTold, second: OrderTold) -> Difference:
+        order, moments = first.order, [told.ended or 0 for told in (first, second)]
+        if why := self._data.first_difference(order.instrument, order.created_at, max(moments)):
+            return Difference("data", why, first, second)
+        words = f"{first.status.lower()} at {' and at '.join(map(iso, moments))}"
+        return Difference("timing", words, first, second)
 
     def _asked_otherwise(self, pair: Pair) -> Difference:
         moment = _moment(pair)
@@ -434,9 +462,15 @@ def _terms(order: Order) -> str:
         ("trail %", order.trail_percent),
     )
     prices = "".join(f", {name} {text(price)}" for name, price in named if price is not None)
-    return f"{text(order.quantity)}{prices}"
+    until = "" if order.expires_at is None else f" until {iso(order.expires_at)}"
+    tif = "" if order.tif is TimeInForce.GTC else f", {order.tif.value}{until}"
+    return f"{text(order.quantity)}{prices}{tif}"
 
 
 def _fate(told: OrderTold) -> str:
     fills = " + ".join(f"{text(fill.quantity)} at {text(fill.price)}" for fill in told.fills)
-    return f"filled {fills}" if fills else f"not filled ({told.status.lower()})"
+    if not fills:
+        return f"not filled ({told.status.lower()})"
+    return (
+        f"filled {fills}" if told.ended is None else f"filled {fills}, then {told.status.lower()}"
+    )

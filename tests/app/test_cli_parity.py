@@ -71,9 +71,25 @@ def test_other_costs_are_fees_and_what_follows(ask, runs):  # noqa: F811
     code, out, _ = ask("parity", first, second)
     assert code == 1
     assert "Different from record 1 on." in out
+    head, settings, *told = [line.split() for line in out.splitlines()[1:4]]
+    assert head == ["RunStarted", first, second]
+    assert (settings, told) == (["costs", "zero", "bps:30"], [[]])
     assert f"{len(body['orders'])} orders are not the same:" in out
     assert "cost 0 and" in out
     assert "follows from difference" in out
+
+
+def test_records_of_two_kinds_are_shown_whole(ask, runs):  # noqa: F811
+    """A journal that was cut off ends where the other one goes on."""
+    first = runs("a")
+    lines = Path(f"runs/{first}/journal.log").read_bytes().splitlines(keepends=True)
+    Path("cut.log").write_bytes(b"".join(lines[:5]))
+    code, out, _ = ask("parity", first, "cut.log")
+    assert code == 1
+    told = out.splitlines()
+    assert told[0] == "Different from record 6 on."
+    assert f'"sequence":6,"kind":"{json.loads(lines[5].partition(b" ")[2])["kind"]}"' in told[1]
+    assert told[2].endswith("(ended)")
 
 
 def test_another_file_is_data_and_the_bar_is_named(ask, runs):  # noqa: F811

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from evenkeel.app.cli.shown import Answer, beside_the_answer, pairs, table
 from evenkeel.app.parity import between, kept, parity
 from evenkeel.app.runs import find, load
@@ -17,6 +19,8 @@ from evenkeel.reports.differences import CAUSES
 from evenkeel.reports.text import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from evenkeel.app.parity import Parity
     from evenkeel.app.setup import Request
     from evenkeel.reports.differences import Difference, OrderTold
@@ -68,8 +72,7 @@ def _answer(first: str, second: str, found: Parity, equal: str) -> Answer:
 
 
 def _lines(first: str, second: str, found: Parity) -> list[str]:
-    facts = pairs([(first, found.first or "(ended)"), (second, found.second or "(ended)")])
-    lines = [f"Different from record {found.sequence} on.", *facts, ""]
+    lines = [f"Different from record {found.sequence} on.", *_records(first, second, found), ""]
     if not found.differences:
         return [*lines, "Every order is the same in both, with every fill and what it cost."]
     count = len(found.differences)
@@ -82,6 +85,29 @@ def _lines(first: str, second: str, found: Parity) -> list[str]:
     if count > ORDERS_SHOWN:
         lines.append(f"  … and {count - ORDERS_SHOWN} more; --json has them all")
     return lines
+
+
+def _records(first: str, second: str, found: Parity) -> list[str]:
+    """Return in what two records of one kind differ; of two kinds, what they are."""
+    mine, theirs = (
+        dict(_entries(msgspec.json.decode(each or "{}"))) for each in (found.first, found.second)
+    )
+    if mine.get("kind") != theirs.get("kind"):
+        return pairs([(first, found.first or "(ended)"), (second, found.second or "(ended)")])
+    names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+    rows = [
+        (name.removeprefix("body."), mine.get(name, "—"), theirs.get(name, "—")) for name in names
+    ]
+    return table((mine["kind"], first, second), rows)
+
+
+def _entries(said: Any, name: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - of JSON
+    """Yield the entries of nested tables by their whole names."""
+    if isinstance(said, dict):
+        for key, each in said.items():
+            yield from _entries(each, f"{name}.{key}" if name else key)
+    else:
+        yield name, said
 
 
 def _causes(found: Parity) -> list[tuple[object, ...]]:

@@ -163,7 +163,10 @@ def test_money_of_which_nobody_knows_the_worth_stays_and_leaves_equity_unknown()
     )
     assert not of(CurrencyConverted, result)
     assert of(Refused, result)
-    assert result.ended.equity == 0
+    assert result.ended.equity is None
+    assert str(result.equity_end) == "nan"
+    assert result.summary()["equity_end"] is None
+    assert b"equity" not in list(result.journal.lines())[-1]
 
 
 def test_home_and_abroad_side_by_side():

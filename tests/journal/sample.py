@@ -110,7 +110,7 @@ def a_run():
     for record in records:
         if isinstance(record, Booked):
             book.post(record)
-    return [*records, RunEnded(11, book.cash, book.state_hash())]
+    return [*records, RunEnded(11, book.state_hash(), book.cash)]
 
 
 # ---- any record --------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def other_price(run):
     [
         other_price(a_run()),
         [record for record in a_run() if not isinstance(record, Fill) or record.id != "2-1"],
-        [*a_run()[:-1], RunEnded(11, D(1), "0" * 64)],
+        [*a_run()[:-1], RunEnded(11, "0" * 64, D(1))],
     ],
     ids=["another price", "a fill less", "another state"],
 )

@@ -97,5 +97,5 @@ def result(records, *histories, cash=1000, equity=0, strategy="my.bots:Bot", **m
     )
     last = max(int(history.closed_at[-1]) for history in histories)
     journal = MemoryJournal()
-    journal.append([started, *records, RunEnded(last, D(equity), "0" * 64)])
+    journal.append([started, *records, RunEnded(last, "0" * 64, D(equity))])
     return Result(journal=journal, records=journal.records, bars=by_name, manifest=manifest)

@@ -155,7 +155,7 @@ def test_a_split_leaves_what_lots_cost():
 
 
 def test_a_run_that_traded_nothing_has_rows_of_what_it_began_with():
-    rows = rows_of(RunEnded(9, D(1), ""))
+    rows = rows_of(RunEnded(9, "", D(1)))
     assert {model for model, made in rows.items() if made} == {
         *(InstrumentRow, TickerRow, AccountRow, StrategyRow, LimitCardRow)
     }

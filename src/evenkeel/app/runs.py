@@ -16,6 +16,7 @@ from evenkeel.domain.instrument import instrument_of
 from evenkeel.journal.log import RUN_FILE, MemoryJournal, read_lines, write_run_file
 from evenkeel.ops.clock import SYSTEM_CLOCK
 from evenkeel.reports.result import Result
+from evenkeel.reports.text import finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -193,8 +194,8 @@ def check_writable(folder: str | Path) -> None:
 
 def _headline(result: Result) -> dict[str, Any]:
     return {
-        "total_return": result.metrics["total_return"],
-        "equity_end": float(result.ended.equity),
+        "total_return": finite(result.metrics["total_return"]),
+        "equity_end": finite(result.equity_end),
         "fills": result.fill_count,
     }
 

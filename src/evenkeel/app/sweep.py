@@ -71,7 +71,7 @@ def headline(result: Result) -> Figures:
     return {
         **{name: result.performance[name] for name in FIGURES},
         "fills": result.fill_count,
-        "equity_end": float(result.ended.equity),
+        "equity_end": result.equity_end,
     }
 
 

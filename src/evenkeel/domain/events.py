@@ -214,11 +214,14 @@ class Noted(Struct, frozen=True, gc=False):
 
 
 class RunEnded(Struct, frozen=True, gc=False):
-    """The last record. `state` is the hash of the portfolio that the records lead to."""
+    """The last record. `state` is the hash of the portfolio that the records lead to.
+
+    `equity` is None where something held has no price, or its currency no rate.
+    """
 
     at: int
-    equity: Decimal
     state: str
+    equity: Decimal | None = None
 
 
 CorporateAction: TypeAlias = InstrumentEvent

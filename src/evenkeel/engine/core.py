@@ -48,7 +48,7 @@ from evenkeel.domain.instrument_events import (
     TradingHalted,
     TradingResumed,
 )
-from evenkeel.domain.money import ZERO, text
+from evenkeel.domain.money import text
 from evenkeel.engine.account import Account
 from evenkeel.engine.desk import Outbox, StrategyDesk
 from evenkeel.engine.lender import VENUE, closings
@@ -135,9 +135,8 @@ class Core:
         self.outbox.closed = True
         for seat in self.seats.seats:
             seat.strategy.on_stop()
-        equity = self.account.equity()
-        state = self.account.book.state_hash()
-        self.outbox.records.append(RunEnded(self.tape.now, equity or ZERO, state))
+        equity, state = self.account.equity(), self.account.book.state_hash()
+        self.outbox.records.append(RunEnded(self.tape.now, state, equity))
         return self.outbox.take()
 
     # ---- events ----

@@ -114,6 +114,11 @@ class Result:
         """Those of `metrics` that come from equity alone: quick, for who compares many runs."""
         return self._performance(self.curve.equity)
 
+    @property
+    def equity_end(self) -> float:
+        """The equity that the run ended with; NaN where something held could not be valued."""
+        return float("nan") if self.ended.equity is None else float(self.ended.equity)
+
     @cached_property
     def gross_metrics(self) -> dict[str, float]:
         """The same performance with commission, fees, slippage, interest and borrow fees given back."""
@@ -219,7 +224,7 @@ class Result:
             "bars": sum(len(history) for history in self.bars.values()),
             "currency": self.started.currency,
             "equity_start": self._start,
-            "equity_end": float(self.ended.equity),
+            "equity_end": finite(self.equity_end),
             "metrics": {name: finite(value) for name, value in self.metrics.items()},
             "gross_metrics": {name: finite(value) for name, value in self.gross_metrics.items()},
             "orders": lifes.count(self.lives),

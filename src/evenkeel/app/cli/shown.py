@@ -93,9 +93,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: str =
     return [f"  {line}".rstrip() for line in lines]
 
 
-def money(amount: float) -> str:
-    """Return an amount with two decimals and thousands apart."""
-    return f"{amount:,.2f}"
+def money(amount: float | None) -> str:
+    """Return an amount with two decimals and thousands apart, or a dash when it is not known."""
+    return "—" if amount is None else f"{amount:,.2f}"
 
 
 def percent(share: float | None) -> str:

@@ -92,6 +92,35 @@ def test_a_replacement_takes_the_place_of_its_order():
     assert strategy.heard[-1] == (2, "FILLED", 100.0, "")
 
 
+def thin(volume, *closes):
+    """Bars of which the second has so little volume that a tenth of it is all that fills."""
+    history = bars(*closes)
+    return replace(history, volume=np.where(np.arange(len(closes)) == 1, volume, 1e6))
+
+
+@pytest.mark.parametrize("jump", [False, True])
+def test_a_chased_order_buys_no_more_than_was_asked_for(jump):
+    """A hundred at 10, of which 40 fill; the rest is asked for at 12."""
+    plan = {0: lambda s: s.buy(100, limit=10), 1: lambda s: s.replace(1, limit=12)}
+    records, core, _ = play(scripted(plan), thin(400, 10, 10, 11, 11, 11), jump=jump)
+    fills = [(r.order_id, r.quantity) for r in records if isinstance(r, Fill)]
+    assert fills == [(1, 40), (2, 60)]
+    assert held(core) == 100
+
+
+def test_a_moved_exit_sells_no_more_than_its_entry_has_brought():
+    """The entry ends with 40 of 100; its stop was cut to these, and is moved up to 10."""
+    plan = {
+        0: lambda s: s.bracket(100, limit=10, stop_loss=8, take_profit=20),
+        1: lambda s: s.cancel(1),
+        2: lambda s: s.replace(2, stop=10),
+    }
+    records, core, _ = play(scripted(plan), thin(400, 10, 10, 11, 11, 9, 9))
+    assert [(r.order_id, r.quantity) for r in records if isinstance(r, Fill)] == [(1, 40), (4, 40)]
+    assert held(core) == 0
+    assert not core.account.orders.all_open()
+
+
 def test_what_is_done_cannot_be_replaced_or_cancelled():
     """Both find nothing to do and write nothing."""
     plan = {0: lambda s: s.buy(10), 2: lambda s: (s.replace(1, limit=3), s.cancel(1), s.cancel(9))}

@@ -164,6 +164,9 @@ class Reference:
         order.carried = old.carried + old.done
         order.parent = old.parent
         order.group = old.group if old.group is not None else order.group
+        if old.cut:
+            order.cut = order.cut or old.left < order.left
+            order.left = min(order.left, old.left)
         for child in self.book:
             if child.parent == old.id:
                 child.parent = order.id

@@ -52,6 +52,7 @@ class PaperDesk:
         self.cancelled = []
         self.notes = []
         self.holdings = {}
+        self.filled = {}
         self.prices = {ACME.id: None if price is None else Decimal(price)}
         self.money = Decimal(cash)
         self.lot = Decimal(1)
@@ -106,6 +107,9 @@ class PaperDesk:
 
     def working(self, strategy, instrument):
         return [each for each in self.orders.values() if each.instrument == instrument]
+
+    def leaves(self, order_id):
+        return self.orders[order_id].quantity - self.filled.get(order_id, 0)
 
     def waiting(self, strategy, instrument):
         working = self.working(strategy, instrument)

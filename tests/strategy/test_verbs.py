@@ -519,6 +519,16 @@ def test_a_replacement_keeps_what_is_not_given(one, desk):
     assert (desk.asks[-1].quantity, desk.asks[-1].stop_price) == (5, 80)
 
 
+def test_a_replacement_asks_for_what_is_left_of_the_order(one, desk):
+    """Four of ten have filled: six are what the author still wants."""
+    order = one.buy(10, limit=90)
+    desk.filled[order] = 4
+    one.replace(order, limit=91)
+    assert desk.asks[-1].quantity == 6
+    one.replace(order, quantity=10)  # and ten more where that is said
+    assert desk.asks[-1].quantity == 10
+
+
 def test_an_order_that_is_done_is_not_replaced(one, desk):
     desk.fill(one.buy(10))
     assert one.replace(1, limit=5) is None

@@ -58,6 +58,9 @@ class BlotterDesk:
             self._blotter.hand_over(owner=self._owner)
         return self._desk.working(strategy, instrument)
 
+    def leaves(self, order_id: int) -> Decimal:
+        return self._desk.leaves(order_id)
+
     def waiting(self, strategy: str, instrument: str) -> Sequence[Order]:
         return () if self._blotter.busy else self._desk.waiting(strategy, instrument)
 

@@ -150,6 +150,10 @@ class StrategyDesk:
             and CANCEL not in each.requests
         ]
 
+    def leaves(self, order_id: int) -> Decimal:
+        working = self._account.orders[order_id]
+        return ZERO if working is None else working.leaves
+
     def waiting(self, strategy: str, instrument: str) -> list[Order]:
         working = self.working(strategy, instrument)
         replaced = {order.replaces for order in working}

@@ -54,6 +54,8 @@ class OrderBook:
         """Let an order stand where another stood, which leaves the book; `add` it then."""
         new.carried = EXACT.add(old.carried, old.done)
         new.group, new.parent = old.group, old.parent
+        if old.cut:
+            new.cut_to(old.remaining)
         if new.parent is not None:
             self._children[new.parent].append(new.id)
         if old.id in self._children:

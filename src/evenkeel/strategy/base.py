@@ -256,7 +256,7 @@ class Trader:
                 return self._order(
                     instrument,
                     order.side,
-                    order.quantity if quantity is None else quantity,
+                    self._desk.leaves(order_id) if quantity is None else quantity,
                     limit=order.limit_price if limit is None else limit,
                     stop=order.stop_price if stop is None else stop,
                     trail=_trail_of(order),
@@ -436,7 +436,10 @@ class Strategy(Trader):
         stop: Number | None = None,
         reason: str = "",
     ) -> int | None:
-        """Change a working order; its new number. What is not given stays; None if it is done."""
+        """Change a working order; its new number, or None if it is done.
+
+        What is not given stays. `quantity` is what may still fill from now on.
+        """
         return self._replace(order_id, quantity, limit, stop, reason, self.instrument.id)
 
     def quantity_for_risk(self, fraction: float, distance: float) -> float:

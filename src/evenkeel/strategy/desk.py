@@ -121,6 +121,10 @@ class Desk(Protocol):
         """Return this strategy's orders in an instrument that are not done."""
         ...
 
+    def leaves(self, order_id: int) -> Decimal:
+        """Return what a working order could still fill."""
+        ...
+
     def waiting(self, strategy: str, instrument: str) -> Sequence[Order]:
         """Return those of them that are not sure to trade next: they rest, sleep, or are replaced."""
         ...

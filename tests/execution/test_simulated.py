@@ -820,7 +820,59 @@ def test_a_part_of_one_leg_is_taken_off_the_others():
         (3, 4),
         (2, 6),
     ]
-    assert kinds(said)[-1] == ("OrderCanceled", 3)
+    assert kinds(said)[-2:] == [("OrderCanceled", 3), ("OrderCanceled", 2)]
+
+
+def test_a_leg_that_fills_the_rest_of_its_group_is_over_and_wakes_its_exit_for_that_rest():
+    """Two entries that exclude each other: four by the first, then six by the second, ten in all."""
+    orders = [
+        order(1, "BUY", 10, "LIMIT", limit="95", oca_group=1),
+        order(2, "BUY", 10, "STOP", stop="105", oca_group=1),
+        order(3, "SELL", 10, "STOP", stop="90", parent=1),
+        order(4, "SELL", 10, "STOP", stop="89", parent=2),
+    ]
+    rows = [FLAT, (100, 100, 94, 96, 40), (97, 106, 97, 106), (106, 106, 88, 88)]
+    broker = venue(bars_of(rows))
+    said = play(broker, orders)
+    assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [
+        (1, 4),
+        (2, 6),
+        (3, 4),
+        (4, 6),
+    ]
+    assert said[6:8] == [
+        OrderCanceled(1, 3 * MINUTE, D(4), "order 2 of its group filled"),
+        OrderCanceled(2, 3 * MINUTE, D(6), "order 1 of its group filled"),
+    ]
+    broker.cancel(2)
+    assert broker.events() == [CancelRejected(2, 4 * MINUTE, "the order is already done")]
+
+
+def test_a_leg_that_was_cut_twice_is_no_larger_when_it_is_moved():
+    """Its entry brought four, of which the target has sold two; then the stop is moved."""
+    again = order(4, "SELL", 10, "STOP", stop="97", replaces=2)
+    rows = [FLAT, (*FLAT, 40), (100, 106, 99, 105, 20), FLAT, (98, 99, 96, 97)]
+    said = play(
+        venue(bars_of(rows)),
+        bracket(order(1, "BUY", 10)),
+        script={
+            2: [lambda broker: broker.cancel(1)],
+            4: [lambda broker: broker.submit(approved(again))],
+        },
+    )
+    assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [(1, 4), (3, 2), (4, 2)]
+
+
+def test_a_smaller_replacement_of_an_entry_leaves_its_exits_no_more_to_sell_than_it_brings():
+    again = order(4, "BUY", 5, "LIMIT", limit="96", replaces=1)
+    rows = [FLAT, (100, 100, 97, 98), (98, 98, 95, 97), (97, 97, 93, 94)]
+    said = play(
+        venue(bars_of(rows)),
+        bracket(order(1, "BUY", 10, "LIMIT", limit="95")),
+        script={2: [lambda broker: broker.submit(approved(again))]},
+    )
+    assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [(4, 5), (2, 5)]
+    assert kinds(said)[-2:] == [("OrderCanceled", 3), ("OrderCanceled", 2)]
 
 
 def test_a_leg_of_which_nothing_is_left_is_cancelled():

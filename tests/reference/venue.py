@@ -90,12 +90,18 @@ class Order:
     done: Decimal = ZERO
     carried: Decimal = ZERO
     fills: int = 0
-    cut: bool = False
+    cut: str = ""
+    shrunk: bool = False
     extreme: Decimal | None = None
     born_in: int | None = None
     born_at: Decimal = ZERO
     born_sure: bool = False
     handled_at: int = -1
+
+    def cut_to(self, brought: Decimal) -> None:
+        """Fill no more than so much, and say so in the end."""
+        if brought < self.left:
+            self.left, self.cut = brought, "its parent brought no more"
 
     def once(self) -> bool:
         return self.tif in {"IOC", "FOK", "OPG"}
@@ -164,9 +170,9 @@ class Reference:
         order.carried = old.carried + old.done
         order.parent = old.parent
         order.group = old.group if old.group is not None else order.group
-        if old.cut:
-            order.cut = order.cut or old.left < order.left
-            order.left = min(order.left, old.left)
+        if old.cut == "its parent brought no more":
+            order.cut_to(old.left)
+        order.shrunk = old.shrunk or order.left < old.left
         for child in self.book:
             if child.parent == old.id:
                 child.parent = order.id
@@ -187,8 +193,7 @@ class Reference:
             return
         self.said.append(OrderAccepted(order.id, self.now))
         if order.parent is None and self.ended[parent] is not None:
-            order.cut = self.ended[parent] < order.left
-            order.left = min(order.left, self.ended[parent])
+            order.cut_to(self.ended[parent])
             if order.left == 0:
                 self.ended[order.id] = ZERO
                 reason = "its parent never filled"
@@ -520,12 +525,11 @@ class Reference:
             )
         )  # fmt: skip
         self.reduce_group(order, quantity, at)
-        if order.left == 0 and order.cut:
-            reason = "its parent brought no more"
-            self.end(order, OrderCanceled(order.id, at, order.done, reason))
-        elif order.left == 0:
+        if order.left == 0:
             self.book.remove(order)
-            self.ended[order.id] = None
+            self.ended[order.id] = order.carried + order.done if order.cut else None
+            if order.cut:
+                self.said.append(OrderCanceled(order.id, at, order.done, order.cut))
             self.wake_all(order, offer, index, at)
 
     def available(self, order, market, index):
@@ -550,8 +554,9 @@ class Reference:
             if other not in self.book:
                 continue
             other.left = max(ZERO, other.left - quantity)
+            reason = f"order {order.id} of its group filled"
+            other.cut = other.cut or reason
             if order.left == 0 or other.left == 0:
-                reason = f"order {order.id} of its group filled"
                 self.end(other, OrderCanceled(other.id, at, other.done, reason))
 
     # ---- the end of an order ----
@@ -568,13 +573,14 @@ class Reference:
                 self.end(child, OrderCanceled(child.id, event.at, child.done, reason))
             else:
                 child.parent = None
-                child.cut = child.cut or filled < child.left
-                child.left = min(child.left, filled)
+                child.cut_to(filled)
                 child.first = self.markets[child.instrument].index_after(event.at)
 
     def wake_all(self, parent, offer, index, at):
         for child in [child for child in self.book if child.parent == parent.id]:
             child.parent = None
+            if parent.cut or parent.shrunk:
+                child.cut_to(parent.carried + parent.done)
             elsewhere = child.instrument != parent.instrument
             waits = child.type == "MARKET" or child.once()
             if elsewhere or parent.at_close():

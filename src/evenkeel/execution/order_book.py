@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evenkeel.domain.money import EXACT
+from evenkeel.execution.resting import NO_MORE, Resting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
-
-    from evenkeel.execution.resting import Resting
 
 
 class OrderBook:
@@ -52,10 +50,11 @@ class OrderBook:
 
     def take_place(self, old: Resting, new: Resting) -> None:
         """Let an order stand where another stood, which leaves the book; `add` it then."""
-        new.carried = EXACT.add(old.carried, old.done)
+        new.carried = old.brought
         new.group, new.parent = old.group, old.parent
-        if old.cut:
+        if old.cut == NO_MORE:
             new.cut_to(old.remaining)
+        new.shrunk = old.shrunk or new.remaining < old.remaining
         if new.parent is not None:
             self._children[new.parent].append(new.id)
         if old.id in self._children:

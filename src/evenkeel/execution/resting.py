@@ -18,6 +18,9 @@ _ONCE = frozenset((TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG))
 _ON_CLOSE = frozenset((OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE))
 
 
+NO_MORE = "its parent brought no more"
+
+
 class Resting:
     """One order of the book. Defaults stand on the class, so that a plain market order sets little.
 
@@ -33,9 +36,8 @@ class Resting:
     notional = ZERO
     charged = ZERO
     fills = 0
-    cut: bool = (
-        False  # its parent ended before it had filled whole, and brought less than this wants
-    )
+    cut = ""  # why it fills less than it was sent for: `NO_MORE`, or that its group filled some
+    shrunk = False  # it stands in the place of an order that would have brought more
     limit: Decimal | None = None
     stop: Decimal | None = None
     trail: Trail | None = None
@@ -84,7 +86,7 @@ class Resting:
     def cut_to(self, brought: Decimal) -> None:
         """Fill no more than a parent that has ended brought."""
         if brought < self.remaining:
-            self.remaining, self.cut = brought, True
+            self.remaining, self.cut = brought, NO_MORE
 
     @property
     def instrument(self) -> str:
@@ -95,6 +97,11 @@ class Resting:
     def done(self) -> Decimal:
         """What it has filled, in shares of today (FIX 14, CumQty)."""
         return EXACT.add(self.filled, self.restated)
+
+    @property
+    def brought(self) -> Decimal:
+        """What it and those whose place it took have filled, for its children."""
+        return EXACT.add(self.carried, self.done)
 
     @property
     def stands(self) -> Decimal:

@@ -274,7 +274,7 @@ class SimulatedBroker:
 
     def _end(self, working: Resting, at: int) -> None:
         """Take an unfilled order off the book; what it did fill brings its children to life."""
-        bought = EXACT.add(working.carried, working.done)
+        bought = working.brought
         self._remove(working, bought)
         for child in self._book.release(working):
             if bought == 0:
@@ -422,10 +422,9 @@ class SimulatedBroker:
         if leg.remaining:
             return
         if leg.cut:  # it wanted more: who sent it has to know that there is no more to come
-            self._cancel(leg, leg.due_at, "its parent brought no more")
-        else:
-            self._remove(leg, None)
-            self._wake(leg, base, index, at_open=at_open)
+            self._said.append(OrderCanceled(leg.id, leg.due_at, leg.done, leg.cut))
+        self._remove(leg, leg.brought if leg.cut else None)
+        self._wake(leg, base, index, at_open=at_open)
 
     def _reduce_group(self, leg: Resting, quantity: Decimal, at: int) -> None:
         """Take what one leg filled off the others; end them when it has filled completely."""
@@ -433,14 +432,18 @@ class SimulatedBroker:
             if other is leg or other.id not in self._open:  # ended together with one before it
                 continue
             other.remaining = max(ZERO, other.remaining - quantity)
+            reason = f"order {leg.id} of its group filled"
+            other.cut = other.cut or reason
             if leg.remaining == 0 or other.remaining == 0:
-                self._cancel(other, at, f"order {leg.id} of its group filled")
+                self._cancel(other, at, reason)
 
     def _wake(self, parent: Resting, price: Decimal, index: int, *, at_open: bool) -> None:
         """Bring the children of a filled order to life, on the rest of its last bar."""
         at = parent.due_at
         for child in self._book.release(parent):
             child.parent = None
+            if parent.cut or parent.shrunk:
+                child.cut_to(parent.brought)
             if child.instrument != parent.instrument or parent.on_close:
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
             elif child.on_close or (

@@ -173,6 +173,20 @@ def test_an_order_under_way_is_split_like_one_that_has_arrived():
     assert [(fill.quantity, fill.price) for fill in fills(said)] == [(20, 45)]
 
 
+def test_what_has_arrived_meets_no_bar_on_its_old_scale_because_something_is_under_way():
+    """A hundred dollars become fifty with minute 4; the limit of 90 is one of 45 by then."""
+    history = bars_of([FLAT, FLAT, FLAT, (50, 51, 49, 50), (50, 51, 44, 50)])
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 10, "LIMIT", limit="90")))
+    said = advance(broker, 2) + advance(broker, 3)
+    broker.submit(approved(order(2, "BUY", 1, "LIMIT", limit="30")))
+    broker.tape.advance(4 * MINUTE)
+    broker.corporate_action(Split(ID, 3 * MINUTE + 1, D(2), D(1)))
+    said += broker.events() + advance(broker, 5)
+    assert [(fill.quantity, fill.price, fill.at) for fill in fills(said)] == [(20, 45, 5 * MINUTE)]
+
+
 def test_orders_that_arrive_out_of_turn_meet_their_bar_by_number():
     broker = venue(bars_of([FLAT] * 3))
     advance(broker, 1)

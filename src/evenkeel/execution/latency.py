@@ -21,12 +21,12 @@ from evenkeel.domain.instrument_events import (
     SymbolChanged,
 )
 from evenkeel.domain.tape import NEVER
-from evenkeel.domain.verdict import Approved
 
 if TYPE_CHECKING:
     from evenkeel.domain.events import VenueEvent
     from evenkeel.domain.instrument_events import InstrumentEvent
     from evenkeel.domain.tape import Line
+    from evenkeel.domain.verdict import Approved
     from evenkeel.execution.simulated import SimulatedBroker
 
 
@@ -76,9 +76,10 @@ class FarVenue:
             self._venue.cancel(order_id)
 
     def corporate_action(self, action: InstrumentEvent) -> None:
+        arriving: list[Approved | int] = []
         if isinstance(action, _CHANGES):
-            self._deliver([each for each in self._under_way if _is_of(each, action.instrument)])
-        self._venue.corporate_action(action)
+            arriving = self._arriving([r for r in self._under_way if _is_of(r, action.instrument)])
+        self._venue.corporate_action(action, arriving)
         line = self.tape.lines.get(action.to) if isinstance(action, SymbolChanged) else None
         if line is not None:
             for order_id, old in self._lines.items():
@@ -88,8 +89,11 @@ class FarVenue:
     def events(self) -> list[VenueEvent]:
         said = self._venue.events()
         here = [each for each in self._under_way if each.line.cursor.index >= each.bar]
-        if here:
-            self._deliver(sorted(here, key=lambda each: each.arrives_at))
+        for asked in self._arriving(sorted(here, key=lambda each: each.arrives_at)):
+            if isinstance(asked, int):
+                self._venue.cancel(asked)
+            else:
+                self._venue.submit(asked)
         late, self._too_late = self._too_late, []
         return said + late + (self._venue.events() if here else [])
 
@@ -103,16 +107,18 @@ class FarVenue:
     def _send(self, line: Line, asked: Approved | int) -> None:
         self._under_way.append(_Request(line, line.cursor.index + self._bars_away, asked))
 
-    def _deliver(self, requests: list[_Request]) -> None:
+    def _arriving(self, requests: list[_Request]) -> list[Approved | int]:
+        """Return what these ask for; they are under way no longer. One that is too late ends here."""
         self._under_way = [each for each in self._under_way if each not in requests]
+        arriving = []
         for _, _, asked in requests:
-            if not isinstance(asked, Approved):
-                self._venue.cancel(asked)
-            elif asked.order.expires_at is not None and asked.order.expires_at <= self.tape.now:
+            ends = None if isinstance(asked, int) else asked.order.expires_at
+            if isinstance(asked, int) or ends is None or ends > self.tape.now:
+                arriving.append(asked)
+            else:
                 reason = "its time was over when it arrived"
                 self._too_late.append(OrderRejected(asked.order.id, self.tape.now, reason))
-            else:
-                self._venue.submit(asked)
+        return arriving
 
 
 def _is_of(request: _Request, instrument: str) -> bool:

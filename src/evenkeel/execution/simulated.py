@@ -117,9 +117,12 @@ class SimulatedBroker:
     # ---- the port ----------------------------------------------------------------------------
 
     def submit(self, approved: Approved) -> None:
+        self._settle(self.tape.now)
+        self._take(approved)
+
+    def _take(self, approved: Approved) -> None:
         order, tape = approved.order, self.tape
         now = tape.now
-        self._settle(now)
         line = tape.lines.get(order.instrument)
         if line is None or order.instrument in self._gone:
             self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
@@ -155,8 +158,11 @@ class SimulatedBroker:
         self._place(working)
 
     def cancel(self, order_id: int) -> None:
+        self._settle(self.tape.now)
+        self._withdraw(order_id)
+
+    def _withdraw(self, order_id: int) -> None:
         now = self.tape.now
-        self._settle(now)
         self._book_plain()
         working = self._open.get(order_id)
         if working is None:
@@ -166,8 +172,19 @@ class SimulatedBroker:
             return
         self._cancel(working, now, "")
 
-    def corporate_action(self, action: InstrumentEvent) -> None:
+    def corporate_action(
+        self, action: InstrumentEvent, under_way: Iterable[Approved | int] = ()
+    ) -> None:
+        """Let something happen to an instrument; what is `under_way` arrives just before it.
+
+        No bar after it is met by then: that is on the new scale.
+        """
         self._settle(min(action.at, self.tape.now))
+        for asked in under_way:
+            if isinstance(asked, int):
+                self._withdraw(asked)
+            else:
+                self._take(asked)
         self._book_plain()
         with localcontext(EXACT):
             match action:

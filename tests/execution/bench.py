@@ -38,14 +38,13 @@ def order(number, side, quantity, kind="MARKET", **terms):
             terms[name] = D(str(terms.pop(short)))
     if "trail_percent" in terms:
         terms["trail_percent"] = D(terms["trail_percent"])
-    terms.setdefault("instrument", ID)
+    terms = {"instrument": ID, "created_at": 0, **terms}
     return Order(
         number,
         "test",
         side=Side(side),
         quantity=D(str(quantity)),
         type=OrderType(kind),
-        created_at=0,
         **terms,
     )
 

@@ -554,7 +554,7 @@ def test_an_instrument_without_bars_is_rejected():
 
 def test_a_replacement_takes_the_place_and_fills_from_the_next_bar_on():
     history = bars_of([FLAT, (100, 101, 99, 100, 40), (100, 101, 94, 100), FLAT])
-    new = order(2, "BUY", 6, "LIMIT", limit="99.5", replaces=1)
+    new = order(2, "BUY", 6, "LIMIT", limit="99.5", replaces=1, created_at=2 * MINUTE)
     said = play(
         venue(history),
         [order(1, "BUY", 10, "LIMIT", limit="99")],
@@ -753,7 +753,7 @@ def test_a_parent_that_never_fills_takes_its_children_with_it():
 def test_children_follow_a_replaced_parent():
     history = bars_of([FLAT, (*FLAT, 30), FLAT, (100, 106, 99, 105)])
     orders = bracket(order(1, "BUY", 10, "LIMIT", limit="99"))
-    new = order(4, "BUY", 7, "LIMIT", limit="99.5", replaces=1)
+    new = order(4, "BUY", 7, "LIMIT", limit="99.5", replaces=1, created_at=2 * MINUTE)
     late = order(5, "SELL", 10, "LIMIT", limit="200", parent=1)
     said = play(
         venue(history),
@@ -850,7 +850,7 @@ def test_a_leg_that_fills_the_rest_of_its_group_is_over_and_wakes_its_exit_for_t
 
 def test_a_leg_that_was_cut_twice_is_no_larger_when_it_is_moved():
     """Its entry brought four, of which the target has sold two; then the stop is moved."""
-    again = order(4, "SELL", 10, "STOP", stop="97", replaces=2)
+    again = order(4, "SELL", 10, "STOP", stop="97", replaces=2, created_at=4 * MINUTE)
     rows = [FLAT, (*FLAT, 40), (100, 106, 99, 105, 20), FLAT, (98, 99, 96, 97)]
     said = play(
         venue(bars_of(rows)),

@@ -18,7 +18,13 @@ from tests.execution.bench import (
     venue,
 )
 
-from evenkeel.domain.events import CashDividend, OrderRejected, Split
+from evenkeel.domain.events import (
+    CashDividend,
+    OrderCanceled,
+    OrderRejected,
+    OrderReplaced,
+    Split,
+)
 from evenkeel.domain.instrument_events import Delisted, Merged, SpunOff, SymbolChanged
 from evenkeel.domain.order import TimeInForce
 from evenkeel.domain.tape import NEVER
@@ -159,6 +165,23 @@ def test_a_replaced_order_works_until_its_replacement_arrives():
         script={2: [lambda b: b.submit(approved(dearer))]},
     )
     assert kinds(said) == [("OrderAccepted", 1), ("Fill", 1), ("OrderRejected", 2)]
+
+
+@pytest.mark.parametrize(("wanted", "left"), [(10, 6), (4, 0), (3, 0)])
+def test_what_fills_while_a_replacement_is_under_way_comes_off_it(wanted, left):
+    """Sent when nothing had filled; four have when it arrives. Limits have let `wanted` pass."""
+    history = bars_of([FLAT, FLAT, (*FLAT, 40), FLAT, FLAT])
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    again = order(2, "BUY", wanted, "LIMIT", limit="101", replaces=1, created_at=2 * MINUTE)
+    said = play(
+        broker,
+        [order(1, "BUY", 10, "LIMIT", limit="100")],
+        script={2: [lambda b: b.submit(approved(again))]},
+    )
+    assert [fill.quantity for fill in fills(said)] == ([4, left] if left else [4])
+    assert OrderReplaced(2, 1, 3 * MINUTE, D(4)) in said
+    ended = OrderCanceled(2, 3 * MINUTE, D(0), "all of it had filled before it arrived")
+    assert (ended in said) is (left == 0)
 
 
 def test_an_order_under_way_is_split_like_one_that_has_arrived():

@@ -153,7 +153,7 @@ class Order(Struct, frozen=True, gc=False):
     types that need it (a trailing stop's `stop_price` is where its trail starts, and it has either
     a `trail_amount` or a `trail_percent`: 5 trails by 5 % of the price that leads it).
     `expires_at` ends a DAY or GTD order, and is when an order on close trades. `replaces` names the order that this one takes the place of;
-    its quantity is then what may still fill in all, beside what the replaced one has filled.
+    its quantity is then what may still fill in all, beside what had filled when it was made.
     `parent` names the order whose complete fill brings this one to life; orders with the same
     `oca_group` (named by the first order's id) cancel each other: when one fills, the rest end.
     `reason` is the strategy's own words, `sizing` how the quantity was found.

@@ -67,6 +67,7 @@ class Resting:
         self.type = order.type
         self.remaining = order.quantity
         self.line = line
+        self.parts: list[tuple[int, Decimal]] = []  # when it, or whose place it took, filled what
 
     def take_terms(self) -> None:
         """Take the terms that a plain market order does not have."""

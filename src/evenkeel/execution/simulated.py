@@ -156,6 +156,8 @@ class SimulatedBroker:
         else:
             self._said.append(OrderAccepted(order.id, now))
         self._place(working)
+        if not working.remaining:
+            self._cancel(working, now, "all of it had filled before it arrived")
 
     def cancel(self, order_id: int) -> None:
         self._settle(self.tape.now)
@@ -434,6 +436,7 @@ class SimulatedBroker:
             best=best,
         )
         self._said.append(fill)
+        leg.parts.append((leg.due_at, quantity))
         if leg.group is not None:
             self._reduce_group(leg, quantity, leg.due_at)
         if leg.remaining:

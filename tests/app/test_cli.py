@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,11 @@ def test_no_command_at_all_shows_what_there_is(ask):
     code, out, _ = ask()
     assert code == 0
     assert "backtest" in out
+
+
+def test_the_version_is_the_installed_one(ask):
+    code, out, _ = ask("--version")
+    assert (code, out) == (0, f"evenkeel {metadata.version('evenkeel')}\n")
 
 
 def test_every_command_has_room_for_its_first_line(ask):

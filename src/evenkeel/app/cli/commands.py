@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+import evenkeel
 from evenkeel.app.cli.audit_commands import audit_app
 from evenkeel.app.cli.data_commands import data_app
 from evenkeel.app.cli.database_commands import db_app
@@ -34,7 +35,6 @@ from evenkeel.domain.errors import UsageError
 
 app = typer.Typer(
     name="evenkeel",
-    help="Backtest a strategy, paper-trade it, prove that both did the same, and ask why.",
     epilog="New here? `evenkeel demo` takes a few seconds and needs no network.",
     rich_markup_mode=None,  # rich would cost 0.1 s before anything is done
     pretty_exceptions_enable=False,
@@ -91,6 +91,23 @@ def _sentence(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "evenkeel"
     return f"{said[:1].lower()}{said[1:].rstrip('.')}; `{where} --help` shows how"
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"evenkeel {evenkeel.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which this is."),
+    ] = False,
+) -> None:
+    """Backtest a strategy, paper-trade it, prove that both did the same, and ask why."""
 
 
 @app.command()

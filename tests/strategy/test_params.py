@@ -54,6 +54,33 @@ def test_a_subclass_adds_and_overrides():
     assert Wavier().fast == 7
 
 
+def test_a_subclass_gives_a_parameter_another_default():
+    """By name alone, as in any Python class; it keeps its law, its place and its type."""
+
+    class Faster(Wavy):
+        fast = 5
+        share = 0.25
+
+    class Fastest(Faster):
+        fast = 2
+        label = "y"
+
+    assert list(params_of(Fastest)) == list(params_of(Wavy))
+    assert (Faster().fast, Faster().share, Fastest().fast, Fastest().share) == (5, 0.25, 2, 0.25)
+    assert Faster(fast=9).fast == Faster(fast="9").params["fast"] == 9
+    assert Fastest().params == {**Wavy().params, "fast": 2, "share": 0.25, "label": "y"}
+    with pytest.raises(StrategyError, match=r"Faster.fast must be .* from 2 to 200, was 1"):
+        Faster(fast=1)
+
+
+def test_a_subclass_cannot_give_a_default_that_breaks_the_law():
+    class Wrong(Wavy):
+        fast = 201
+
+    with pytest.raises(StrategyError, match=r"Wrong.fast must be .* from 2 to 200, was 201"):
+        Wrong()
+
+
 def test_a_subclass_may_work_a_parameter_out():
     class Fixed(Wavy):
         @property

@@ -26,7 +26,7 @@ from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.money import EXACT, ONE, minus
 from evenkeel.domain.order import Side, TimeInForce
 from evenkeel.strategy.desk import Ask, Desk, Nowhere, OrderUpdate, Position
-from evenkeel.strategy.params import Param, values_for
+from evenkeel.strategy.params import DECLARES, values_for
 from evenkeel.strategy.series import BarSeries, Series
 from evenkeel.strategy.sizing import quantity_for_risk, quantity_for_weight
 from evenkeel.strategy.words import (
@@ -59,7 +59,7 @@ class Trader:
         """Take parameter values by name; each is checked against its law."""
         self._params = values_for(type(self), params)
         for name, value in self._params.items():
-            if isinstance(getattr(type(self), name), Param):  # and no property of a subclass
+            if isinstance(getattr(type(self), name), DECLARES):  # and no property of a subclass
                 setattr(self, name, value)  # not by __dict__: that makes attributes slow to read
         self._desk = cast("Desk", Nowhere(type(self).__name__))
         self._name = ""

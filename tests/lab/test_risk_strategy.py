@@ -6,7 +6,7 @@ from tests.parity.real_data import SETS
 pytest.importorskip("backtrader", reason="the extra [backtrader] is not installed")
 
 import backtrader as bt
-from tests.engine.market import bars
+from tests.engine.market import Y, bars
 from tests.lab.beside_cerebro import FREE, alone, hosted, journals
 
 import evenkeel as ek
@@ -102,6 +102,94 @@ def test_parameters_are_backtraders_and_attributes(apple):
         "weight_max": "10.0", "drawdown_max": "1.0", "loss_day_max": "1.0",
         "orders_day_max": "1000000", "weight": "0.5", "period": "7",
     }  # fmt: skip
+
+
+def test_a_subclass_gives_a_parameter_another_default(apple):
+    """By its name alone, and the law holds: as in `ek.Strategy`."""
+
+    class Careful(Holder):
+        weight = 0.25
+        period = 5
+
+    strategy, result = run(Careful, apple, period=6)
+    assert (strategy.weight, strategy.p.weight, strategy.period) == (0.25, 0.25, 6)
+    assert (result.started.params["weight"], result.started.params["period"]) == ("0.25", "6")
+    with pytest.raises(StrategyError, match=r"Wrong.weight must be .* above -3 to 3, was 4"):
+        host(type("Wrong", (Holder,), {"weight": 4, "__module__": __name__}))
+
+
+def test_one_with_an_init_of_its_own_needs_no_setup(apple):
+    """Nor does it call ours, as no `bt.Strategy` does."""
+
+    class Plain(RiskStrategy):
+        drawdown_max = 0.3
+
+        def __init__(self):
+            self.average = bt.ind.SMA(period=5)
+
+        def on_bar(self):
+            self.target_weight(0.9)
+
+    strategy, result = run(Plain, apple)
+    assert strategy.halted.startswith("drawdown_max 0.3 exceeded")
+    assert not result.positions
+
+
+@pytest.mark.parametrize(
+    ("theirs", "hook"),
+    [
+        ("start", "on_start"), ("prenext", "on_warmup"), ("nextstart", "on_bar"), ("next", "on_bar"),
+        ("notify_order", "on_order"), ("notify_trade", "on_trade"), ("stop", "on_stop"),
+    ],
+)  # fmt: skip
+def test_what_keeps_the_limits_cannot_be_written_over(theirs, hook):
+    """With `next` written over nobody would watch the drawdown: it is said where it is written."""
+    law = f"Greedy.{theirs}: a RiskStrategy keeps its limits there; write {hook} instead"
+    with pytest.raises(StrategyError) as error:
+        type("Greedy", (Holder,), {theirs: lambda self, *_: None, "__module__": __name__})
+    assert str(error.value) == law
+    mixin = type("Mixin", (), {theirs: lambda self, *_: None})
+    with pytest.raises(StrategyError, match=f"Greedy.{theirs}: "):
+        type("Greedy", (mixin, Holder), {"__module__": __name__})
+
+
+@pytest.mark.parametrize(
+    ("ask", "law"),
+    [
+        (lambda s: s.target_weight(float("nan")), "weight must be a number, was nan"),
+        (lambda s: s.target_weight("much"), "weight must be a number, was 'much'"),
+        (lambda s: s.target_quantity(None), "quantity must be a number, was None"),
+    ],
+)
+def test_a_target_that_is_no_number_is_refused(apple, ask, law):
+    """In our words, as from any verb."""
+    asking = type("Asking", (RiskStrategy,), {"on_bar": ask, "__module__": __name__})
+    with pytest.raises(StrategyError, match=law):
+        run(asking, apple)
+
+
+def test_nothing_is_entered_on_an_account_that_is_worth_nothing():
+    """Short a thousand at 10 with 12,000: at 22 nothing is left, and any weight is too much."""
+
+    class Ruined(RiskStrategy):
+        weight_max = 2.0
+
+        def on_bar(self):
+            if len(self) == 1:
+                self.sell(size=1000)
+            elif len(self) == 4:
+                self.more = self.buy(size=1, data=self.data1)
+
+        def on_limit(self, reason):
+            self.said = reason
+
+    guest = host(Ruined)
+    ruin = [bars(10, 10, 10, 22, 22, 22), bars(*[10.0] * 6, name=Y)]
+    execute(request(guest, ruin, **FREE | {"cash": 12_000}))
+    (strategy,) = guest.strategies
+    assert strategy.broker.getvalue() == 0
+    assert strategy.more is None
+    assert strategy.said == "weight_max 2 exceeded: inf"
 
 
 def test_a_deep_fall_ends_the_trading_for_good(apple):

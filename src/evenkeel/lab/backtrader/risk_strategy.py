@@ -12,13 +12,16 @@ all the same. It runs wherever a `bt.Strategy` runs, under Evenkeel or under Bac
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 
 from evenkeel.domain.errors import StrategyError
-from evenkeel.strategy.params import Param, param, params_of
+from evenkeel.lab.backtrader.counting import number
+from evenkeel.strategy.params import DECLARES, Param, param, params_of
 from evenkeel.strategy.sizing import quantity_for_risk
+from evenkeel.strategy.words import amount
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,17 +29,40 @@ if TYPE_CHECKING:
 
 _Meta: Any = type(bt.Strategy)
 
+HOOKS = {
+    "start": "on_start",
+    "prenext": "on_warmup",
+    "nextstart": "on_bar",
+    "next": "on_bar",
+    "notify_order": "on_order",
+    "notify_trade": "on_trade",
+    "stop": "on_stop",
+}
+"""What Backtrader calls and the limits are kept in, and what to write instead."""
+
 
 class _WithLaws(_Meta):
     """Makes a Backtrader parameter of every `ek.param`, and checks its value before `__init__`."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
-        laws = {key: each.default for key, each in namespace.items() if isinstance(each, Param)}
+        inherited = {key for base in bases for key in params_of(base)}
+        laws = {
+            key: each.default if isinstance(each, Param) else each
+            for key, each in namespace.items()
+            if isinstance(each, Param) or (key in inherited and isinstance(each, DECLARES))
+        }
         namespace["params"] = tuple({**dict(namespace.get("params", ())), **laws}.items())
-        return super().__new__(cls, name, bases, namespace)
+        made = super().__new__(cls, name, bases, namespace)
+        for theirs, hook in HOOKS.items() if inherited else ():
+            if getattr(made, theirs) is not getattr(RiskStrategy, theirs):
+                raise StrategyError(
+                    f"{name}.{theirs}: a RiskStrategy keeps its limits there; write {hook} instead"
+                )
+        return made
 
     def dopreinit(cls, made: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - of a class
         made, args, kwargs = super().dopreinit(made, *args, **kwargs)
+        made._working = {}  # noqa: SLF001 - its own `__init__` need not call ours
         for name, law in params_of(cls).items():
             value = law.check(getattr(made.params, name))
             setattr(made.params, name, value)
@@ -58,15 +84,16 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
     loss_day_max: float = param(1.0, gt=0, le=1)
     orders_day_max: int = param(1_000_000, ge=1)
 
+    halted: str | None = None
+    """Why nothing is entered any more, None while all is well."""
+    _halted_on: date | None = None
+    _day: date | None = None
+    _peak = _day_start = _last = 0.0
+    _entries = 0
+    _working: dict[int, Any]
+
     def __init__(self) -> None:
         """Let `setup` make the indicators."""
-        self.halted: str | None = None
-        """Why nothing is entered any more, None while all is well."""
-        self._halted_on: date | None = None
-        self._day: date | None = None
-        self._peak = self._day_start = self._last = 0.0
-        self._entries = 0
-        self._working: dict[int, Any] = {}
         self.setup()
 
     # ---- hooks: all optional but on_bar ----
@@ -101,7 +128,9 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
     def target_quantity(self, quantity: float, data: Any = None, **terms: Any) -> Any:
         """Buy or sell what is missing to hold `quantity`; market orders on their way count."""
         data = self.data if data is None else data
-        change = quantity - self.getposition(data).size - self._coming(data)
+        change = (
+            number(amount("quantity", quantity)) - self.getposition(data).size - self._coming(data)
+        )
         if not change:
             return None
         verb = self.buy if change > 0 else self.sell
@@ -110,7 +139,7 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
     def target_weight(self, weight: float, data: Any = None, **terms: Any) -> Any:
         """Hold `weight` of equity (0.95 is 95 %, negative: short), rounded down to lots."""
         data = self.data if data is None else data
-        money = abs(weight) * self.broker.getvalue()
+        money = abs(float(amount("weight", weight))) * self.broker.getvalue()
         size = self._info(data).getsize(data.close[0], money)
         return self.target_quantity(size if weight > 0 else -size, data, **terms)
 
@@ -218,7 +247,8 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
         working = self._working_sum(data, up=up)
         worst = self.getposition(data).size + working + self._change(data, size, up=up)
         money = abs(worst) * data.close[0] * float(self._info(data).p.mult)
-        share = money / self.broker.getvalue()
+        equity = self.broker.getvalue()
+        share = money / equity if equity > 0 else math.inf
         if share > self.weight_max:
             return f"weight_max {self.weight_max:g} exceeded: {share:.4f}"
         return None

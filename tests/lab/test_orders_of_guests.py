@@ -134,6 +134,23 @@ def test_less_than_a_lot_is_rejected_and_never_sent():
     assert strategy.position.size == 2
 
 
+def test_what_is_written_beside_an_order_stays_with_it():
+    """In its `info`, as in Backtrader; and a reason is in our journal, too."""
+    heard = []
+
+    class Wordy(bt.Strategy):
+        def next(self):
+            if len(self) == 2:
+                self.buy(size=1, reason="it rose", colour="red").addinfo(later=3)
+
+        def notify_order(self, order):
+            heard.append(dict(order.info))
+
+    result = execute(request(host(Wordy), [bars(*[10.0] * 5)]))
+    assert heard == [{"reason": "it rose", "colour": "red", "later": 3}] * 3
+    assert [order.reason for order in orders(result)] == ["it rose"]
+
+
 def test_orders_can_be_looked_up():
     """Open ones, as they are or as copies, and the state of each."""
     made = {}

@@ -273,7 +273,6 @@ class DeskBroker(bt.BrokerBase):
         size: float,
         *,
         plimit: float | None = None,
-        reason: str = "",
         **asked: Any,
     ) -> Any:
         known = {name: asked.pop(name) for name in _ORDER_TERMS if name in asked}
@@ -281,7 +280,7 @@ class DeskBroker(bt.BrokerBase):
         order = kind(owner=owner, data=data, size=number(lots), pricelimit=plimit, **known)
         order.addinfo(**asked)
         order.addcomminfo(self.getcommissioninfo(data))
-        words = {"reason": str(reason)} if reason else {}
+        words = {"reason": str(asked["reason"])} if asked.get("reason") else {}
         self._terms[order.ref] = terms_of(order, self._desk.moment) | words
         self._relate(order)
         family = self._families.setdefault((order.parent or order).ref, [])

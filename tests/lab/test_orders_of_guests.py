@@ -160,7 +160,7 @@ def test_orders_can_be_looked_up():
         made["open"] = broker.get_orders_open()
         made["copies"] = broker.get_orders_open(safe=True)
         made["state"] = broker.orderstatus(made["first"])
-        made["again"] = strategy.cancel(made["never"])
+        made["again"] = strategy.cancel(made["never"]), strategy.cancel(None)
 
     def ask(strategy):
         made["first"] = strategy.buy(**limit(1))
@@ -170,6 +170,7 @@ def test_orders_can_be_looked_up():
     assert made["open"] == [made["first"]]
     assert made["copies"][0] is not made["first"]
     assert made["state"] == bt.Order.Accepted
+    assert not any(made["again"])
 
 
 def test_the_account_can_be_read_as_from_backtraders_own_broker():
@@ -253,6 +254,19 @@ def test_what_is_no_news_to_backtrader_is_not_told():
     broker = DeskBroker(SimpleNamespace(cash=1.0, equity=1.0, moment=0))
     broker._move(SimpleNamespace(status=bt.Order.Accepted), OrderStatus.UNKNOWN, 0)
     assert not broker._notices
+
+
+def test_an_order_may_be_cancelled_on_the_bar_that_asked_for_it():
+    """Backtrader's own broker would let it fill: it looks for it where it is not yet."""
+    made = {}
+
+    def ask(strategy):
+        made["order"] = strategy.buy(size=1)
+        strategy.cancel(made["order"])
+
+    strategy, result = play({2: ask}, *[10.0] * 5)
+    assert statuses(result) == ["CANCELED"]
+    assert [status for _, status in fates(strategy, made["order"])] == ["Submitted", "Canceled"]
 
 
 def test_an_order_that_is_never_transmitted_is_never_sent():

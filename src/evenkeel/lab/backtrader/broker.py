@@ -250,7 +250,7 @@ class DeskBroker(bt.BrokerBase):
     def cancel(self, order: Any) -> bool:
         """Ask for an order to be taken off the market; whether there was one to ask for."""
         self.flush()
-        if self.closed or order.ref not in self._numbers or not order.alive():
+        if self.closed or order is None or order.ref not in self._numbers or not order.alive():
             return False
         asked = self._cancel_all([order, *self._kin(order)], "cancelled by the strategy")
         self._turn += [(each, None) for each in asked]

@@ -121,6 +121,21 @@ def test_a_moved_exit_sells_no_more_than_its_entry_has_brought():
     assert not core.account.orders.all_open()
 
 
+@pytest.mark.parametrize("jump", [False, True])
+def test_a_trail_follows_from_where_its_entry_has_filled(jump):
+    """Sent at 20, bought at 10; 2 below the best that came then, and half of it sold by a replacement."""
+    plan = {
+        0: lambda s: (s.buy(100, limit=10), s.sell(100, trail=2, after=1)),
+        4: lambda s: s.replace(2, quantity=50),
+    }
+    records, core, _ = play(
+        scripted(plan), bars(20, 20, 10, 14, 13, 13, 11, 11), limits=card(), jump=jump
+    )
+    fills = [(r.order_id, r.quantity, r.price) for r in records if isinstance(r, Fill)]
+    assert fills == [(1, 100, 10), (3, 50, 12)]
+    assert held(core) == 50
+
+
 def test_what_is_done_cannot_be_replaced_or_cancelled():
     """Both find nothing to do and write nothing."""
     plan = {0: lambda s: s.buy(10), 2: lambda s: (s.replace(1, limit=3), s.cancel(1), s.cancel(9))}

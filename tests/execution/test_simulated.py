@@ -717,6 +717,95 @@ def test_a_trailing_child_counts_its_parents_bar_only_from_the_open_on():
     assert prices(inside) == [(1, 2, "98")]
 
 
+@pytest.mark.parametrize(
+    ("entry", "rows", "amount", "share"),
+    [
+        # 90 less 5, wherever the market stood when the orders were sent
+        ({"kind": "LIMIT", "limit": "90"}, [(98, 98, 89, 92), (92, 93, 84, 88)], "85", "85.5"),
+        # filled at the open: after its bar the trail is behind the high of 88.5
+        ({"kind": "LIMIT", "limit": "90"}, [(88, 88.5, 87, 88), (88, 88, 82, 84)], "83.5", "84"),
+        # 110 less 5: not as far away as from 100
+        (
+            {"kind": "STOP", "stop": "110"},
+            [(106, 111, 106, 111), (108, 109, 104, 106)],
+            "105",
+            "104.5",
+        ),
+        ({"kind": "MARKET"}, [(103, 104, 99, 99), (99, 99, 97, 97)], "99", "98.5"),
+    ],
+)
+def test_a_trail_without_a_start_begins_behind_the_price_at_which_its_parent_filled(
+    entry, rows, amount, share
+):
+    """By 5, or by 5 % and down to the tick of a half."""
+    for distance, expected in (({"trail": "5"}, amount), ({"trail_percent": "5"}, share)):
+        parent = order(1, "BUY", 10, **entry)
+        child = order(2, "SELL", 10, "TRAILING_STOP", parent=1, **distance)
+        said = play(venue(bars_of([FLAT, *rows], tick=D("0.5"))), [parent, child])
+        assert [(fill.at // MINUTE, fill.price) for fill in fills(said)[1:]] == [(3, D(expected))]
+
+
+def test_a_trail_without_a_start_that_begins_at_an_open_counts_for_that_bar():
+    child = order(2, "SELL", 10, "TRAILING_STOP", trail="5", parent=1)
+    said = play(venue(bars_of([FLAT, (103, 104, 97, 98)])), [order(1, "BUY", 10), child])
+    assert prices(said) == [(1, 2, "103.0"), (2, 2, "98.0")]
+
+
+def test_a_trail_without_a_start_that_need_not_sleep_begins_behind_the_last_close():
+    """Its parent has filled when it arrives (at minute 3, which closes at 104)."""
+    child = order(2, "SELL", 10, "TRAILING_STOP", trail="5", parent=1)
+    rows = [FLAT, FLAT, (101, 105, 101, 104), (104, 104, 100, 101), (101, 101, 98, 98)]
+    said = play(
+        venue(bars_of(rows)),
+        [order(1, "BUY", 10)],
+        script={3: [lambda broker: broker.submit(approved(child))]},
+    )
+    assert prices(said) == [(1, 2, "100.0"), (2, 5, "99.0")]
+
+
+def test_a_trail_without_a_start_is_split_in_its_sleep():
+    """Five of then are two and a half of now, behind an entry at 45."""
+    parent = order(1, "BUY", 10, "LIMIT", limit="90")
+    child = order(2, "SELL", 10, "TRAILING_STOP", trail="5", parent=1)
+    rows = [FLAT, FLAT, (46, 47, 44, 46), (46, 46, 42, 43)]
+    said = split_at(3, 2)(venue(bars_of(rows)), [parent, child])
+    assert prices(said) == [(1, 3, "45"), (2, 4, "42.5")]
+
+
+def test_a_replacement_of_a_trail_stands_where_that_has_come_to():
+    """From 95 the high of 120 has brought it to 115, which the bar after the replacement reaches."""
+    again = order(2, "SELL", 4, "TRAILING_STOP", trail="5", replaces=1, created_at=3 * MINUTE)
+    rows = [FLAT, (100, 120, 100, 119), (119, 119, 117, 118), (118, 118, 114, 117), FLAT]
+    broker = venue(bars_of(rows))
+    said = play(
+        broker,
+        [order(1, "SELL", 10, "TRAILING_STOP", stop="95", trail="5")],
+        script={3: [lambda b: b.submit(approved(again))]},
+    )
+    assert prices(said) == [(2, 4, "115.0")]
+    assert fills(said)[0].quantity == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms", "expected"),
+    [
+        ("STOP", {"stop": "95"}, [(1, 2, "95"), (2, 3, "97.0")]),
+        ("STOP", {"stop": "94.5"}, [(1, 2, "95")]),  # it was moved, and waits again
+        ("STOP_LIMIT", {"stop": "95", "limit": "97"}, [(1, 2, "95"), (2, 3, "97")]),
+    ],
+)
+def test_a_replacement_of_a_stop_that_has_triggered_has_triggered(kind, terms, expected):
+    """Two of ten fill at 95; then the price is above it again."""
+    again = order(2, "SELL", 5, kind, replaces=1, created_at=2 * MINUTE, **terms)
+    rows = [FLAT, (100, 100, 94.9, 95, 20), (97, 98, 96, 97), FLAT]
+    said = play(
+        venue(bars_of(rows)),
+        [order(1, "SELL", 10, "STOP", stop="95")],
+        script={2: [lambda broker: broker.submit(approved(again))]},
+    )
+    assert prices(said) == expected
+
+
 def test_a_parent_that_ends_in_part_wakes_its_children_with_that_part():
     history = bars_of([FLAT, (*FLAT, 40), FLAT, (100, 106, 99, 105)])
     said = play(venue(history), bracket(order(1, "BUY", 10)), script={2: [lambda b: b.cancel(1)]})

@@ -170,6 +170,11 @@ def an_order(dice: Random, wanted: Program, now: int, number: int) -> Order:
     near = next((bar.close for bar in reversed(market.bars) if bar.at <= now), market.bars[0].open)
     linked = dice.choice([*earlier]) if earlier and dice.random() < 0.35 else None
     group = dice.choice([*earlier, number]) if earlier and dice.random() < 0.3 else None
+    stop = a_price(dice, near, market) if "STOP" in kind.value else None
+    if replaces is not None and stop is not None and dice.random() < 0.5:
+        stop = earlier[replaces].stop_price or stop  # it stays where it is
+    if kind is OrderType.TRAILING_STOP and (linked or replaces) and dice.random() < 0.5:
+        stop = None  # it starts where the order comes to stand
     return Order(
         number,
         "test",
@@ -179,7 +184,7 @@ def an_order(dice: Random, wanted: Program, now: int, number: int) -> Order:
         kind,
         now,
         limit_price=a_price(dice, near, market) if "LIMIT" in kind.value else None,
-        stop_price=a_price(dice, near, market) if "STOP" in kind.value else None,
+        stop_price=stop,
         **a_trail(dice, kind, near, market),
         tif=tif,
         expires_at=an_end(dice, tif, market, now),

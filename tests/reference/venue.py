@@ -173,6 +173,9 @@ class Reference:
         if old.cut == "its parent brought no more":
             order.cut_to(old.left)
         order.shrunk = old.shrunk or order.left < old.left
+        self.keep_stop(old, order)
+        if order.parent is None:
+            self.come_to_life(order, self.last_price(order, self.now))
         for child in self.book:
             if child.parent == old.id:
                 child.parent = order.id
@@ -181,6 +184,29 @@ class Reference:
         self.successor[old.id] = order.id
         self.book.append(order)
         self.said.append(OrderReplaced(order.id, old.id, self.now, old.done))
+
+    def keep_stop(self, old, new):
+        """What a replacement does not say of its stop stays: where it is, and whether it has triggered."""
+        stops = {"STOP", "STOP_LIMIT", "TRAILING_STOP"}
+        if old.type == "TRAILING_STOP" and old.stop is not None:
+            old.stop = self.stands(old, round_it=False)
+        if new.type == "TRAILING_STOP" and new.stop is None:
+            new.stop = old.stop
+        if old.asked.type.value in stops and old.type not in stops and new.stop == old.stop:
+            new.type = "MARKET" if new.limit is None else "LIMIT"
+            new.trail = new.percent = None
+
+    def come_to_life(self, order, price):
+        """Wake an order at a price; a trail that was given no start begins behind it."""
+        order.parent = None
+        if order.type == "TRAILING_STOP" and order.stop is None:
+            away = price * order.percent / 100 if order.trail is None else order.trail
+            level = price + away if order.buy else price - away
+            order.stop = on_grid(level, self.markets[order.instrument].tick, up=order.buy)
+
+    def last_price(self, order, at):
+        market = self.markets[order.instrument]
+        return market.bars[market.index_after(at) - 1].close
 
     def follow(self, order, parent):
         while parent in self.successor:
@@ -199,6 +225,8 @@ class Reference:
                 reason = "its parent never filled"
                 self.said.append(OrderCanceled(order.id, self.now, ZERO, reason))
                 return
+        if order.parent is None:
+            self.come_to_life(order, self.last_price(order, self.now))
         self.book.append(order)
 
     def cancel(self, order_id):
@@ -253,7 +281,7 @@ class Reference:
             return
         for order in orders:
             if order.trail is not None or order.percent is not None:
-                order.stop, order.extreme = self.stands(order), None
+                order.stop, order.extreme = order.stop and self.stands(order), None
             order.instrument = change.to
             order.first = self.markets[change.to].index_after(change.at)
 
@@ -273,7 +301,8 @@ class Reference:
             if order.limit is not None:
                 order.limit = on_grid(order.limit / ratio, market.tick, up=not order.buy)
             if order.trail is not None or order.percent is not None:
-                order.stop, order.extreme = self.stands(order, round_it=False), None
+                order.stop = order.stop and self.stands(order, round_it=False)
+                order.extreme = None
             if order.stop is not None:
                 order.stop = on_grid(order.stop / ratio, market.tick, up=order.buy)
             if order.trail is not None:
@@ -572,16 +601,16 @@ class Reference:
                 reason = "its parent never filled"
                 self.end(child, OrderCanceled(child.id, event.at, child.done, reason))
             else:
-                child.parent = None
+                self.come_to_life(child, self.last_price(child, event.at))
                 child.cut_to(filled)
                 child.first = self.markets[child.instrument].index_after(event.at)
 
     def wake_all(self, parent, offer, index, at):
         for child in [child for child in self.book if child.parent == parent.id]:
-            child.parent = None
+            elsewhere = child.instrument != parent.instrument
+            self.come_to_life(child, self.last_price(child, at) if elsewhere else offer.price)
             if parent.cut or parent.shrunk:
                 child.cut_to(parent.carried + parent.done)
-            elsewhere = child.instrument != parent.instrument
             waits = child.type == "MARKET" or child.once()
             if elsewhere or parent.at_close():
                 child.first = self.markets[child.instrument].index_after(at)

@@ -352,7 +352,6 @@ def test_a_bracket_in_a_block_keeps_a_group_of_its_own(one, desk):
         {"on": "open"},
         {"on": "open", "limit": 99},
         {"on": "close", "limit": 99},
-        {"trail": "5%"},
         {"limit": 99, "expires": "1970-02-01"},
         {"stop": 101, "tif": "DAY"},
     ],
@@ -362,6 +361,23 @@ def test_a_replacement_is_of_the_same_kind(one, desk, words):
         one.replace(one.buy(2, **words), quantity=3)
     old, new = desk.asks
     assert new == replace(old, quantity=D(3), replaces=1, sizing="replaces order 1")
+
+
+@pytest.mark.parametrize("trail", ["5%", 5])
+def test_a_trail_that_is_replaced_stays_where_it_has_come_to(one, desk, trail):
+    """Only the venue knows where that is; a stop that is given moves it."""
+    order = one.sell(2, trail=trail)
+    one.replace(order, quantity=1)
+    one.replace(order, stop=98)
+    assert [each.stop_price for each in desk.asks] == [95, None, 98]
+    assert len({(each.trail_amount, each.trail_percent) for each in desk.asks}) == 1
+
+
+def test_a_trail_that_follows_an_order_starts_when_that_has_filled(one, desk):
+    entry = one.buy(1, limit=90)
+    one.sell(1, trail=5, after=entry)
+    one.sell(1, trail=5, stop=80, after=entry)
+    assert [each.stop_price for each in desk.asks] == [None, None, 80]
 
 
 # ---- targets ----

@@ -151,7 +151,9 @@ class Order(Struct, frozen=True, gc=False):
     nanoseconds); the order can fill on later bars only. `quantity` is positive. `limit_price`,
     `stop_price` and `trail_amount` are in the instrument's currency; each is set exactly for the
     types that need it (a trailing stop's `stop_price` is where its trail starts, and it has either
-    a `trail_amount` or a `trail_percent`: 5 trails by 5 % of the price that leads it).
+    a `trail_amount` or a `trail_percent`: 5 trails by 5 % of the price that leads it). A trail
+    without a `stop_price` starts where the order comes to stand: behind the price at which its
+    parent filled, or where the order stood that it replaces.
     `expires_at` ends a DAY or GTD order, and is when an order on close trades. `replaces` names the order that this one takes the place of;
     its quantity is then what may still fill in all, beside what had filled when it was made.
     `parent` names the order whose complete fill brings this one to life; orders with the same

@@ -40,8 +40,7 @@ def restate_prices(resting: Resting, split: Split | StockDividend) -> None:
     if resting.type is _TRAILING:
         settle_trail(resting, split.at)
     if resting.stop is not None:
-        stop = _scaled(resting.stop, split, tick, up=resting.buy)
-        resting.stop, resting.stop_level = stop, float(stop)
+        resting.stand_at(_scaled(resting.stop, split, tick, up=resting.buy))
     if resting.trail is not None:
         resting.trail = Trail(
             _scaled(resting.trail.amount, split, tick, up=True), resting.trail.share
@@ -50,10 +49,11 @@ def restate_prices(resting: Resting, split: Split | StockDividend) -> None:
 
 def settle_trail(resting: Resting, until: int) -> None:
     """Let a trail start anew from where the bars that closed by `until` have brought it."""
+    if resting.stop is None:  # it sleeps, and has no start yet
+        return
     bars = resting.line.bars
     lead = bars.low if resting.buy else bars.high
     old = lead[resting.first : int(bars.closed_at.searchsorted(until, "right"))]
-    assert resting.stop is not None
     assert resting.trail is not None
     reached = resting.extreme
     if len(old) and resting.parent is None:
@@ -63,14 +63,26 @@ def settle_trail(resting: Resting, until: int) -> None:
     resting.extreme = resting.led = None
 
 
+def keep_stop(old: Resting, new: Resting, at: int) -> None:
+    """Let a replacement whose stop was not moved stand as the order did whose place it takes.
+
+    A trail stays where it has come to by `at`; what was triggered is.
+    """
+    if old.type is _TRAILING:
+        settle_trail(old, at)
+    if new.stop is None and new.trail is not None and old.stop is not None:
+        new.stand_at(old.stop)
+    if old.triggered and new.stop == old.stop:
+        new.type = OrderType.MARKET if new.limit is None else OrderType.LIMIT
+
+
 def rename(resting: Resting, line: Line, at: int) -> None:
     """Let an order go on under the instrument's new name, as it stood at `at`."""
     if resting.type is _TRAILING:
         settle_trail(resting, at)
-        assert resting.stop is not None
-        tick = resting.line.bars.instrument.tick
-        resting.stop = on_tick(resting.stop, tick, up=resting.buy)
-        resting.stop_level = float(resting.stop)
+        if resting.stop is not None:
+            tick = resting.line.bars.instrument.tick
+            resting.stand_at(on_tick(resting.stop, tick, up=resting.buy))
     resting.order = replace(resting.order, instrument=line.bars.instrument.id)
     resting.line = line
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _BUY = Side.BUY
 _ONCE = frozenset((TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG))
 _ON_CLOSE = frozenset((OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE))
+_STOPS = frozenset((OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP))
 
 
 NO_MORE = "its parent brought no more"
@@ -75,7 +76,7 @@ class Resting:
         if order.limit_price is not None:
             self.limit, self.limit_level = order.limit_price, float(order.limit_price)
         if order.stop_price is not None:
-            self.stop, self.stop_level = order.stop_price, float(order.stop_price)
+            self.stand_at(order.stop_price)
         if order.trail_amount is not None:
             self.trail = Trail(order.trail_amount, ZERO)
         elif order.trail_percent is not None:
@@ -83,6 +84,22 @@ class Resting:
         if order.tif in _ONCE:
             self.once = order.tif
         self.on_close = order.type in _ON_CLOSE
+
+    def stand_at(self, stop: Decimal) -> None:
+        """Put the stop there."""
+        self.stop, self.stop_level = stop, float(stop)
+
+    def come_to_life(self, price: Decimal) -> None:
+        """Sleep no longer, at a price; a trail that has no start yet begins behind it."""
+        self.parent = None
+        if self.trail is not None and self.stop is None:
+            level = self.trail.behind(price, buy=self.buy)
+            self.stand_at(on_tick(level, self.line.bars.instrument.tick, up=self.buy))
+
+    @property
+    def triggered(self) -> bool:
+        """Whether it was a stop, and is at the market or a limit by now."""
+        return self.order.type in _STOPS and self.type not in _STOPS
 
     def cut_to(self, brought: Decimal) -> None:
         """Fill no more than a parent that has ended brought."""

@@ -52,7 +52,7 @@ from evenkeel.domain.instrument_events import (
     TradingHalted,
     TradingResumed,
 )
-from evenkeel.domain.money import EXACT, ZERO
+from evenkeel.domain.money import EXACT, ZERO, exact
 from evenkeel.domain.order import OrderType, TimeInForce
 from evenkeel.domain.tape import NEVER, Tape
 from evenkeel.execution.agenda import Agenda
@@ -68,7 +68,7 @@ from evenkeel.execution.offers import (
     offer_at_close,
 )
 from evenkeel.execution.order_book import OrderBook
-from evenkeel.execution.restate import rename, restate_prices, restate_quantity
+from evenkeel.execution.restate import keep_stop, rename, restate_prices, restate_quantity
 from evenkeel.execution.resting import Resting
 from evenkeel.execution.slippage import AnySlippage
 
@@ -141,6 +141,7 @@ class SimulatedBroker:
                 )
                 return
             self._book.take_place(old, working)
+            keep_stop(old, working, now)
             self._agenda.forget(old)
             self._said.append(OrderReplaced(order.id, old.id, now, old.done))
         elif order.parent is not None:
@@ -280,7 +281,13 @@ class SimulatedBroker:
         if working.order.expires_at is not None:
             self._agenda.await_end(working, working.order.expires_at)
         if working.parent is None:
+            if working.trail is not None:
+                working.come_to_life(self._last(working, working.booked_at))
             self._agenda.watch(working, working.line.cursor.index + 1)
+
+    def _last(self, working: Resting, at: int) -> Decimal:
+        """Return the last close of an order's instrument at a moment."""
+        return exact(working.line.closes[self._agenda.bars_until(working, at) - 1])
 
     def _remove(self, working: Resting, filled: Decimal | None) -> None:
         """Take an order off the book; `filled` is None when that was all of it."""
@@ -299,7 +306,7 @@ class SimulatedBroker:
             if bought == 0:
                 self._cancel(child, at, "its parent never filled")
             else:
-                child.parent = None
+                child.come_to_life(self._last(child, at))
                 child.cut_to(bought)
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
 
@@ -461,10 +468,11 @@ class SimulatedBroker:
         """Bring the children of a filled order to life, on the rest of its last bar."""
         at = parent.due_at
         for child in self._book.release(parent):
-            child.parent = None
+            elsewhere = child.instrument != parent.instrument
+            child.come_to_life(self._last(child, at) if elsewhere else price)
             if parent.cut or parent.shrunk:
                 child.cut_to(parent.brought)
-            if child.instrument != parent.instrument or parent.on_close:
+            if elsewhere or parent.on_close:
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
             elif child.on_close or (
                 at_open and child.type is not _MARKET and not child.once

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from evenkeel.domain.money import ONE, ZERO
-from evenkeel.domain.order import Order, Side
+from evenkeel.domain.order import Order, OrderType, Side
 from evenkeel.domain.portfolio import (
     NO_PRICE,
     Exposure,
@@ -193,7 +193,8 @@ def reserve_price(order: Order, last: Decimal) -> Decimal:
                         so on close
         STOP            last or stop: a buy triggers there or above; a sell at or below, so last
         STOP_LIMIT      last, stop or limit
-        TRAILING_STOP   last or stop: where the trail starts; a buy's only falls from there
+        TRAILING_STOP   last or stop: where the trail starts; a buy's only falls from there. One
+                        that has no start yet: as if it started at the last price
 
     Highest for a sell too: what a short owes grows with the price. Never below last, at which a
     position is marked as soon as it is filled.
@@ -203,6 +204,8 @@ def reserve_price(order: Order, last: Decimal) -> Decimal:
         worst = limit
     if stop is not None and stop > worst:
         worst = stop
+    if order.type is OrderType.TRAILING_STOP and stop is None and order.side is Side.BUY:
+        worst = last + (order.trail_amount or last * (order.trail_percent or ZERO) / 100)
     return worst
 
 

@@ -123,8 +123,9 @@ def terms_are_valid(case: Case, limits: Limits) -> Measured:
         return "prices on the tick", UNKNOWN, False
     tick = case.instrument.tick
     # A trail is a distance, not a price: the stop that follows from it is put on the tick.
+    follows = order.parent is not None or order.replaces is not None
     if (
-        given in _PRICES[order.type]
+        (given in _PRICES[order.type] or (follows and given in _STARTS_LATER))
         and _is_price(limit, tick)
         and _is_price(stop, tick)
         and _is_price(trail, None)
@@ -143,6 +144,8 @@ def terms_are_valid(case: Case, limits: Limits) -> Measured:
 _HUNDRED = Decimal(100)
 _NONE_GIVEN = (False, False, False, False)
 _LIMIT_GIVEN = (True, False, False, False)
+_STARTS_LATER = ((False, False, True, False), (False, False, False, True))
+"""Of a trail that starts where its parent fills, or where the order stood that it replaces."""
 _PRICES: dict[OrderType, tuple[tuple[bool, bool, bool, bool], ...]] = {
     # limit, stop, trail amount, trail percent
     OrderType.MARKET: (_NONE_GIVEN,),

@@ -24,7 +24,7 @@ import numpy as np
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.money import EXACT, ONE, minus
-from evenkeel.domain.order import Side, TimeInForce
+from evenkeel.domain.order import OrderType, Side, TimeInForce
 from evenkeel.strategy.desk import Ask, Desk, Nowhere, OrderUpdate, Position
 from evenkeel.strategy.params import DECLARES, values_for
 from evenkeel.strategy.series import BarSeries, Series
@@ -201,7 +201,7 @@ class Trader:
         if words != _NO_WORDS:
             asked = terms(
                 side,
-                partial(desk.price, instrument),
+                _not_yet if after or replaces else partial(desk.price, instrument),
                 limit=limit,
                 stop=stop,
                 trail=trail,
@@ -253,12 +253,13 @@ class Trader:
     ) -> int | None:
         for order in self._desk.working(self._name, instrument):
             if order.id == order_id:
+                trails = order.type is OrderType.TRAILING_STOP  # it stays where it has come to
                 return self._order(
                     instrument,
                     order.side,
                     self._desk.leaves(order_id) if quantity is None else quantity,
                     limit=order.limit_price if limit is None else limit,
-                    stop=order.stop_price if stop is None else stop,
+                    stop=order.stop_price if stop is None and not trails else stop,
                     trail=_trail_of(order),
                     tif=order.tif,
                     on=on_of(order.type, order.tif),
@@ -533,6 +534,10 @@ class PortfolioStrategy(Trader):
 
 _NO_WORDS = (None,) * 6
 _BUY, _SELL = Side.BUY, Side.SELL  # looked up once: a member of an Enum costs a walk to reach
+
+
+def _not_yet() -> None:
+    """Tell no price for a trail to start at: the venue knows it, once the order lives."""
 
 
 def _trail_of(order: Order) -> Number | None:

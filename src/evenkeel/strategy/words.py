@@ -61,6 +61,8 @@ def terms(
 ) -> Terms:
     """Return the terms that these words mean; `last` tells the last price, for a trail's start.
 
+    Where that is not known yet, a trail has no start.
+
     Raises `StrategyError` for words that have no meaning, alone or together.
     """
     how_long = _tif(tif, on, expires)

@@ -376,6 +376,20 @@ def test_a_bots_limit_card_may_be_a_file_of_its_own(ask, made):
     assert body["fills"] == made["fills"]
 
 
+def test_an_instrument_says_in_what_it_trades(ask):
+    """A rate that nothing needs was meant for something: it is not passed over."""
+    words = (CROSS, "--data", "WAVE.csv", "--set", "slow=30", "--costs", "zero", "--json")
+    euros = ("--instrument", "WAVE.XPAR:currency=EUR", "--fx", "EUR=2")
+    dollars, halves = (
+        json.loads(ask("backtest", *words, *more)[1])
+        for more in (("--instrument", "WAVE.XPAR"), (*euros, "--cash", "200000"))
+    )
+    assert halves["fills"] == dollars["fills"] > 0
+    assert halves["equity_end"] == pytest.approx(2 * dollars["equity_end"])
+    code, _, err = ask("backtest", *words, "--fx", "EUR=2")
+    assert (code, "say what does: WAVE.XXXX:currency=EUR" in err) == (2, True)
+
+
 def test_a_bot_may_trade_in_a_currency_that_is_not_its_accounts(ask):
     """As its backtest does, at rates of a file; and it is told which one is missing."""
     rates = ["date,open,high,low,close,volume"]

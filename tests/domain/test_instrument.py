@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from evenkeel.domain.errors import UsageError
-from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
+from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id, instrument_named
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,50 @@ def test_what_is_not_declared_has_no_tick_and_whole_lots():
 def test_an_instrument_does_not_change():
     with pytest.raises(AttributeError, match="immutable"):
         Instrument("AAPL.XNAS").lot = Decimal(5)
+
+
+# ---- what differs from a share in dollars ----
+
+
+@pytest.mark.parametrize(
+    ("written", "instrument"),
+    [
+        ("AAPL.XNAS", Instrument("AAPL.XNAS")),
+        ("VOD.XLON:currency=GBP", Instrument("VOD.XLON", currency="GBP")),
+        (
+            "ESZ4.XCME: multiplier = 50 :tick=0.25",
+            Instrument("ESZ4.XCME", multiplier=Decimal(50), tick=Decimal("0.25")),
+        ),
+        ("BTC:lot=0.001", Instrument("BTC.XXXX", lot=Decimal("0.001"))),
+        ("X:Y.XXXX:lot=10", Instrument("X:Y.XXXX", lot=Decimal(10))),
+    ],
+)
+def test_a_text_says_what_differs(written, instrument):
+    assert instrument_named(written) == instrument
+
+
+def test_what_is_not_said_is_as_around_it():
+    assert instrument_named("VOD.XLON", "GBP").currency == "GBP"
+    assert instrument_named("SAN.XMAD:currency=EUR", "GBP").currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (
+            "VOD.XLON:curency=GBP",
+            "'curency' is not one of currency, tick, lot, multiplier.*currency",
+        ),
+        ("VOD.XLON:lot=1:lot=2", "lot is given twice; give it once"),
+        ("VOD.XLON:currency=pounds", "three capitals of ISO 4217 such as GBP, was 'pounds'"),
+        ("VOD.XLON:tick=0", "tick must be a number above 0, was '0'"),
+        ("VOD.XLON:lot=-1", "lot must be a number above 0, was '-1'"),
+        ("VOD.XLON:multiplier=many", "multiplier must be a number above 0, was 'many'"),
+        ("VOD.XLON:multiplier=Infinity", "multiplier must be a number above 0"),
+        ("VOD.LONDON:lot=1", "'LONDON' is not a market code"),
+        (":lot=1", "not of the form SYMBOL.MIC"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(written, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        instrument_named(written)

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from evenkeel.domain.errors import ConfigError
+from evenkeel.domain.instrument import Instrument
 from evenkeel.ops.bot_file import load_bot
 
 BOT = """\
@@ -61,7 +62,7 @@ def test_a_complete_file_is_read(bot, tmp_path):
         "orders_per_day_max": "50",
     }
     assert found.data_paths == (tmp_path / "spy.csv", tmp_path / "qqq.csv")
-    assert found.instruments == ("SPY.ARCX", "QQQ.XXXX")
+    assert found.instruments == (Instrument("SPY.ARCX"), Instrument("QQQ.XXXX"))
     assert (found.stamp, found.costs, found.slippage) == ("end", "ibkr-fixed", "bps:1")
     assert found.path == tmp_path / "bot.toml"
 
@@ -95,10 +96,14 @@ def test_other_currencies_may_be_named(bot, tmp_path):
     rates = 'currency = "USD"\nfx = { EUR = 1.0853, JPY = 0.0064, GBP = "gbpusd.csv" }'
     found = load_bot(bot('currency = "USD"', rates))
     assert found.fx == {"EUR": "1.0853", "JPY": "0.0064", "GBP": tmp_path / "gbpusd.csv"}
-    assert load_bot(bot('stamp = "end"', 'currency = "EUR"')).traded_in == "EUR"
+    abroad = load_bot(bot('stamp = "end"', 'currency = "EUR"'))
+    assert [each.currency for each in abroad.instruments] == ["EUR", "EUR"]
+    mixed = load_bot(bot('"QQQ"]', '"VOD.XLON:currency=GBP"]'))
+    assert [each.currency for each in mixed.instruments] == ["USD", "GBP"]
     assert load_bot(bot("costs =", 'fx_costs = "bps:3"\ncosts =')).fx_costs == "bps:3"
     silent = load_bot(bot())
-    assert (silent.fx, silent.traded_in, silent.fx_costs) == ({}, "USD", "zero")
+    assert (silent.fx, silent.fx_costs) == ({}, "zero")
+    assert [each.currency for each in silent.instruments] == ["USD", "USD"]
 
 
 REFUSED = [

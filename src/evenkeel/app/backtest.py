@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evenkeel.app.runs import manifest, new_run_id
 from evenkeel.app.setup import CASH, Request, request
 from evenkeel.app.strategies import ENGINES, load_strategy
+from evenkeel.domain.errors import UsageError
 from evenkeel.domain.fx import written
 from evenkeel.domain.money import exact
 from evenkeel.domain.tape import Tape
@@ -133,7 +134,7 @@ def plan(
         "stamp": stamp,
         "actions": str(Path(actions).resolve()) if isinstance(actions, str | Path) else None,
     }
-    return request(
+    wanted = request(
         seated,
         histories,
         actions=[action for action in known if action.at >= first_at],
@@ -141,6 +142,19 @@ def plan(
         fx=None if fx is None else {currency: rates_of(rate) for currency, rate in fx.items()},
         **wishes,
     )
+    _refuse_useless(wanted)
+    return wanted
+
+
+def _refuse_useless(wanted: Request) -> None:
+    """Raise `UsageError` for the rate of a currency in which nothing trades or pays."""
+    traded = [each.instrument for each in wanted.bars]
+    used = {getattr(each, "currency", "") for each in (*traded, *wanted.actions)}
+    if useless := sorted(set(wanted.fx) - used):
+        raise UsageError(
+            f"there is a rate of {useless[0]}, and nothing trades in that; say what does: "
+            f"{traded[0].id}:currency={useless[0]}"
+        )
 
 
 def rates_of(source: Any) -> str:  # noqa: ANN401 - a number, its text, or what `read_bars` reads

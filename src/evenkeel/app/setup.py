@@ -150,13 +150,13 @@ def request(
 ) -> Request:
     """Check a wish for a run and fill in the defaults; `UsageError` says what is wrong."""
     rates = FxRates.from_texts(fx or {})
-    for history in bars:
-        traded_in = history.instrument.currency
-        if traded_in != currency and traded_in not in rates:
+    for traded in (history.instrument for history in bars):
+        if traded.currency != currency and traded.currency not in rates:
             raise UsageError(
-                f"{history.instrument.id} trades in {traded_in} and the account is in {currency}; "
-                f"give the rate with --fx {traded_in}=RATE or a file of prices (in a bot's file: "
-                "account.fx), or open the account in that currency"
+                f"{traded.id} trades in {traded.currency} and the account is in {currency}; give "
+                f"the rate with --fx {traded.currency}=RATE or a file of prices (in a bot's file: "
+                "account.fx), open the account in that currency, or say in which the instrument "
+                f"trades: {traded.id}:currency={currency}"
             )
     if touch not in {None, "at", "through"}:
         raise UsageError(f"touch must be 'at' or 'through', was {touch!r}")

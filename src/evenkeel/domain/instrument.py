@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING
+import re
+from decimal import Decimal, DecimalException
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from evenkeel.domain.errors import UsageError
-from evenkeel.domain.money import ONE, text
+from evenkeel.domain.errors import UsageError, did_you_mean
+from evenkeel.domain.money import ONE, ZERO, exact, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,54 @@ def instrument_of(name: str, facts: Mapping[str, str]) -> Instrument:
     )
     why = facts.get("quarantine", "")
     return found.quarantined(why) if why else found
+
+
+TERMS = ("currency", "tick", "lot", "multiplier")
+"""What can be said of an instrument behind its id."""
+
+
+def instrument_named(given: str, currency: str = "USD") -> Instrument:
+    """Return the instrument that a text names: an id, and terms that differ from a share's.
+
+        VOD.XLON:currency=GBP     ESZ4.XCME:multiplier=50:tick=0.25
+
+    `currency` is what it trades in unless the text says so. Raises `UsageError` for what is no id,
+    and for a term that is not known, is given twice, or has a value that it cannot have.
+    """
+    name, facts = given, dict[str, Any](currency=currency)
+    said: list[str] = []
+    while (colon := name.rfind(":")) >= 0 and "=" in name[colon:]:  # a symbol may have colons
+        term, _, value = (word.strip() for word in name[colon + 1 :].partition("="))
+        if term not in TERMS:
+            raise UsageError(
+                f"instrument {given!r}: {term!r} is not one of {', '.join(TERMS)}"
+                f"{did_you_mean(term, TERMS)}"
+            )
+        if term in said:
+            raise UsageError(f"instrument {given!r}: {term} is given twice; give it once")
+        facts[term] = _currency(value, given) if term == "currency" else _step(value, term, given)
+        said.append(term)
+        name = name[:colon]
+    return Instrument(instrument_id(name), **facts)
+
+
+def _currency(value: str, given: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise UsageError(
+            f"instrument {given!r}: a currency is three capitals of ISO 4217 such as GBP, "
+            f"was {value!r}"
+        )
+    return value
+
+
+def _step(value: str, term: str, given: str) -> Decimal:
+    try:
+        step = exact(value)
+    except DecimalException:
+        step = ZERO
+    if not (step.is_finite() and step > ZERO):
+        raise UsageError(f"instrument {given!r}: {term} must be a number above 0, was {value!r}")
+    return step
 
 
 def instrument_id(given: str) -> str:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from evenkeel.domain.bar import Finding
 from evenkeel.domain.errors import DataError, UsageError, did_you_mean
-from evenkeel.domain.instrument import Instrument, instrument_id
+from evenkeel.domain.instrument import Instrument, instrument_named
 from evenkeel.market.adjust import adjusted
 from evenkeel.market.arrow_cache import ArrowCache
 from evenkeel.market.columns import DAY, Table
@@ -162,7 +162,7 @@ class Catalog:
         tickers = self.tickers()
         found = []
         for asked in instruments:
-            wanted = asked if isinstance(asked, Instrument) else Instrument(instrument_id(asked))
+            wanted = asked if isinstance(asked, Instrument) else instrument_named(asked)
             meant = replace(wanted, id=tickers.meaning(wanted.id, first, last))
             shelf = self._shelf_of(meant.id, interval, dataset)
             length = interval_length(interval) if interval else 0

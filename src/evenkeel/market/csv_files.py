@@ -17,7 +17,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from evenkeel.domain.errors import DataError, UsageError, did_you_mean
-from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_id
+from evenkeel.domain.instrument import NO_MARKET, Instrument, instrument_named
 from evenkeel.market.csv_table import KINDS, read_csv
 from evenkeel.market.history import Bound, history
 
@@ -106,7 +106,7 @@ def _request(source: Source, instrument: Wanted) -> tuple[list[One], list[Instru
         raise UsageError("instrument: the dict's keys name the instruments; give one of the two")
     if not source:
         raise UsageError("no data was given: the dict is empty")
-    return list(source.values()), [Instrument(instrument_id(name)) for name in source]
+    return list(source.values()), [instrument_named(name) for name in source]
 
 
 def _shares(
@@ -152,9 +152,7 @@ def _wanted(instrument: Wanted) -> list[Instrument] | None:
     if isinstance(instrument, Instrument):
         return [instrument]
     names = instrument.split(",") if isinstance(instrument, str) else instrument
-    return [
-        each if isinstance(each, Instrument) else Instrument(instrument_id(each)) for each in names
-    ]
+    return [each if isinstance(each, Instrument) else instrument_named(each) for each in names]
 
 
 def _refuse_repeated(ids: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from evenkeel.domain.errors import ConfigError, UsageError
-from evenkeel.domain.instrument import instrument_id
+from evenkeel.domain.instrument import Instrument, instrument_named
 from evenkeel.domain.money import exact
 from evenkeel.ops.toml_file import TomlFile
 
@@ -64,8 +64,8 @@ class BotFile(Struct, frozen=True, kw_only=True):
     `strategy` is `path.py:Class` or `package.module:Class`, written for `engine`. `limits` is a limit card as text (see
     `Limits.from_text`) or the path of one. `data_paths`, `instruments` and `providers` are in the
     file's order. A run on live prices has bars of `interval` and begins with `warm_up` of them.
-    `traded_in` is the currency of the instruments; `fx` is what a unit of a currency is worth in the
-    account's own: a number as text, or a file of prices.
+    `fx` is what a unit of a currency is worth in the account's own: a number as text, or a file of
+    prices.
     """
 
     path: Path
@@ -79,9 +79,8 @@ class BotFile(Struct, frozen=True, kw_only=True):
     engine: Literal["evenkeel", "backtrader"]
     limits: dict[str, str] | Path
     data_paths: tuple[Path, ...]
-    instruments: tuple[str, ...]
+    instruments: tuple[Instrument, ...]
     stamp: Literal["start", "end"]
-    traded_in: str
     providers: tuple[str, ...]
     interval: str
     warm_up: int
@@ -100,21 +99,24 @@ def load_bot(path: str | Path) -> BotFile:
     file.refuse_unknown(KNOWN)
     _refuse_incomplete(file)
     take = _Reader(file)
+    currency = take("account.currency", CURRENCY, _currency)
+    traded_in = take("data.currency", CURRENCY, _currency, currency)
     return BotFile(
         path=path,
         name=take("bot.name", "letters, digits, - and _", _named),
         mode=take("bot.mode", '"paper" or "live"', _one_of("paper", "live")),
         cash=take("account.cash", "a number above 0", _money),
-        currency=take("account.currency", CURRENCY, _currency),
+        currency=currency,
         fx=take("account.fx", 'a table such as { EUR = 1.0853, GBP = "gbpusd.csv" }', take.fx, {}),
         strategy=take("strategy.path", "path.py:Class or package.module:Class", take.strategy),
         params=take("strategy.params", "a table of values", _table, {}),
         engine=take("strategy.engine", '"evenkeel" or "backtrader"', _one_of(*ENGINES), ENGINES[0]),
         limits=take.limits(),
         data_paths=take("data.paths", "a list of files", take.paths, ()),
-        instruments=take("data.instruments", 'a list such as ["SPY.ARCX"]', take.instruments),
+        instruments=take(
+            "data.instruments", 'a list such as ["SPY.ARCX"]', take.instruments(traded_in)
+        ),
         stamp=take("data.stamp", '"start" or "end"', _one_of("start", "end"), "start"),
-        traded_in=take("data.currency", CURRENCY, _currency, file.table("account")["currency"]),
         providers=take("data.providers", f"a list of {', '.join(PROVIDERS)}", _providers, ()),
         interval=take("data.interval", "such as 1m, 1h or 1d", _text, "1d"),
         warm_up=take("data.warm_up", "a whole number from 2", _count, 300),
@@ -194,10 +196,14 @@ class _Reader:
         names = [] if value == () else _texts(value)
         return None if names is None else tuple(self.folder / name for name in names)
 
-    def instruments(self, value: object) -> tuple[str, ...] | None:
+    def instruments(self, currency: str) -> Callable[[object], tuple[Instrument, ...] | None]:
+        """Return what reads instruments, which trade in a currency unless they say so."""
+        return lambda value: self._instruments(value, currency)
+
+    def _instruments(self, value: object, currency: str) -> tuple[Instrument, ...] | None:
         try:
             names = _texts(value)
-            return None if names is None else tuple(instrument_id(name) for name in names)
+            return None if names is None else tuple(instrument_named(n, currency) for n in names)
         except UsageError as error:
             raise ConfigError(f"{self.file.place('data.instruments')}: {error}") from error
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from evenkeel.app.backtest import rates_of
 from evenkeel.app.checkpoints import checkpoints_of
-from evenkeel.app.cli.on_paper import SUFFIX, instruments, wishes
+from evenkeel.app.cli.on_paper import SUFFIX, wishes
 from evenkeel.app.live_prices import trade_live
 from evenkeel.app.providers import providers
 from evenkeel.app.quarantine import quarantine
@@ -44,7 +44,7 @@ def trade(
 ) -> Result:
     """Trade a bot on live prices, or on the recording of such a day."""
     database = settings.paths.database
-    wanted = instruments(bot)
+    wanted = list(bot.instruments)
     told = _told(wanted, actions)
     if day is not None:
         lived = _changed(
@@ -92,15 +92,15 @@ def moment(text: str) -> int:
 
 def _files(bot: BotFile) -> dict[str, Path]:
     """Return the bot's files by instrument: one each in order, or one for all."""
-    paths = bot.data_paths
+    paths, names = bot.data_paths, [each.id for each in bot.instruments]
     if len(paths) == 1:
-        return dict.fromkeys(bot.instruments, paths[0])
-    if "files" in bot.providers and len(paths) != len(bot.instruments):
+        return dict.fromkeys(names, paths[0])
+    if "files" in bot.providers and len(paths) != len(names):
         raise UsageError(
-            f"{bot.path}: data.paths names {len(paths)} files for {len(bot.instruments)} "
-            "instruments; name one for all, or one each"
+            f"{bot.path}: data.paths names {len(paths)} files for {len(names)} instruments; "
+            "name one for all, or one each"
         )
-    return dict(zip(bot.instruments, paths, strict=False))
+    return dict(zip(names, paths, strict=False))
 
 
 def _told(
@@ -129,7 +129,11 @@ def _want(bot: BotFile, recording: str) -> Callable[[list[Bars], list[CorporateA
             load_strategy(bot.strategy, bot.params, engine=bot.engine),
             bars,
             actions=actions,
-            data={"sources": [], "recording": recording, "instruments": list(bot.instruments)},
+            data={
+                "sources": [],
+                "recording": recording,
+                "instruments": [each.id for each in bot.instruments],
+            },
             fx=rates,
             **wishes(bot),
         )

@@ -18,7 +18,6 @@ from evenkeel.app.quarantine import apart, quarantine
 from evenkeel.app.runs import check_writable, save
 from evenkeel.app.strategies import load_strategy
 from evenkeel.domain.errors import ConfigError, UsageError
-from evenkeel.domain.instrument import Instrument
 from evenkeel.ops.bot_file import load_bot
 from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import load_settings
@@ -69,17 +68,12 @@ def _plan(bot: BotFile, replay: str, actions: str | None) -> Request:
     return plan(
         load_strategy(bot.strategy, bot.params, engine=bot.engine),
         _sources(bot, replay),
-        instrument=instruments(bot),
+        instrument=bot.instruments,
         stamp=bot.stamp,
         actions=actions if actions is not None else (),
         fx=bot.fx,
         **wishes(bot),
     )
-
-
-def instruments(bot: BotFile) -> list[Instrument]:
-    """Return what a bot trades, in the currency that its file says."""
-    return [Instrument(name, currency=bot.traded_in) for name in bot.instruments]
 
 
 def wishes(bot: BotFile) -> dict[str, Any]:

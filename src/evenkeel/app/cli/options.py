@@ -24,7 +24,11 @@ Data = Annotated[
 ]
 Instruments = Annotated[
     str | None,
-    typer.Option("--instrument", metavar="ID[,ID…]", help="Such as AAPL.XNAS, one per file."),
+    typer.Option(
+        "--instrument",
+        metavar="ID[,ID…]",
+        help="Such as AAPL.XNAS or VOD.XLON:currency=GBP, one per file.",
+    ),
 ]
 FirstDay = Annotated[
     str | None, typer.Option("--start", metavar="DATE", help="First day, inclusive.")

@@ -9,6 +9,7 @@ from tests.parity.real_data import SETS
 pytest.importorskip("backtrader", reason="the extra [backtrader] is not installed")
 
 import backtrader as bt
+import talib.abstract
 from tests.lab import samples
 from tests.lab.beside_cerebro import CASH, FREE, Rows
 
@@ -40,6 +41,7 @@ INDICATORS = {
     for name, each in classes(bt.indicators, bt.Indicator).items()
     if name not in NEEDS_MORE_THAN_A_FEED and each is not bt.Indicator
 }
+TALIB = [name for name in talib.get_functions() if name != "MAVP"]  # which wants its periods
 ANALYZERS = {
     name: each
     for name, each in classes(bt.analyzers, bt.Analyzer).items()
@@ -112,6 +114,42 @@ def test_every_indicator_has_the_values_that_it_has_under_backtrader(apple):
     assert len(ours.read["SimpleMovingAverage"]) > 20
     different = [name for name in INDICATORS if not alike(ours.read[name], theirs.read[name])]
     assert different == []
+
+
+@pytest.mark.uncounted
+def test_every_function_of_ta_lib_has_the_values_that_it_has_under_backtrader(apple):
+    """In its vectorised mode, which is how it runs unless told otherwise; nested ones, too."""
+
+    class Nested(bt.Indicator):
+        lines = ("volume",)
+
+        def __init__(self):
+            self.lines.volume = bt.talib.OBV(self.data.close, self.data.volume) + 0
+
+    class Listening(bt.Strategy):
+        def __init__(self):
+            self.nested = Nested()
+            self.all = {name: getattr(bt.talib, name)(*series(name, self.data)) for name in TALIB}
+            self.read = defaultdict(list)
+
+        def next(self):
+            for name, indicator in (*self.all.items(), ("nested", self.nested)):
+                self.read[name].append([line[0] for line in indicator.lines])
+
+    def build(cerebro, feeds):
+        cerebro.addstrategy(Listening)
+
+    (theirs,), (ours,) = alone(build, apple), hosted(build, apple)
+    assert len(TALIB) > 150
+    assert len(ours.read["OBV"]) > 20
+    assert [name for name in ours.read if not alike(ours.read[name], theirs.read[name])] == []
+
+
+def series(name, data):
+    """What a function of TA-Lib is a function of."""
+    wanted = talib.abstract.Function(name).input_names.values()
+    names = [each for some in wanted for each in ([some] if isinstance(some, str) else some)]
+    return [getattr(data, each, data.close) for each in names or ["close"]]
 
 
 def test_every_analyzer_and_observer_finds_what_it_finds_under_backtrader(apple):

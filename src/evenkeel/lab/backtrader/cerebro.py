@@ -50,6 +50,7 @@ class SteppedCerebro(bt.Cerebro):
             self.run(runonce=False, preload=False, lookahead=UNKNOWN_BARS)
         except _SetUp:
             for strategy in self.runningstrats:
+                _remember_all(strategy)
                 for each in (*strategy.getindicators(), *strategy.observers):
                     each.extend(size=UNKNOWN_BARS)
             return
@@ -116,6 +117,18 @@ class SteppedCerebro(bt.Cerebro):
                     f"Cerebro's option {option} is not honoured here: what is decided on a bar "
                     "can fill on later bars only"
                 )
+
+
+def _remember_all(owner: Any) -> None:
+    """Let TA-Lib's functions see all bars so far, as they do in Backtrader's vectorised mode.
+
+    Bar by bar it shows them the last few, which is enough for an average and wrong for whatever adds
+    up (OBV) or smooths what is smooth (MACD). Candles need those few.
+    """
+    for indicator in owner.getindicators():
+        _remember_all(indicator)
+        if isinstance(indicator, bt.talib._TALibIndicator) and not indicator._iscandle:  # noqa: SLF001
+            indicator._lookback = 0  # noqa: SLF001 - none: all
 
 
 def _has_more(data: BarFeed) -> bool:

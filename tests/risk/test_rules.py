@@ -175,6 +175,14 @@ def test_an_order_has_exactly_the_prices_of_its_type(kind):
         assert verdict.reason is Reason.TERMS_INVALID
 
 
+def test_an_order_ends_after_it_was_made():
+    gtd = {"kind": "LIMIT", "limit_price": 99, "tif": TimeInForce.GTD}
+    assert refusal(order(**gtd, expires_at=NOON + 1), account()) is None
+    late = review(order(**gtd, expires_at=NOON), account(), card())
+    assert (late.reason, late.limit) == (Reason.TERMS_INVALID, f"an end after {NOON}")
+    assert late.observed == f"expires_at {NOON}"
+
+
 def test_a_trail_is_an_amount_or_a_percentage_below_a_hundred():
     trail = {"kind": "TRAILING_STOP", "stop_price": 99}
     assert refusal(order(**trail, trail_percent="2.5"), account()) is None

@@ -15,6 +15,7 @@ import evenkeel as ek
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.instrument import Instrument
 from evenkeel.domain.order import OrderType, Side, TimeInForce
+from evenkeel.domain.tape import NEVER
 from evenkeel.strategy.series import Series
 
 EURO = Instrument("FESX.XEUR", multiplier=Decimal(10))
@@ -199,6 +200,12 @@ def test_a_trail_starts_at_its_distance_on_the_losing_side(one, desk):
         ({"stop": float("nan")}, "stop must be a number, was nan; in an indicator's warm-up"),
         ({"trail": [1]}, r"trail must be a number, was \[1\]"),
         ({"trail": 1, "limit": 5}, "a trailing stop takes no limit"),
+        ({"tif": 5}, "tif must be one of DAY, GTC, GTD, IOC, FOK, OPG, was 5"),
+        ({"on": ["open"]}, r"on must be 'open' or 'close', was \['open'\]"),
+        ({"expires": 1.5}, "expires must be a date or a time like .*, was 1.5"),
+        ({"expires": True}, "expires must be a date or a time like .*, was True"),
+        ({"reason": 5}, "reason must be a text, was 5"),
+        ({"reason": "a\ud800"}, "reason has a half of a character in it"),
     ],
 )
 def test_an_order_that_cannot_be_meant_is_refused_before_the_desk(one, desk, options, message):
@@ -223,6 +230,46 @@ def test_a_number_has_no_more_digits_than_arithmetic(one, quantity):
         one.buy(quantity)
     with pytest.raises(StrategyError, match="limit must be less than 1e30"):
         one.buy(1, limit=quantity)
+
+
+@pytest.mark.parametrize("weight", [None, "half", True, [1]])
+def test_a_weight_must_be_a_number(one, weight):
+    with pytest.raises(StrategyError, match="weight must be a number, was"):
+        one.target_weight(weight)
+
+
+def test_a_side_must_be_a_word(one):
+    with pytest.raises(StrategyError, match="side must be 'buy' or 'sell', was 1"):
+        one.bracket(1, stop_loss=95, take_profit=110, side=1)
+
+
+def test_what_an_author_says_must_be_a_text(one, desk):
+    """A journal with anything else in its place could be written, and never read."""
+    with pytest.raises(StrategyError, match=r"what is logged must be a text, was 99\.5"):
+        one.log(99.5)
+    with pytest.raises(StrategyError, match="reason must be a text, was None"):
+        one.cancel(1, reason=None)
+    assert (desk.notes, desk.cancelled) == ([], [])
+
+
+def test_only_an_order_is_canceled_or_replaced(one, desk):
+    """The three numbers of a bracket are none: to do nothing would leave its orders at work."""
+    orders = one.bracket(1, stop_loss=95, take_profit=110)
+    with pytest.raises(
+        StrategyError, match=r"what is canceled must be an order's number, was \(1, 2, 3\)"
+    ):
+        one.cancel(orders)
+    with pytest.raises(StrategyError, match="what is replaced must be an order's number, was '1'"):
+        one.replace("1", limit=5)
+    one.cancel(None)
+    assert one.replace(None, limit=5) is None
+    assert (desk.cancelled, len(desk.asks)) == ([], 3)
+
+
+def test_an_end_that_no_clock_will_see_is_never(one, desk):
+    one.buy(1, limit=90, expires="9999-12-31")
+    one.buy(1, limit=90, expires="2262-04-10")
+    assert [each.expires_at for each in desk.asks] == [NEVER, 9_223_286_400 * 10**9]
 
 
 @pytest.mark.parametrize("weight", [float("inf"), 1e308])

@@ -109,7 +109,10 @@ def quantity_is_valid(case: Case, limits: Limits) -> Measured:
 
 
 def terms_are_valid(case: Case, limits: Limits) -> Measured:
-    """The type can have this time in force and has its prices: finite, positive, on the tick."""
+    """The type can have this time in force, which is not over, and has its prices.
+
+    These are finite, positive, and on the tick.
+    """
     order = case.order
     limit, stop, trail = order.limit_price, order.stop_price, order.trail_amount
     percent = order.trail_percent
@@ -119,6 +122,8 @@ def terms_are_valid(case: Case, limits: Limits) -> Measured:
     if order.tif not in TIMES_IN_FORCE[order.type]:
         known = " or ".join(sorted(tif.value for tif in TIMES_IN_FORCE[order.type]))
         return f"tif {known} for {order.type.value}", f"tif {order.tif.value}", False
+    if order.expires_at is not None and order.expires_at <= order.created_at:
+        return f"an end after {order.created_at}", f"expires_at {order.expires_at}", False
     if case.instrument is None:
         return "prices on the tick", UNKNOWN, False
     tick = case.instrument.tick

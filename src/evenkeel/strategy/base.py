@@ -37,9 +37,11 @@ from evenkeel.strategy.words import (
     Number,
     amount,
     check_options,
+    number,
     on_of,
     side_of,
     terms,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +125,9 @@ class Trader:
     def cancel(self, order_id: int | None, *, reason: str = "") -> None:
         """Take an order off the market. It may still fill until the venue confirms."""
         if order_id is not None:
-            self._desk.cancel(self._name, order_id, reason)
+            self._desk.cancel(
+                self._name, number("what is canceled", order_id), words("reason", reason)
+            )
 
     @contextmanager
     def one_cancels_other(self) -> Iterator[None]:
@@ -136,7 +140,7 @@ class Trader:
 
     def log(self, text: str) -> None:
         """Write a line into the journal, beside the orders it explains."""
-        self._desk.note(self._name, text)
+        self._desk.note(self._name, words("what is logged", text))
 
     def clone(self) -> Self:
         """Return a new strategy with the same parameters and no state."""
@@ -194,11 +198,9 @@ class Trader:
         """Place an order. 0 stands for no order before it, and for the group of the `with` block."""
         if after is None:  # the order that it should follow was not placed
             return None
-        if type(after) is not int:
-            raise StrategyError(f"after must be an order's number, was {after!r}")
-        desk, words = self._desk, (limit, stop, trail, tif, on, expires)
-        asked = PLAIN
-        if words != _NO_WORDS:
+        after = number("after", after)
+        desk, asked = self._desk, PLAIN
+        if (limit, stop, trail, tif, on, expires) != _NO_WORDS:
             asked = terms(
                 side,
                 _not_yet if after or replaces else partial(desk.price, instrument),
@@ -219,7 +221,7 @@ class Trader:
                 replaces=replaces,
                 parent=after or None,
                 oca_group=self._group if oca_group == 0 else oca_group,
-                reason=reason,
+                reason=words("reason", reason),
                 sizing=sizing,
             ),
         )
@@ -251,6 +253,8 @@ class Trader:
         reason: str,
         instrument: str,
     ) -> int | None:
+        if order_id is not None:
+            number("what is replaced", order_id)
         for order in self._desk.working(self._name, instrument):
             if order.id == order_id:
                 trails = order.type is OrderType.TRAILING_STOP  # it stays where it has come to
@@ -300,6 +304,8 @@ class Trader:
         price = self._desk.price(instrument.id)
         if price is None:
             raise StrategyError(f"{instrument.id} has no price yet: a weight cannot be sized")
+        if not isinstance(weight, float | np.floating):  # of those NaN asks for nothing
+            weight = float(amount("weight", weight))
         equity = self.equity
         wanted = quantity_for_weight(
             weight,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from evenkeel.domain.errors import StrategyError, did_you_mean
 from evenkeel.domain.money import EXACT, exact
 from evenkeel.domain.order import TIMES_IN_FORCE, OrderType, Side, TimeInForce
+from evenkeel.domain.tape import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ VAST = 10**_DIGITS
 """Beyond any quantity and any price."""
 _TRUTHS = (bool, np.bool_)
 _MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400 * 10**9
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -124,43 +126,65 @@ def amount(what: str, value: Number) -> Decimal:
     return number
 
 
+def number(what: str, value: int) -> int:
+    """Return an order's number. Raises `StrategyError` for what is none, such as those of a bracket."""
+    if type(value) is not int:
+        raise StrategyError(f"{what} must be an order's number, was {value!r}")
+    return value
+
+
+def words(what: str, value: str) -> str:
+    """Return an author's own words. Raises `StrategyError` for what no journal could read back."""
+    if not isinstance(value, str):
+        raise StrategyError(f'{what} must be a text, was {value!r}; write f"{{…}}"')
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise StrategyError(f"{what} has a half of a character in it: {value!r}") from error
+    return value
+
+
 def side_of(value: str | Side) -> Side:
     """Return a side from its name. Raises `StrategyError` for any other."""
     if isinstance(value, Side):
         return value
     try:
         return Side(value.upper())
-    except ValueError as error:
+    except (AttributeError, ValueError) as error:
         raise StrategyError(f"side must be 'buy' or 'sell', was {value!r}") from error
 
 
 def moment(value: Moment) -> int:
     """Return a moment in UTC nanoseconds; a date means the end of that day in UTC.
 
-    Raises `StrategyError` for a text that is no date or time, and for a time without a zone.
+    One beyond what 64 bits hold (in 2262) is never. Raises `StrategyError` for what is no date or
+    time, and for a time without a zone.
     """
-    if isinstance(value, int):
-        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return min(value, NEVER)
     if isinstance(value, str):
         value = _parsed(value)
+    if not isinstance(value, date):
+        raise StrategyError(_NO_MOMENT.format(value))
     if not isinstance(value, datetime):
-        value = datetime.combine(value, time(), UTC) + timedelta(days=1)
+        return min((value.toordinal() + 1 - EPOCH.toordinal()) * _DAY, NEVER)
     if value.tzinfo is None:
         raise StrategyError(f"expires needs a time zone, such as +00:00, was {value.isoformat()!r}")
-    return (value - EPOCH) // _MICROSECOND * 1_000
+    return min((value - EPOCH) // _MICROSECOND * 1_000, NEVER)
 
 
 def _parsed(text: str) -> date:
     try:
         return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
     except ValueError as error:
-        raise StrategyError(
-            f"expires must be a date or a time like 2024-01-31T15:00+00:00, was {text!r}"
-        ) from error
+        raise StrategyError(_NO_MOMENT.format(text)) from error
+
+
+_NO_MOMENT = "expires must be a date or a time like 2024-01-31T15:00+00:00, was {!r}"
 
 
 def _tif(value: str | TimeInForce | None, on: str | None, expires: Moment | None) -> TimeInForce:
-    if on not in {None, "open", "close"}:
+    if on is not None and not (isinstance(on, str) and on in {"open", "close"}):
         raise StrategyError(f"on must be 'open' or 'close', was {on!r}")
     if value is None:
         if expires is not None:
@@ -181,7 +205,7 @@ def _named(value: str | TimeInForce) -> TimeInForce:
         return value
     try:
         return TimeInForce(value.upper())
-    except ValueError as error:
+    except (AttributeError, ValueError) as error:
         known = ", ".join(each.value for each in TimeInForce)
         raise StrategyError(f"tif must be one of {known}, was {value!r}") from error
 

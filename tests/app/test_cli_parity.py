@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 from tests.app.test_cli import CROSS, ask, bot, here  # noqa: F401 - fixtures
@@ -89,7 +90,21 @@ def test_records_of_two_kinds_are_shown_whole(ask, runs):  # noqa: F811
     told = out.splitlines()
     assert told[0] == "Different from record 6 on."
     assert f'"sequence":6,"kind":"{json.loads(lines[5].partition(b" ")[2])["kind"]}"' in told[1]
-    assert told[2].endswith("(ended)")
+    assert told[2].split() == ["cut.log", "(ended)"]
+
+
+def test_what_one_record_says_otherwise_is_shown_by_itself(ask, runs):  # noqa: F811
+    """A moment as one, and both journals by the names that they were given."""
+    first = runs("a")
+    lines = Path(f"runs/{first}/journal.log").read_text().splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if '"kind":"Fill"' in line)
+    at = json.loads(lines[place].partition(" ")[2])["body"]["at"]
+    lines[place] = lines[place].replace(f'"at":{at}', f'"at":{at + 10**9}')
+    Path("late.log").write_text("".join(lines))
+    head, told = ask("parity", first, "late.log")[1].splitlines()[1:3]
+    assert head.split() == ["Fill", first, "late.log"]
+    moments = [str(np.datetime64(each, "s")) + "Z" for each in (at // 10**9, at // 10**9 + 1)]
+    assert told.split() == ["at", *moments]
 
 
 def test_another_file_is_data_and_the_bar_is_named(ask, runs):  # noqa: F811

@@ -326,6 +326,32 @@ def test_a_late_beginning_and_a_missing_end_are_restarts():
     assert set(causes(differences(ended, made.records, data))) == {"decision"}
 
 
+def test_a_fill_that_one_side_was_not_there_to_see_is_a_restart():
+    """It stopped with an order on the market: what became of that is explained, too."""
+    made = run()
+    cut = made.lives[6].order.created_at
+    early = [r for r in made.records if _time(r) <= cut and not isinstance(r, RunEnded)]
+    data = Data((made.started.tape, made.started.tape), (made.bars, made.bars))
+    found = differences(early, made.records, data)
+    assert found[0].first.order.id == made.lives[6].order.id
+    assert found[0].explanation.startswith("the first run has no record from ")
+    assert set(causes(found)) == {"restart"}
+    found = differences(made.records, early, data)
+    assert set(causes(found)) == {"restart"}
+    assert found[0].explanation.startswith("the second run has no record from ")
+
+
+def test_a_fill_that_another_venue_does_not_give_is_no_restart():
+    """A limit that is touched and not passed: the one without it has long nothing to say."""
+    plan = {2: lambda s: s.buy(5, limit=9), 12: lambda s: s.buy(1)} | {
+        at: lambda s: s.sell(1) if s.position else None for at in (6, 7, 8)
+    }
+    closes = (*FLAT[:4], 9, *FLAT)
+    (first, *others) = explained(played(plan, *closes), played(plan, *closes, touch="through"))
+    assert (first.cause, first.explanation) == ("fill", "filled 5 at 9; not filled (new)")
+    assert [each.follows for each in others] == [1] * len(others)
+
+
 def test_an_outcome_that_one_side_did_not_know_is_a_restart():
     made = run()
     number = made.lives[4].order.id

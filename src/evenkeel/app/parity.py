@@ -126,7 +126,8 @@ def kept(target: str, runs: str, database: str) -> Kept:
 
 def _in_folder(journal: Path, folder: Path) -> Kept:
     lines = list(read_lines(journal))
-    return Kept(folder.resolve().name, lines, _bars(folder, lines))
+    name = folder.resolve().name if journal.name == RUN_FILE else journal.name
+    return Kept(name, lines, _bars(folder, lines))
 
 
 def _in_database(place: str, run_id: str, runs: str) -> Kept:

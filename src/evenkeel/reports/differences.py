@@ -302,6 +302,7 @@ class _Explain:
         self._data = data
         self._in_one_go = in_one_go
         self._same_mind = not _otherwise(sides, DECIDING)
+        self._same_venue = not _otherwise(sides, FILLING)
         self.found: list[Difference] = []
         self._latest: int | None = None  # the place of the last one that explains itself
         self._latest_of: dict[str, int] = {}  # the same for each instrument
@@ -346,6 +347,8 @@ class _Explain:
         last = max((fill.at for told in (first, second) for fill in told.fills), default=NEVER)
         if why := self._data.first_difference(order.instrument, order.created_at, last):
             return Difference("data", why, first, second)
+        if why := self._missed(first, second):
+            return Difference("restart", why, first, second)
         for (mine, *part), (theirs, *other) in zip(first.trades, second.trades, strict=False):
             if mine != theirs:
                 words = f"filled at {iso(mine)} and at {iso(theirs)}"
@@ -365,7 +368,7 @@ class _Explain:
         moment = _moment(pair)
         if why := self._data.first_difference(None, 0, moment):
             return Difference("data", why, *pair)
-        if why := self._silence(pair):
+        if why := self._absent(pair):
             return Difference("restart", why, *pair)
         root = self._latest_of.get(_one(pair).order.instrument, self._latest)
         if root is not None:
@@ -374,41 +377,68 @@ class _Explain:
             return Difference(cause, words, *pair, follows=root)
         return Difference("decision", f"{_asked(pair)}: {self._settings()}", *pair)
 
-    def _silence(self, pair: Pair) -> str | None:
-        """Say how long the side without the order was silent, None when it was there and awake.
+    def _absent(self, pair: Pair) -> str | None:
+        """Say why the side without the order was away, None when it was there and awake."""
+        if pair[0] is not None and pair[1] is not None:
+            return None
+        order = _one(pair).order
+        return self._silence(0 if pair[0] is None else 1, order.created_at, order.instrument)
+
+    def _missed(self, first: OrderTold, second: OrderTold) -> str | None:
+        """Say why the side with fewer fills was away when the other one had the next."""
+        told = (first.fills, second.fills)
+        away = 0 if len(told[0]) < len(told[1]) else 1
+        following = told[1 - away][len(told[away]) :]
+        if not following or not self._same_venue:
+            return None
+        return self._silence(away, following[0].at, first.order.instrument)
+
+    def _silence(self, away: int, moment: int, instrument: str) -> str | None:
+        """Say how long a side was silent around a moment, None when it was awake.
 
         It was away when it thinks alike and held what the other held, and then said nothing while
         the other decided more than once; or when it had not begun, or had stopped without ending.
+        A fill that only the other had, and that is explained, says why this one has nothing to say.
         """
-        if self._in_one_go or (pair[0] is not None and pair[1] is not None):
+        if self._in_one_go:
             return None
-        away = 0 if pair[0] is None else 1
         side, other = self._sides[away], self._sides[1 - away]
-        order = _one(pair).order
-        since, until = side.silence(order.created_at)
-        if since >= order.created_at:  # it had not begun
+        since, until = side.silence(moment)
+        if since >= moment:  # it had not begun
             return f"the {('first', 'second')[away]} run begins at {iso(since)}"
         if until == NEVER and side.ended:
             return None
         decided = bisect_left(other.decided, until) - bisect_right(other.decided, since)
         if until != NEVER and (decided < 2 or not self._same_mind):
             return None
-        if side.held(order.instrument, since) != other.held(order.instrument, since):
+        if side.held(instrument, since) != other.held(instrument, since):
+            return None
+        if self._filled_alone(1 - away, instrument, since):
             return None
         end = "its end" if until == NEVER else iso(until)
         return f"the {('first', 'second')[away]} run has no record from {iso(since)} to {end}"
+
+    def _filled_alone(self, side: int, instrument: str, since: int) -> bool:
+        """Whether what filled after a moment, and was explained, is why only one side has orders."""
+        root = self._latest_of.get(instrument)
+        if root is None or self.found[root - 1].cause != "fill":
+            return False
+        told = (self.found[root - 1].first, self.found[root - 1].second)[side]
+        return told is not None and any(fill.at > since for fill in told.fills)
 
     def _settings(self) -> str:
         """Say what the two runs were given that differs."""
         if any(side.started is None for side in self._sides):
             return "a journal does not say how its run began"
-        if differing := _otherwise(self._sides, (*DECIDING, "costs", "slippage", "settings")):
+        if differing := _otherwise(self._sides, (*DECIDING, *FILLING)):
             return "the runs differ in " + ", ".join(differing)
         return "same bars, same settings: other code, or a look ahead"
 
 
 DECIDING = ("strategy", "params", "cash", "limits")
 """What two runs on the same bars must share to decide alike."""
+FILLING = ("costs", "slippage", "settings")
+"""What they must share for their orders to fill alike."""
 
 
 def _otherwise(sides: tuple[_Side, _Side], names: Sequence[str]) -> list[str]:

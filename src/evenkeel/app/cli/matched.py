@@ -107,7 +107,8 @@ def _entries(said: Any, name: str = "") -> Iterator[tuple[str, Any]]:  # noqa: A
         for key, each in said.items():
             yield from _entries(each, f"{name}.{key}" if name else key)
     else:
-        yield name, said
+        moment = isinstance(said, int) and name.endswith((".at", "_at"))
+        yield name, iso(said) if moment else said
 
 
 def _causes(found: Parity) -> list[tuple[object, ...]]:

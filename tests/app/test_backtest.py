@@ -6,12 +6,14 @@ import pandas as pd
 import pytest
 from tests.app.test_runs import CSV
 from tests.engine.market import HOUR, X, bars
+from tests.risk.test_limits import CARD
 
 import evenkeel as ek
 from evenkeel.app.setup import request
 from evenkeel.domain.errors import ConfigError, StrategyError, UsageError
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.instrument import Instrument, instrument_of
+from evenkeel.risk.limits import load_limits
 from evenkeel.strategy.examples.sma_cross import SmaCross
 
 PATH = "evenkeel.strategy.examples.sma_cross:SmaCross"
@@ -86,7 +88,12 @@ def test_actions_come_from_a_file_or_as_objects(file, tmp_path):
         ({"cash": "much"}, ConfigError, "cash must be a number"),
         ({"cash": -1}, ConfigError, "cash must be a positive amount"),
         ({"cash": "NaN"}, ConfigError, "cash must be a positive amount"),
+        ({"cash": None}, ConfigError, "cash must be a number, was None"),
         ({"touch": "near"}, UsageError, "touch must be"),
+        ({"volume_share": "much"}, UsageError, "volume share 'much' must be a number above 0"),
+        ({"limits": 5}, UsageError, "limits must be Limits or the path of a limit card, was 5"),
+        ({"limits": "nowhere.toml"}, ConfigError, "limits file nowhere.toml cannot be read"),
+        ({"borrow": "1,WAVE.XNYS=3"}, UsageError, "names WAVE.XNYS, .* it has WAVE.XXXX; did you"),
         ({"currency": "EUR"}, UsageError, "give the rate with --fx USD=RATE"),
     ],
 )
@@ -94,6 +101,21 @@ def test_a_wish_that_cannot_be_met_is_one_sentence(file, options, error, words):
     """What is wrong, and with which value."""
     with pytest.raises(error, match=words):
         ek.backtest(SmaCross, file, **options)
+
+
+def test_limits_are_an_object_or_a_card_in_a_file(file, tmp_path):
+    """As on the command line."""
+    path = tmp_path / "limits.toml"
+    path.write_text("".join(f"{key} = {value}\n" for key, value in CARD.items()))
+    first = lines(ek.backtest(SmaCross, file, limits=load_limits(path)))
+    assert lines(ek.backtest(SmaCross, file, limits=path)) == first
+    assert lines(ek.backtest(SmaCross, file, limits=str(path))) == first
+    assert lines(ek.backtest(SmaCross, file)) != first
+
+
+def test_a_share_that_is_dear_to_borrow_is_named_by_its_id(file):
+    started = ek.backtest(SmaCross, file, borrow="1,WAVE.XXXX=3").started
+    assert started.settings["borrow"] == "1,WAVE.XXXX=3"
 
 
 def test_bars_from_before_1970_are_refused_and_not_skipped():

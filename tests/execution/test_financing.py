@@ -80,6 +80,8 @@ def test_rates_are_named_by_the_text_that_makes_them(text, name):
         ("1,2022-05-05:2,2022-05-04:3", "one after the other"),
         ("1,may:2", "'may' is not a day"),
         ("GME.XNYS=30", "needs a rate for all others first"),
+        ("1,GME.XNYS=3,GME.XNYS=4", "GME.XNYS is given twice; give it once"),
+        ("1e400", "interest: '1e400' is beyond any rate; write it as in"),
     ],
 )
 def test_a_wrong_rate_is_told_how_to_write_it(text, says):
@@ -118,6 +120,11 @@ def test_a_margin_is_named_by_its_text(text, margin, name):
 def test_a_wrong_margin_is_told_what_there_is(text, says):
     with pytest.raises(UsageError, match=says):
         parse_margin(text)
+
+
+def test_money_is_of_no_instrument():
+    with pytest.raises(UsageError, match=r"interest '6,GME.XNYS=30' is on money"):
+        parse_terms(interest="6,GME.XNYS=30", borrow="0.5", margin="reg-t")
 
 
 def test_terms_stand_in_the_journal_by_name():

@@ -2,6 +2,7 @@
 
 import gzip
 
+import pandas as pd
 import pytest
 
 from evenkeel.domain.errors import DataError, UsageError
@@ -275,7 +276,14 @@ def test_files_and_instruments_must_be_as_many(daily):
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("", "no data was given"), ([], "no data"), ({}, "no data"), (5, "not from int")],
+    [
+        ("", "no data was given"),
+        ([], "no data"),
+        ({}, "no data"),
+        (5, "not from int"),
+        (pd.Series([1.0]), "not from Series"),
+        ([pd.DataFrame()], "holds a DataFrame; give several DataFrames as a dict by instrument id"),
+    ],
 )
 def test_no_source_is_refused(source, said):
     with pytest.raises(UsageError, match=said):

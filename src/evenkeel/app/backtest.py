@@ -40,7 +40,7 @@ def backtest(
     cash: Decimal | float | str = CASH,
     costs: str | CostModel | None = None,
     slippage: str | AnySlippage | None = None,
-    limits: Limits | None = None,
+    limits: Limits | str | Path | None = None,
     start: Bound = None,
     end: Bound = None,
     jump: bool = True,
@@ -68,8 +68,8 @@ def backtest(
     shares sold short, `margin` is `"reg-t"` or `"none"`; with a tariff of Interactive Brokers they
     are 6, 0.5 and reg-t unless given, with any other none. `fx` says what a unit of another
     currency is worth, by currency: a number, or prices as in `bars`; `fx_costs` is what changing
-    money costs (`"bps:3"`, `"per-order:2"`; nothing unless given). Without `limits` the run uses
-    `Limits.permissive_for_research()` and its report says so. What lies outside `start` to `end`
+    money costs (`"bps:3"`, `"per-order:2"`; nothing unless given). `limits` is an object or the path
+    of a limit card; without it the run uses `Limits.permissive_for_research()` and its report says so. What lies outside `start` to `end`
     (inclusive) is not read. `actions` are splits and dividends. `jump=False` visits every bar and
     gives the same journal. Raises `UsageError` and its kin for anything that cannot be run.
     """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, field
 
-from evenkeel.domain.errors import ConfigError, UsageError
+from evenkeel.domain.errors import ConfigError, UsageError, did_you_mean
 from evenkeel.domain.events import CorporateAction, RunStarted
 from evenkeel.domain.fx import FX_COSTS, SETTING, FxRates
 from evenkeel.domain.instrument import facts_of
@@ -23,12 +24,13 @@ from evenkeel.execution.costs import (
     Zero,
     parse_costs,
 )
+from evenkeel.execution.filling import parse_share
 from evenkeel.execution.financing import NONE, Terms, parse_terms
 from evenkeel.execution.latency import FarVenue, at_distance
 from evenkeel.execution.simulated import SimulatedBroker
 from evenkeel.execution.slippage import check_bars, late, parse_slippage
 from evenkeel.reports.text import iso
-from evenkeel.risk.limits import Limits
+from evenkeel.risk.limits import Limits, load_limits
 from evenkeel.strategy.base import Trader
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ def request(
     currency: str = "USD",
     costs: str | CostModel | None = None,
     slippage: str | AnySlippage | None = None,
-    limits: Limits | None = None,
+    limits: Limits | str | Path | None = None,
     volume_share: Decimal | float | str | None = None,
     touch: str | None = None,
     interest: str | None = None,
@@ -165,7 +167,8 @@ def request(
     for history in bars:
         _check_times(history)
         _check(tariff, slips, history)
-    _check_actions(actions, {history.instrument.id for history in bars})
+    known = [history.instrument.id for history in bars]
+    _check_actions(actions, known)
     return Request(
         strategy=strategy,
         bars=bars,
@@ -173,9 +176,9 @@ def request(
         currency=currency,
         costs=tariff,
         slippage=slips,
-        limits=Limits.permissive_for_research() if limits is None else limits,
-        terms=_terms(tariff, interest=interest, borrow=borrow, margin=margin),
-        volume_share=VOLUME_SHARE if volume_share is None else exact(volume_share),
+        limits=_limits(limits),
+        terms=_terms(tariff, known, interest=interest, borrow=borrow, margin=margin),
+        volume_share=VOLUME_SHARE if volume_share is None else parse_share(volume_share),
         touch="through" if touch == "through" else "at",
         actions=actions,
         data=data or {},
@@ -216,7 +219,18 @@ def _check(costs: CostModel, slippage: AnySlippage, bars: Bars) -> None:
     check_bars(slippage, bars)
 
 
-def _check_actions(actions: Sequence[CorporateAction], known: set[str]) -> None:
+def _limits(wished: Limits | str | Path | None) -> Limits:
+    """Return the limits that were wished for: an object, or the card in a file."""
+    if wished is None:
+        return Limits.permissive_for_research()
+    if isinstance(wished, str | Path):
+        return load_limits(wished)
+    if not isinstance(wished, Limits):
+        raise UsageError(f"limits must be Limits or the path of a limit card, was {wished!r}")
+    return wished
+
+
+def _check_actions(actions: Sequence[CorporateAction], known: Sequence[str]) -> None:
     """Raise `UsageError` when shares are handed out of which the run has no prices."""
     for action in actions:
         given = getattr(action, "child", None) or getattr(action, "into", None)
@@ -227,20 +241,31 @@ def _check_actions(actions: Sequence[CorporateAction], known: set[str]) -> None:
             )
 
 
-def _terms(costs: CostModel, **wished: str | None) -> Terms:
-    """Return the terms that were wished for; None or `tariff`: those that go with the tariff."""
+def _terms(costs: CostModel, known: Sequence[str], **wished: str | None) -> Terms:
+    """Return the terms that were wished for; None or `tariff`: those that go with the tariff.
+
+    Raises `UsageError` for a share to borrow of which the run has no bars: a name that is written
+    wrong would be lent at the rate of all others.
+    """
     usual = WITH_BROKER if isinstance(costs, IbkrFixed | IbkrTiered) else {}
     said = {
         key: usual.get(key, NONE) if value in {None, TARIFF} else str(value)
         for key, value in wished.items()
     }
-    return parse_terms(**said)
+    terms = parse_terms(**said)
+    for name, _ in terms.borrow.of_instrument:
+        if name not in known:
+            raise UsageError(
+                f"borrow {terms.borrow.name!r} names {name}, of which the run has no bars; it has "
+                f"{', '.join(known)}{did_you_mean(name, known)}"
+            )
+    return terms
 
 
 def _cash(value: Decimal | float | str) -> Decimal:
     try:
         cash = exact(value)
-    except ArithmeticError as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise ConfigError(f"cash must be a number, was {value!r}") from error
     if not cash.is_finite() or cash <= 0:
         raise ConfigError(f"cash must be a positive amount, was {value}")

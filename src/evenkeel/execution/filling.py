@@ -69,7 +69,7 @@ class Filler:
         self, costs: CostModel, slippage: AnySlippage, volume_share: Decimal | float | str
     ) -> None:
         """Take up the models. Raises `UsageError` for a share that has no meaning."""
-        self.volume_share = _share(volume_share)
+        self.volume_share = parse_share(volume_share)
         self._share = float(self.volume_share)
         self.costs = costs
         # Asked once, so that models that need no more than the price or the order stay cheap.
@@ -248,10 +248,11 @@ class Filler:
         return min(base, exact(low) if float(price) < low else price)
 
 
-def _share(volume_share: Decimal | float | str) -> Decimal:
+def parse_share(volume_share: Decimal | float | str) -> Decimal:
+    """Return the part of a bar's volume that may fill. Raises `UsageError` for what is none."""
     try:
         share = exact(volume_share)
-    except DecimalException:
+    except (DecimalException, TypeError, ValueError):
         share = ZERO
     if not share.is_finite() or share <= 0:
         raise UsageError(f"volume share {volume_share!r} must be a number above 0, such as 0.1")

@@ -78,7 +78,9 @@ def parse_rates(written: str, *, of: str) -> YearlyRates:
     for part in written.split(","):
         name, equals, rate = part.rpartition("=")
         if equals:
-            own[name.strip()] = _percent(rate, of=of)
+            if (named := name.strip()) in own:
+                raise UsageError(f"{of} {written!r}: {named} is given twice; give it once")
+            own[named] = _percent(rate, of=of)
             continue
         day, colon, rate = part.rpartition(":")
         since = _day(day.strip(), of=of) if colon else 0
@@ -182,8 +184,10 @@ class Terms(Struct, frozen=True):
 
 def parse_terms(*, interest: str, borrow: str, margin: str) -> Terms:
     """Read all three. Raises `UsageError` for what cannot be read."""
-    return Terms(
-        parse_rates(interest, of="interest"),
-        parse_rates(borrow, of="borrow"),
-        parse_margin(margin),
-    )
+    on_money = parse_rates(interest, of="interest")
+    if on_money.of_instrument:
+        raise UsageError(
+            f"interest {interest!r} is on money, which is of no instrument; shares are lent by "
+            "borrow"
+        )
+    return Terms(on_money, parse_rates(borrow, of="borrow"), parse_margin(margin))

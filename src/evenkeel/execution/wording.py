@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TEN_THOUSAND = Decimal(10_000)
+_DIGITS = 30  # before the point: arithmetic on money has twice as many
 
 
 class Kind(Struct, Generic[T], frozen=True):
@@ -76,6 +77,8 @@ def number(written: str, *, of: str, example: str) -> Decimal:
         value = Decimal("NaN")
     if not value.is_finite():
         raise UsageError(f"{of}: {written.strip()!r} is not a number; write it as in {example}")
+    if value.adjusted() >= _DIGITS:
+        raise UsageError(f"{of}: {written.strip()!r} is beyond any rate; write it as in {example}")
     return value
 
 

@@ -138,6 +138,12 @@ def _files(source: One | Sequence[str | Path]) -> list[One]:
         whole = [source] if Path(source).exists() else source.split(",")
         parts: list[One] = [Path(name.strip()) for name in whole if name.strip()]
     elif isinstance(source, list | tuple):
+        for part in source:
+            if not isinstance(part, str | Path):
+                raise UsageError(
+                    f"a list names files, and holds a {type(part).__name__}; give several "
+                    "DataFrames as a dict by instrument id"
+                )
         parts = [Path(name) for name in source]
     else:
         parts = [source]  # type: ignore[list-item] # a Path or a DataFrame
@@ -170,7 +176,7 @@ def read_table(part: One) -> Table:
     Raises `DataError` when it is absent, of another kind, or cannot be read.
     """
     if not isinstance(part, str | Path):
-        if not hasattr(part, "iloc"):
+        if not hasattr(part, "columns"):
             raise UsageError(
                 f"bars are read from a path or a DataFrame, not from {type(part).__name__}"
             )

@@ -17,7 +17,6 @@ from evenkeel.ops.settings import load_settings
 
 if TYPE_CHECKING:
     from evenkeel.ops.settings import Settings
-    from evenkeel.risk.limits import Limits
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -77,7 +76,7 @@ def _answer(asked: Asked) -> Answer:
         fx_costs=asked.fx_costs,
         volume_share=settings.backtest.volume_share,
         touch=settings.backtest.touch,
-        limits=_limits(asked.limits),
+        limits=asked.limits,
         jump=asked.jump,
     )
     if out is not None:
@@ -135,14 +134,6 @@ def _settings(asked: Asked) -> Settings:
     }
     given = {key: value for key, value in flags.items() if value is not None}
     return load_settings(flags=given, profile="backtest")
-
-
-def _limits(path: str | None) -> Limits | None:
-    if path is None:
-        return None
-    from evenkeel.risk.limits import load_limits
-
-    return load_limits(path)
 
 
 def _next(kept: Path, out: Path | None) -> list[str]:

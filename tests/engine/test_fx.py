@@ -106,6 +106,14 @@ def test_nobody_pays_two_dollars_to_be_rid_of_one():
     assert (change.sold, change.bought, change.cost) == (D("1.8"), D("0.16"), 2)
 
 
+def test_what_is_too_little_to_change_is_worth_something_all_the_same():
+    """10 shares for 112 dollars, worth 120 later; and 0.90 EUR, which are 1.08."""
+    pay = CashDividend(X, 3 * HOUR, D("0.09"), "EUR")
+    result = run(BUY, abroad(10, 10, 10, 10), actions=(pay,), fx_costs="per-order:2")
+    assert result.ended.equity == D("10009.08")
+    assert result.curve.equity[2:].tolist() == pytest.approx([10_008, 10_009.08])
+
+
 @pytest.mark.parametrize(
     ("wished", "said"),
     [

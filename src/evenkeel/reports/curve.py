@@ -153,14 +153,16 @@ class Money(Struct, frozen=True):
             return ONE
         return self.rates.at(currency, moment) or ZERO
 
-    def is_own(self, currency: str) -> bool:
-        """Whether a currency is the account's own; all are where no rates were given."""
-        return self.rates is None or currency == self.currency
+    def purse(self, currency: str) -> str:
+        """Return in which currency such money is kept: all in the own one where no rates were given."""
+        return self.currency if self.rates is None else currency
 
     def over(self, currency: str, times: Times) -> Column | float:
         """Return what a unit is worth at each of `times`."""
-        if self.rates is None or currency == self.currency:
+        if currency == self.currency:
             return 1.0
+        if self.rates is None or currency not in self.rates:
+            return 0.0
         moments, rates = self.rates.steps(currency)
         worth = np.array([0.0, *map(float, rates)])
         return worth[np.searchsorted(np.array(moments, dtype=np.int64), times, side="right")]
@@ -178,14 +180,15 @@ def curve(
     times = union([history.closed_at for history in bars.values()])
     with localcontext(EXACT):
         in_cash, held, ratios = _steps(happened, bars, cash, int(times[-1]), own)
-    equity, invested = in_cash.over(times), np.zeros(len(times))
+    equity, invested = in_cash.pop(own.currency).over(times), np.zeros(len(times))
+    for currency, amount in in_cash.items():
+        equity += amount.over(times) * own.over(currency, times)
     for name, quantity in held.items():
         history = bars[name]
         unit = _closes(history, times)
         if history.instrument.multiplier != ONE:
             unit = unit * float(history.instrument.multiplier)
-        if not own.is_own(history.instrument.currency):
-            unit = unit * own.over(history.instrument.currency, times)
+        unit = unit * own.over(own.purse(history.instrument.currency), times)
         if name in ratios:
             unit = unit * _lag(history, times, ratios[name])
         value = quantity.over(times)
@@ -205,13 +208,13 @@ def union(timelines: Sequence[Times]) -> Times:
 
 def _steps(
     happened: Sequence[Moving], bars: Mapping[str, Bars], cash: Decimal, last_at: int, own: Money
-) -> tuple[_Steps, dict[str, _Steps], dict[str, _Steps]]:
-    """Return cash, quantities held and, for what was split, units per first unit.
+) -> tuple[dict[str, _Steps], dict[str, _Steps], dict[str, _Steps]]:
+    """Return cash by currency, quantities held and, for what was split, units per first unit.
 
     A fill counts on the bar in which it happened; a bar that closed at the very moment of another
     event still traded the old way, and the next one is the first to know.
     """
-    money = _Steps(cash)
+    money: dict[str, _Steps] = defaultdict(_Steps, {own.currency: _Steps(cash)})
     held: dict[str, _Steps] = defaultdict(_Steps)
     ratios: dict[str, _Steps] = {}
     for move in happened:
@@ -219,16 +222,16 @@ def _steps(
             case Fill():
                 signed = move.quantity if move.side is _BUY else -move.quantity
                 held[move.instrument].change(signed, move.at)
-                if own.is_own(move.currency):
-                    paid = signed * move.price * bars[move.instrument].instrument.multiplier
-                    money.change(-paid - move.commission - move.fees, move.at)
+                paid = signed * move.price * bars[move.instrument].instrument.multiplier
+                purse = money[own.purse(move.currency)]
+                purse.change(-paid - move.commission - move.fees, move.at)
             case Fills():
-                _trade(move, money, held, bars, own)
+                _trade(move, money[own.purse(move.currency)], held, bars)
             case InterestCharged() | BorrowFeeCharged():
-                money.change(-move.amount, move.at + 1)
+                money[own.currency].change(-move.amount, move.at + 1)
             case CurrencyConverted():
-                sold = move.sold_currency == own.currency
-                money.change(-move.sold if sold else move.bought, move.at)
+                money[move.sold_currency].change(-move.sold, move.at)
+                money[move.bought_currency].change(move.bought, move.at)
             case Split() | StockDividend():
                 quantity = held[move.instrument]
                 quantity.become(share(quantity.value, move.new, move.old), move.at + 1)
@@ -239,9 +242,7 @@ def _steps(
     return money, held, ratios
 
 
-def _trade(
-    fills: Fills, money: _Steps, held: dict[str, _Steps], bars: Mapping[str, Bars], own: Money
-) -> None:
+def _trade(fills: Fills, money: _Steps, held: dict[str, _Steps], bars: Mapping[str, Bars]) -> None:
     """Let money and quantities follow fills, as each of them would move them."""
     units = {name: bars[name].instrument.multiplier for name in set(fills.instruments)}
     paid = map(mul, fills.signed, fills.prices)
@@ -253,8 +254,7 @@ def _trade(
             held[name].change(signed, at)
     if any(unit != ONE for unit in units.values()):
         paid = map(mul, paid, map(units.__getitem__, fills.instruments))
-    if own.is_own(fills.currency):
-        money.follow(map(sub, map(sub, map(neg, paid), fills.commissions), fills.fees), fills.at)
+    money.follow(map(sub, map(sub, map(neg, paid), fills.commissions), fills.fees), fills.at)
 
 
 def _costs(happened: Sequence[Moving], own: Money) -> _Steps:
@@ -277,7 +277,7 @@ def _costs(happened: Sequence[Moving], own: Money) -> _Steps:
 
 def _act(
     move: CashDividend | CashInLieu | Delisted | SymbolChanged | Merged | SpunOff,
-    money: _Steps,
+    purses: dict[str, _Steps],
     held: dict[str, _Steps],
     bars: Mapping[str, Bars],
     last_at: int,
@@ -285,14 +285,12 @@ def _act(
 ) -> None:
     """Let money and quantities follow what happened to an instrument.
 
-    What ended its trading after the last bar of all counts with that bar. What was paid in another
-    currency comes in when it is converted.
+    What ended its trading after the last bar of all counts with that bar.
     """
     at, quantity = move.at + 1, held[move.instrument].value
     instrument = bars[move.instrument].instrument
     multiplier = instrument.multiplier
-    if not own.is_own(getattr(move, "currency", instrument.currency)):
-        money = _Steps()  # not this currency's money
+    money = purses[own.purse(getattr(move, "currency", instrument.currency))]
     if isinstance(move, Delisted | SymbolChanged | Merged):
         at = min(at, last_at)
     match move:

@@ -128,6 +128,27 @@ def test_every_order_passes_the_gate_and_a_refusal_is_told(real_bars):
     assert [line[1] for line in lines if line[1] != "bar"] == ["Submitted", "Rejected"] * 2
 
 
+class Rotating(bt.Strategy):
+    """All in one of two feeds, and every thirty bars all in the other."""
+
+    def next(self):
+        if len(self) % 30 == 5:
+            old, new = self.datas if len(self) % 60 == 35 else reversed(self.datas)
+            self.order_target_percent(old, target=0)
+            self.order_target_percent(new, target=0.9)
+
+
+@pytest.mark.parametrize(("multiple", "margin"), [("1", 3), ("2", 0)])
+def test_a_sale_pays_for_a_purchase_when_it_has_filled(real_bars, multiple, margin):
+    """Until then both count; whoever wants both at once says so on the card."""
+    guest = host(Rotating)
+    limits = card(buying_power_multiple=multiple)
+    result = execute(request(guest, real_bars("two-files"), limits=limits, **FREE))
+    assert result.refused_by_reason().get("buying_power_multiple", 0) == margin
+    told = [order.getstatusname() for order in guest.strategies[0]._orders]
+    assert told.count("Margin") == margin
+
+
 def test_costs_slippage_and_report_are_those_of_any_run(real_bars, tmp_path):
     """The guest's own profit after commission is what the ledger says."""
     guest = host(samples.Cross)

@@ -17,6 +17,7 @@ from evenkeel.app.backtest import execute
 from evenkeel.app.setup import request
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import Split
+from evenkeel.domain.instrument_events import Merged, SpunOff, SymbolChanged
 from evenkeel.domain.order import OrderStatus, OrderType, TimeInForce
 from evenkeel.lab.backtrader import host
 from evenkeel.lab.backtrader.broker import DeskBroker
@@ -499,10 +500,56 @@ def test_a_position_that_the_ledger_no_longer_holds_is_gone():
     desk = SimpleNamespace(cash=1000.0, equity=1000.0, moment=0, held=lambda name: 0.0)
     broker = DeskBroker(desk)
     feed = next(iter(play({}, 1, 1)[0].datas))
-    broker.cerebro = SimpleNamespace(runningstrats=[])
+    broker.cerebro = SimpleNamespace(runningstrats=[], datas=[feed])
     broker.positions[feed].update(10, 5.0)
     broker.next()
     assert (broker.positions[feed].size, broker.positions[feed].price) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("action", "bought", "brought", "price"),
+    [
+        (Merged(X, int(4.5 * HOUR), into=Y, shares=D("0.5")), 10, 5, 24),
+        (SymbolChanged(X, int(4.5 * HOUR), to=Y), 10, 10, 12),
+        (SpunOff(X, int(4.5 * HOUR), child=Y, shares=D("0.5"), cost_share=D("0.25")), 10, 5, 6),
+        (Merged(X, int(4.5 * HOUR), into=Y, shares=D("0.5")), -10, -5, 24),
+    ],
+    ids=["merged", "renamed", "spun off", "merged short"],
+)
+def test_a_guest_holds_what_a_corporate_action_brings(action, bought, brought, price):
+    """Ten at 12: told as an order that it did not send, held at the ledger's price, and sold."""
+    made = {"told": []}
+
+    class Owner(bt.Strategy):
+        def next(self):
+            first, second = self.datas
+            if len(self) == 2:
+                self.order_target_size(first, target=bought)
+            if len(self) == 6:
+                held = self.getposition(second)
+                made["held"] = held.size, held.price
+                made["equity"] = self.broker.getvalue()
+                self.close(data=first)
+                self.close(data=second)
+
+        def notify_order(self, order):
+            if order.status == order.Completed:
+                made["told"].append(
+                    (order.data._name, order.executed.size, order.info.get("reason"))
+                )
+
+        def notify_trade(self, trade):
+            if trade.isclosed:
+                made.setdefault("closed", []).append((trade.data._name, trade.pnl))
+
+    guest = host(Owner)
+    beside = [bars(*[12.0] * 9), bars(*[24.0] * 9, name=Y)]
+    result = execute(request(guest, beside, actions=[action], **FREE | {"cash": 1_000}))
+    assert made["held"] == (brought, price)
+    assert (Y, brought, "a corporate action") in made["told"]
+    assert made["equity"] == float(result.ended.equity)
+    assert not result.positions
+    assert made["closed"][-1] == (Y, (24 - price) * brought)
 
 
 # ---- time ----

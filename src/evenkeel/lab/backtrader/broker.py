@@ -93,6 +93,10 @@ class Desk(Protocol):
         """Return the signed quantity that the ledger holds."""
         ...
 
+    def paid(self, instrument: str) -> float:
+        """Return the average price of what it holds."""
+        ...
+
 
 class _Rejection(NamedTuple):
     """An order that never reached the market; `margin`: for want of buying power."""
@@ -371,15 +375,20 @@ class DeskBroker(bt.BrokerBase):
         """Make a guest's order of one that it did not send: the venue closes a position by force."""
         feeds = [data for data in self.cerebro.datas if instrument_of(data).id == ours.instrument]
         data = max(feeds, key=lambda feed: abs(self.positions[feed].size))
-        kind = bt.BuyOrder if ours.side is Side.BUY else bt.SellOrder
+        order = self._foreign(data, ours.side, ours.quantity, ours.reason)
+        self._numbers[order.ref] = ours.id
+        self._by_number[ours.id] = order
+        return order
+
+    def _foreign(self, data: Any, side: Side, quantity: Decimal, reason: str) -> Any:
+        """Make an order that no guest has sent; it is the first strategy's."""
+        kind = bt.BuyOrder if side is Side.BUY else bt.SellOrder
         owner = self.cerebro.runningstrats[0]
-        order = kind(owner=owner, data=data, size=number(ours.quantity))
-        order.addinfo(reason=ours.reason)
+        order = kind(owner=owner, data=data, size=number(quantity))
+        order.addinfo(reason=reason)
         order.addcomminfo(self.getcommissioninfo(data))
         order.submit(self)
         self.orders.append(order)
-        self._numbers[order.ref] = ours.id
-        self._by_number[ours.id] = order
         return order
 
     def _late_rivals(self, order: Any) -> list[Any]:
@@ -395,7 +404,7 @@ class DeskBroker(bt.BrokerBase):
 
     def next(self) -> None:
         """Work off what was heard since the last bar; Backtrader calls this after moving its feeds."""
-        self._follow_splits()
+        self._follow_the_ledger()
         self._recall_turn()
         while self._told:
             match self._told.popleft():
@@ -421,13 +430,16 @@ class DeskBroker(bt.BrokerBase):
         self._turn.clear()
 
     def _fill(self, order: Any, fill: Fill) -> None:
-        data, counting, price = order.data, order.comminfo, float(fill.price)
-        filled_at = feed_under(data).shown_at(fill.at)
         size = number(fill.quantity if order.isbuy() else -fill.quantity)
+        commission = float(fill.commission + fill.fees)
+        self._execute(order, fill.at, size, float(fill.price), commission)
+
+    def _execute(self, order: Any, at: int, size: float, price: float, commission: float) -> None:
+        data, counting = order.data, order.comminfo
+        filled_at = feed_under(data).shown_at(at)
         position = self.positions[data]
         before = position.price
         held, average, opened, closed = position.update(size, price, filled_at)
-        commission = float(fill.commission + fill.fees)
         for_closing = commission * abs(closed / size)
         order.execute(
             data.date2num(filled_at),
@@ -470,20 +482,29 @@ class DeskBroker(bt.BrokerBase):
     def _notify(self, order: Any) -> None:
         self._notices.append(order.clone())
 
-    # ---- splits ----
+    # ---- corporate actions ----
 
-    def _follow_splits(self) -> None:
-        """Put positions and open trades on the new scale when the ledger holds another quantity."""
+    def _follow_the_ledger(self) -> None:
+        """Hold what the ledger holds: on the scale after a split, and what came without an order."""
         by_name = defaultdict(list)
-        for data, position in self.positions.items():
-            by_name[instrument_of(data).id].append(position)
-        for name, positions in by_name.items():
+        for data in self.cerebro.datas:
+            by_name[instrument_of(data).id].append(data)
+        for name, feeds in by_name.items():
+            positions = [self.positions[data] for data in feeds]
             counted = sum(position.size for position in positions)
             held = self._desk.held(name) - sum(map(_signed, self._fills_of(name)))
             if counted and abs(held / counted - 1) > 1e-9:
                 for position in positions:
                     _scale(position, held / counted)
                 self._scale_trades(name, held / counted)
+            elif held and not counted:
+                self._receive(feeds[0], held)
+
+    def _receive(self, data: Any, held: float) -> None:
+        """Take in what a merger, a spin-off or a new name has brought, as an order that has filled."""
+        side, price = Side.BUY if held > 0 else Side.SELL, self._desk.paid(instrument_of(data).id)
+        order = self._foreign(data, side, exact(abs(held)), "a corporate action")
+        self._execute(order, self._desk.moment, number(exact(held)), price, 0.0)
 
     def _fills_of(self, instrument: str) -> list[Fill]:
         return [f for f in self._told if isinstance(f, Fill) and f.instrument == instrument]

@@ -128,6 +128,10 @@ class Guest(PortfolioStrategy):
         """Return the signed quantity that the ledger holds."""
         return self.position(instrument).quantity
 
+    def paid(self, instrument: str) -> float:
+        """Return the average price of what it holds."""
+        return self.position(instrument).average_price
+
 
 def host(hosted: Any, **params: object) -> Guest:
     """Return a strategy that runs a Backtrader one.

@@ -228,6 +228,23 @@ def test_a_year_has_365_sessions_only_around_the_clock(write, days, instrument, 
     assert bars.periods_per_year == expected
 
 
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (timedelta(days=7), 52),
+        (timedelta(days=14), 26),
+        (timedelta(days=30), 12),  # months are 28 to 31 days long
+        (timedelta(days=31), 12),
+        (timedelta(days=91), 4),
+        (timedelta(days=365), 1),
+    ],
+)
+def test_longer_bars_without_a_market_have_fewer_sessions_a_year(write, step, expected):
+    """Their Sharpe ratio is of as many returns a year as there are bars in one."""
+    (bars,) = read_bars(write(*rows(*[date(2010, 1, 3) + n * step for n in range(12)])))
+    assert bars.periods_per_year == expected
+
+
 # ---- start and end ----
 
 WEEK = [f"2024-01-0{n}" for n in range(1, 9)]

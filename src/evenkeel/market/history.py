@@ -28,6 +28,10 @@ SECOND = 1_000_000_000
 DAYS_AHEAD = 30
 """Days of sessions known beyond the last bar: an order may have to expire after it."""
 
+DAYS_A_YEAR = 365.25
+LONG_WEEKEND = 4
+"""Days that can lie between two sessions; bars that are usually further apart are no daily ones."""
+
 
 class Timeline(Struct, frozen=True, eq=False):
     """When bars began and closed, the sessions around them, and what is odd about their days.
@@ -225,14 +229,21 @@ def _bars(columns: Rows, line: Timeline, instrument: Instrument) -> Bars:
 
 
 def _periods_per_year(closed: Times, mic: str) -> int:
-    """Return 365 when the market never sleeps: no exchange, and Saturdays as often as other days.
+    """Return how many sessions a year has: an exchange's 252, or what bars without a market show.
 
-    Sunday alone proves nothing: currencies open on a Sunday evening.
+    Weekly bars have 52 and monthly ones 12. Daily ones have 365 where the market never sleeps, with
+    Saturdays as often as other days; Sunday alone proves nothing: currencies open on its evening.
     """
+    if mic != NO_MARKET:
+        return 252
     days = (closed - 1) // DAY
     days = days[np.flatnonzero(np.diff(days, prepend=days[0] - 1))]  # np.unique loads numpy.ma
+    apart = sorted(np.diff(days).tolist())
+    usual = apart[len(apart) // 2] if apart else 1
+    if usual > LONG_WEEKEND:
+        return max(1, round(DAYS_A_YEAR / usual))
     saturdays = np.count_nonzero((days + 3) % 7 == 5)  # 1970-01-01 was a Thursday
-    return 365 if mic == NO_MARKET and saturdays * 14 > len(days) else 252
+    return 365 if saturdays * 14 > len(days) else 252
 
 
 def _final(column: AnyArray) -> AnyArray:

@@ -89,6 +89,8 @@ def test_actions_come_from_a_file_or_as_objects(file, tmp_path):
         ({"cash": -1}, ConfigError, "cash must be a positive amount"),
         ({"cash": "NaN"}, ConfigError, "cash must be a positive amount"),
         ({"cash": None}, ConfigError, "cash must be a number, was None"),
+        ({"currency": "usd"}, UsageError, "currency must be three capitals .* was 'usd'"),
+        ({"instrument": 5}, UsageError, "instrument must be an id such as AAPL.XNAS, was 5"),
         ({"touch": "near"}, UsageError, "touch must be"),
         ({"volume_share": "much"}, UsageError, "volume share 'much' must be a number above 0"),
         ({"limits": 5}, UsageError, "limits must be Limits or the path of a limit card, was 5"),
@@ -116,6 +118,17 @@ def test_limits_are_an_object_or_a_card_in_a_file(file, tmp_path):
 def test_a_share_that_is_dear_to_borrow_is_named_by_its_id(file):
     started = ek.backtest(SmaCross, file, borrow="1,WAVE.XXXX=3").started
     assert started.settings["borrow"] == "1,WAVE.XXXX=3"
+
+
+def test_what_stands_in_the_place_of_bars_or_of_their_names_is_refused(file):
+    """A strategy where the bars belong, bars where the strategy belongs, a number for a name."""
+    frame = pd.read_csv(file)
+    with pytest.raises(UsageError, match="instrument must be an id such as AAPL.XNAS, was 1"):
+        ek.backtest(SmaCross, {1: frame})
+    with pytest.raises(UsageError, match="not from type"):
+        ek.backtest(SmaCross, SmaCross)
+    with pytest.raises(StrategyError, match="the strategy comes first, then bars; was a DataFrame"):
+        ek.backtest(frame, SmaCross)
 
 
 def test_bars_from_before_1970_are_refused_and_not_skipped():

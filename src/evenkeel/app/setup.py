@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -151,6 +152,10 @@ def request(
     data: Mapping[str, Any] | None = None,
 ) -> Request:
     """Check a wish for a run and fill in the defaults; `UsageError` says what is wrong."""
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise UsageError(
+            f"currency must be three capitals of ISO 4217 such as EUR, was {currency!r}"
+        )
     rates = FxRates.from_texts(fx or {})
     for traded in (history.instrument for history in bars):
         if traded.currency != currency and traded.currency not in rates:

@@ -46,6 +46,8 @@ def load_strategy(
             f"{cls.__name__} is a Backtrader strategy: run it as a guest with --engine backtrader "
             '(engine="backtrader")'
         )
+    if hasattr(cls, "iloc"):
+        raise StrategyError(f"the strategy comes first, then bars; was a {type(cls).__name__}")
     if not (isinstance(cls, type) and issubclass(cls, Strategy | PortfolioStrategy)):
         raise StrategyError(
             f"{strategy} is not a strategy: its class must extend ek.Strategy or "

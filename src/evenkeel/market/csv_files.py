@@ -106,7 +106,7 @@ def _request(source: Source, instrument: Wanted) -> tuple[list[One], list[Instru
         raise UsageError("instrument: the dict's keys name the instruments; give one of the two")
     if not source:
         raise UsageError("no data was given: the dict is empty")
-    return list(source.values()), [instrument_named(name) for name in source]
+    return list(source.values()), [_named(name) for name in source]
 
 
 def _shares(
@@ -158,7 +158,15 @@ def _wanted(instrument: Wanted) -> list[Instrument] | None:
     if isinstance(instrument, Instrument):
         return [instrument]
     names = instrument.split(",") if isinstance(instrument, str) else instrument
-    return [each if isinstance(each, Instrument) else instrument_named(each) for each in names]
+    return [_named(each) for each in (names if isinstance(names, Sequence) else [names])]
+
+
+def _named(given: object) -> Instrument:
+    if isinstance(given, Instrument):
+        return given
+    if not isinstance(given, str):
+        raise UsageError(f"instrument must be an id such as AAPL.XNAS, was {given!r}")
+    return instrument_named(given)
 
 
 def _refuse_repeated(ids: Sequence[str]) -> None:

@@ -305,6 +305,20 @@ def test_what_a_strategy_raises_is_shown_with_file_and_line(refuse, here, at):
     assert f"in {at}: prices['x']" in sentence
 
 
+@pytest.mark.parametrize(
+    ("at", "line", "sentence"),
+    [
+        ("on_bar", "self.buy(float('nan'))", "quantity must be a number"),
+        ("setup", "self.buy(1)", "Mine is not running"),
+    ],
+)
+def test_what_a_strategy_may_not_ask_for_is_refused_with_file_and_line(refuse, at, line, sentence):
+    strategy(line, at=at)
+    said = refuse("backtest", "mine.py:Mine", "--data", "good.csv")
+    assert said.startswith(sentence)
+    assert said.endswith(f"mine.py:4, in {at}: {line})")
+
+
 def test_a_mistake_deep_in_a_library_is_the_line_that_called_it(refuse):
     strategy("import json", "json.loads('{')")
     sentence = refuse("backtest", "mine.py:Mine", "--data", "good.csv")

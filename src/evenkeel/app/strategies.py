@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from evenkeel.domain.errors import StrategyError, did_you_mean
 from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
 
@@ -35,6 +36,7 @@ def load_strategy(
         raise StrategyError(f"engine must be one of {', '.join(ENGINES)}, was {engine!r}")
     given = dict(params or {})
     if isinstance(strategy, Trader):
+        _refuse_uncallable(type(strategy), lambda: {**strategy.params, **given})
         return type(strategy)(**{**strategy.params, **given}) if given else strategy
     cls = _class(strategy) if isinstance(strategy, str) else strategy
     if engine == BACKTRADER:
@@ -53,7 +55,40 @@ def load_strategy(
             f"{strategy} is not a strategy: its class must extend ek.Strategy or "
             "ek.PortfolioStrategy"
         )
-    return cls(**given)
+    _refuse_uncallable(cls, lambda: given)
+    made = cls(**given)
+    _refuse_uncallable(cls, lambda: made.params)
+    return made
+
+
+HOOKS = {
+    "setup": ("bars",),
+    "on_start": (),
+    "on_bar": (),
+    "on_order": ("update",),
+    "on_fill": ("fill",),
+    "on_stop": (),
+}
+"""What a strategy's methods are called with."""
+
+
+def _refuse_uncallable(cls: type[Trader], params: Callable[[], Mapping[str, Any]]) -> None:
+    """Raise `StrategyError` when a class's own methods cannot be called as a run calls them."""
+    try:
+        signature(cls).bind(**params())
+    except (AttributeError, TypeError) as error:  # there are no params where nobody handed them on
+        raise StrategyError(
+            f"{cls.__name__}.__init__ must take parameters by name and hand them on: "
+            "def __init__(self, **params): super().__init__(**params)"
+        ) from error
+    for name, words in HOOKS.items():
+        try:
+            signature(getattr(cls, name)).bind(None, *words)
+        except TypeError as error:
+            raise StrategyError(
+                f"{cls.__name__}.{name} must be written as def {name}"
+                f"({', '.join(('self', *words))}): {error}"
+            ) from error
 
 
 def where(strategy: Trader) -> str:

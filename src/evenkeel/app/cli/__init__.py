@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from evenkeel.domain.errors import EvenkeelError
+from evenkeel.domain.errors import EvenkeelError, StrategyError
 from evenkeel.ops.environment import VAULT_PASSPHRASE, withdraw
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     withdraw(VAULT_PASSPHRASE)
     try:
         return _run(given)
+    except StrategyError as error:
+        from evenkeel.app.cli.blame import refusal
+
+        return _fail(given, refusal(error), error.exit_code)
     except EvenkeelError as error:
         return _fail(given, str(error), error.exit_code)
     except KeyboardInterrupt:

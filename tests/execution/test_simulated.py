@@ -952,6 +952,50 @@ def test_a_leg_that_was_cut_twice_is_no_larger_when_it_is_moved():
     assert [(fill.order_id, int(fill.quantity)) for fill in fills(said)] == [(1, 4), (3, 2), (4, 2)]
 
 
+def test_what_is_left_of_an_exit_is_a_multiple_of_the_lot():
+    """Three of ten were bought, and four and a half they are after the split: four can be sold."""
+    rows = [FLAT, (*FLAT, 30), (66, 67, 65, 66, 0), (66, 66, 60, 60), FLAT]
+    broker = venue(bars_of(rows))
+    said = advance(broker, 1)
+    for each in (order(1, "BUY", 10), order(2, "SELL", 10, "STOP", stop="93", parent=1)):
+        broker.submit(approved(each))
+    said += advance(broker, 2)
+    broker.tape.advance(3 * MINUTE)
+    broker.corporate_action(Split(ID, 2 * MINUTE + 1, D(3), D(2)))
+    broker.cancel(1)
+    said += broker.events() + advance(broker, 4)
+    assert [(fill.order_id, fill.quantity) for fill in fills(said)] == [(1, 3), (2, 4)]
+
+
+@pytest.mark.parametrize(("filled", "left"), [(3, 4), (7, 0)])
+def test_what_a_group_leaves_of_an_order_elsewhere_is_a_multiple_of_its_lot(filled, left):
+    legs = [
+        order(1, "BUY", 10, "LIMIT", limit="100", oca_group=1),
+        order(2, "BUY", 8, "LIMIT", limit="90", oca_group=1, instrument="PAIR.XXXX"),
+    ]
+    here = bars_of([FLAT, (*FLAT, 10 * filled), (102, 103, 101, 102)])
+    pair = bars_of([FLAT, FLAT, (90, 91, 89, 90)], name="PAIR.XXXX", lot=D(4))
+    said = play(venue(here, pair), legs)
+    assert [fill.quantity for fill in fills(said)] == ([filled, left] if left else [filled])
+    assert kinds(said)[3:4] == ([("Fill", 2)] if left else [("OrderCanceled", 2)])
+
+
+@pytest.mark.parametrize(("bought", "sold"), [(6, 4), (3, 0)])
+def test_a_child_elsewhere_is_cut_to_its_own_lots(bought, sold):
+    child = order(2, "SELL", 8, parent=1, instrument="PAIR.XXXX")
+    here = bars_of([FLAT, (*FLAT, 10 * bought), FLAT, FLAT])
+    pair = bars_of([FLAT] * 4, name="PAIR.XXXX", lot=D(4))
+    for late in (False, True):  # sent with its parent, or when that has ended
+        script = {2: [lambda b: b.cancel(1)]}
+        if late:
+            script[3] = [lambda b: b.submit(approved(child))]
+        said = play(
+            venue(here, pair), [order(1, "BUY", 10), *([] if late else [child])], script=script
+        )
+        assert [fill.quantity for fill in fills(said)] == ([bought, sold] if sold else [bought])
+        assert kinds(said)[-1] == ("OrderCanceled", 2)
+
+
 def test_a_smaller_replacement_of_an_entry_leaves_its_exits_no_more_to_sell_than_it_brings():
     again = order(4, "BUY", 5, "LIMIT", limit="96", replaces=1)
     rows = [FLAT, (100, 100, 97, 98), (98, 98, 95, 97), (97, 97, 93, 94)]

@@ -98,10 +98,11 @@ class Order:
     born_sure: bool = False
     handled_at: int = -1
 
-    def cut_to(self, brought: Decimal) -> None:
-        """Fill no more than so much, and say so in the end."""
+    def cut_to(self, brought: Decimal, lot: Decimal) -> None:
+        """Fill no more than so much in whole lots, and say so in the end."""
         if brought < self.left:
-            self.left, self.cut = brought, "its parent brought no more"
+            self.left = brought // lot * lot
+            self.cut = "its parent brought no more" if brought else "its parent never filled"
 
     def once(self) -> bool:
         return self.tif in {"IOC", "FOK", "OPG"}
@@ -171,7 +172,7 @@ class Reference:
         order.parent = old.parent
         order.group = old.group if old.group is not None else order.group
         if old.cut == "its parent brought no more":
-            order.cut_to(old.left)
+            order.cut_to(old.left, self.markets[order.instrument].lot)
         order.shrunk = old.shrunk or order.left < old.left
         self.keep_stop(old, order)
         if order.parent is None:
@@ -219,11 +220,10 @@ class Reference:
             return
         self.said.append(OrderAccepted(order.id, self.now))
         if order.parent is None and self.ended[parent] is not None:
-            order.cut_to(self.ended[parent])
+            order.cut_to(self.ended[parent], self.markets[order.instrument].lot)
             if order.left == 0:
                 self.ended[order.id] = ZERO
-                reason = "its parent never filled"
-                self.said.append(OrderCanceled(order.id, self.now, ZERO, reason))
+                self.said.append(OrderCanceled(order.id, self.now, ZERO, order.cut))
                 return
         if order.parent is None:
             self.come_to_life(order, self.last_price(order, self.now))
@@ -582,7 +582,8 @@ class Reference:
         for other in [o for o in self.book if o.group == order.group and o is not order]:
             if other not in self.book:
                 continue
-            other.left = max(ZERO, other.left - quantity)
+            lot = self.markets[other.instrument].lot
+            other.left = max(ZERO, other.left - quantity) // lot * lot
             reason = f"order {order.id} of its group filled"
             other.cut = other.cut or reason
             if order.left == 0 or other.left == 0:
@@ -597,20 +598,22 @@ class Reference:
         filled = order.carried + order.done
         self.ended[order.id] = filled
         for child in [child for child in self.book if child.parent == order.id]:
-            if filled == 0:
-                reason = "its parent never filled"
-                self.end(child, OrderCanceled(child.id, event.at, child.done, reason))
+            child.cut_to(filled, self.markets[child.instrument].lot)
+            if child.left == 0:
+                self.end(child, OrderCanceled(child.id, event.at, child.done, child.cut))
             else:
                 self.come_to_life(child, self.last_price(child, event.at))
-                child.cut_to(filled)
                 child.first = self.markets[child.instrument].index_after(event.at)
 
     def wake_all(self, parent, offer, index, at):
         for child in [child for child in self.book if child.parent == parent.id]:
+            if parent.cut or parent.shrunk:
+                child.cut_to(parent.carried + parent.done, self.markets[child.instrument].lot)
+                if child.left == 0:
+                    self.end(child, OrderCanceled(child.id, at, child.done, child.cut))
+                    continue
             elsewhere = child.instrument != parent.instrument
             self.come_to_life(child, self.last_price(child, at) if elsewhere else offer.price)
-            if parent.cut or parent.shrunk:
-                child.cut_to(parent.carried + parent.done)
             waits = child.type == "MARKET" or child.once()
             if elsewhere or parent.at_close():
                 child.first = self.markets[child.instrument].index_after(at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from evenkeel.domain.money import EXACT, ZERO
+from evenkeel.domain.money import EXACT, ZERO, round_down
 from evenkeel.domain.order import Order, OrderType, Side, TimeInForce
 from evenkeel.domain.tape import NEVER
 from evenkeel.execution.fill_model import Trail, on_tick, trailed
@@ -102,9 +102,20 @@ class Resting:
         return self.order.type in _STOPS and self.type not in _STOPS
 
     def cut_to(self, brought: Decimal) -> None:
-        """Fill no more than a parent that has ended brought."""
+        """Fill no more than a parent that has ended brought, in whole lots."""
         if brought < self.remaining:
-            self.remaining, self.cut = brought, NO_MORE
+            self.remaining = self._in_lots(brought)
+            self.cut = NO_MORE if brought else "its parent never filled"
+
+    def take_off(self, quantity: Decimal, why: str) -> None:
+        """Fill so much less, because its group has filled that."""
+        left = EXACT.subtract(self.remaining, quantity)
+        self.remaining = self._in_lots(left) if left > ZERO else ZERO
+        self.cut = self.cut or why
+
+    def _in_lots(self, quantity: Decimal) -> Decimal:
+        lot = self.line.bars.instrument.lot
+        return round_down(quantity, lot) if EXACT.remainder(quantity, lot) else quantity
 
     @property
     def instrument(self) -> str:

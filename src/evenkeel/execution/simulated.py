@@ -152,7 +152,7 @@ class SimulatedBroker:
             self._said.append(OrderAccepted(order.id, now))
             if not working.remaining:
                 self._book.ended[order.id] = ZERO
-                self._said.append(OrderCanceled(order.id, now, ZERO, "its parent never filled"))
+                self._said.append(OrderCanceled(order.id, now, ZERO, working.cut))
                 return
         else:
             self._said.append(OrderAccepted(order.id, now))
@@ -303,11 +303,11 @@ class SimulatedBroker:
         bought = working.brought
         self._remove(working, bought)
         for child in self._book.release(working):
-            if bought == 0:
-                self._cancel(child, at, "its parent never filled")
+            child.cut_to(bought)
+            if not child.remaining:
+                self._cancel(child, at, child.cut)
             else:
                 child.come_to_life(self._last(child, at))
-                child.cut_to(bought)
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
 
     # ---- time --------------------------------------------------------------------------------
@@ -458,9 +458,8 @@ class SimulatedBroker:
         for other in self._book.legs(leg):
             if other is leg or other.id not in self._open:  # ended together with one before it
                 continue
-            other.remaining = max(ZERO, other.remaining - quantity)
             reason = f"order {leg.id} of its group filled"
-            other.cut = other.cut or reason
+            other.take_off(quantity, reason)
             if leg.remaining == 0 or other.remaining == 0:
                 self._cancel(other, at, reason)
 
@@ -468,10 +467,13 @@ class SimulatedBroker:
         """Bring the children of a filled order to life, on the rest of its last bar."""
         at = parent.due_at
         for child in self._book.release(parent):
-            elsewhere = child.instrument != parent.instrument
-            child.come_to_life(self._last(child, at) if elsewhere else price)
             if parent.cut or parent.shrunk:
                 child.cut_to(parent.brought)
+                if not child.remaining:
+                    self._cancel(child, at, child.cut)
+                    continue
+            elsewhere = child.instrument != parent.instrument
+            child.come_to_life(self._last(child, at) if elsewhere else price)
             if elsewhere or parent.on_close:
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
             elif child.on_close or (

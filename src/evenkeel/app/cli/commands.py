@@ -6,6 +6,7 @@ compile each twice from its text.
 
 # ruff: noqa: D301  a line of \b alone tells click to leave the lines below it as they stand
 
+from copy import copy
 from typing import Annotated
 
 import typer
@@ -57,7 +58,7 @@ Run = Annotated[
 
 def run(given: list[str]) -> int:
     """Run one command of the line and return its exit code; wrong usage is a `UsageError`."""
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(asked_of(given))
     mistakes = next(each for each in typer.BadParameter.__mro__ if each.__name__ == CLICK_ERROR)
     try:
         code = command.main(_whole(given), prog_name="evenkeel", standalone_mode=False)
@@ -68,6 +69,22 @@ def run(given: list[str]) -> int:
     if code == INTERRUPTED:  # newer ones make an exit code of Ctrl-C themselves
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
+
+
+def asked_of(given: list[str]) -> typer.Typer:
+    """Return the app, of which only the command is left that the line begins with, if one is meant.
+
+    To make all of them takes as long as a short backtest.
+    """
+    word, one = given[0] if given else "", copy(app)
+    one.registered_commands = [each for each in app.registered_commands if _is(each, word)]
+    one.registered_groups = [each for each in app.registered_groups if each.name == word]
+    return one if one.registered_commands or one.registered_groups else app
+
+
+def _is(command: typer.models.CommandInfo, word: str) -> bool:
+    assert command.callback is not None, command
+    return (command.name or typer.main.get_command_name(command.callback.__name__)) == word
 
 
 CLICK_ERROR = "ClickException"

@@ -80,7 +80,9 @@ def fill(number, side, quantity, price, *, on, name=A, part=1, **more):
     )
 
 
-def result(records, *histories, cash=1000, equity=0, strategy="my.bots:Bot", **manifest):
+def result(
+    records, *histories, cash=1000, equity=0, strategy="my.bots:Bot", settings=None, **manifest
+):
     """The result of a whole run around `records`."""
     by_name = {history.instrument.id: history for history in histories}
     started = RunStarted(
@@ -94,6 +96,7 @@ def result(records, *histories, cash=1000, equity=0, strategy="my.bots:Bot", **m
         costs="zero",
         slippage="none",
         limits={"open_orders_max": "5"},
+        settings=settings or {},
     )
     last = max(int(history.closed_at[-1]) for history in histories)
     journal = MemoryJournal()

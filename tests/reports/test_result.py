@@ -13,10 +13,12 @@ import pytest
 from msgspec.structs import replace
 from tests.reports.story import DAY, A, D, approved, bars, day, fill, order, refused, result
 
+import evenkeel as ek
 from evenkeel.domain.bar import Finding
 from evenkeel.domain.errors import JournalError, OutsideError
 from evenkeel.domain.events import CashDividend, OrderCanceled, Split
 from evenkeel.domain.order import Side
+from evenkeel.reports import tearsheet
 from evenkeel.reports.result import Result
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -153,6 +155,62 @@ def test_trades_are_a_frame_and_the_open_one_is_marked():
     assert trades["entry_price"].tolist() == [5.0, 5.0]
     assert trades["gross_pnl"].tolist() == [100.0, 80.0]
     assert trades["exit_time"].isna().tolist() == [False, True]
+
+
+class OneOfEach(ek.PortfolioStrategy):
+    """Buys 100 of everything on the first bar and sells it on the third."""
+
+    def on_bar(self):
+        for name in self.universe:
+            self.target_quantity(name, 100 if self.bars[name].count < 3 else 0)
+
+
+def two_currencies():
+    """A dollar instrument goes from 10 to 11, one in euros at 2 dollars from 11 to 10."""
+    days = pd.date_range("2024-01-01", periods=5)
+    up = pd.DataFrame({key: [10, 10, 10, 11, 11] for key in ("open", "high", "low", "close")}, days)
+    rates = pd.DataFrame({key: [2, 2, 2, 2, 3] for key in up.columns}, days)
+    return ek.backtest(
+        OneOfEach,
+        {"UP.XXXX": up, "DOWN.XXXX:currency=EUR": 21 - up},
+        fx={"EUR": rates},
+        costs="zero",
+        slippage="none",
+    )
+
+
+def test_round_trips_of_two_currencies_are_weighed_in_the_accounts():
+    """100 dollars won and 100 euros, which are 200 dollars, lost."""
+    made = two_currencies()
+    assert made.trades["net_pnl"].tolist() == [100, -100]
+    assert made.trades["currency"].tolist() == ["USD", "EUR"]
+    assert set(zip(made.fills["instrument"], made.fills["currency"], strict=True)) == {
+        ("UP.XXXX", "USD"),
+        ("DOWN.XXXX", "EUR"),
+    }
+    assert made.metrics["profit_factor"] == pytest.approx(0.5)
+
+
+def test_the_page_names_the_currency_of_each_round_trip_and_counts_rates():
+    page = tearsheet.render(two_currencies())
+    assert "100.00 USD</td>" in page
+    assert "−100.00 EUR</td>" in page
+    assert "<code>fx:EUR=2 rates, 2024-01-01 to 2024-01-05</code>" in page
+    assert ">Net USD</th>" not in page
+    assert ">Net USD</th>" in tearsheet.render(run())
+
+
+def test_what_better_fills_were_worth_is_in_the_accounts_currency():
+    """4.5 of a currency that is worth 2."""
+    made = result(
+        [
+            approved(order(1, BUY, 90)),
+            replace(fill(1, BUY, 90, 10, on=1, ambiguity="4.5"), currency="EUR"),
+        ],
+        bars([10, 10]),
+        settings={"fx:EUR": "2"},
+    )
+    assert made.ambiguity_worth == 9.0
 
 
 def test_empty_tables_keep_their_columns():

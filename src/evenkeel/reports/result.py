@@ -59,6 +59,8 @@ PERMISSIVE = (
 class Result:
     """What a run did. Money is in the account's base currency, times are UTC.
 
+    Prices, and the money of single fills and round trips, are in their instrument's `currency`.
+
     `manifest` says what the journal does not: `run_id mode strategy params code_version data
     started ended wall_seconds seed permissive journal` (the last: the journal's path); a key that
     is not there reads as None. Raises `JournalError` when `records` is not one whole run.
@@ -94,7 +96,11 @@ class Result:
         points, equity = self.points, self.curve.equity
         at_close, count = equity[points], len(points) - 1
         figures = self.performance
-        profits = [float(trade.net_pnl) for trade in self.round_trips if not trade.open]
+        profits = [
+            float(trade.net_pnl * self._money.at(trade.currency, trade.exit_at))
+            for trade in self.round_trips
+            if trade.exit_at is not None
+        ]
         return {
             **figures,
             "max_drawdown_days": measure.longest_drawdown_days(self.curve.times, equity),
@@ -196,7 +202,7 @@ class Result:
 
     @cached_property
     def fills(self) -> pd.DataFrame:
-        """Every fill: time instrument side quantity price commission slippage order_id …"""
+        """Every fill: time instrument side quantity price commission slippage … currency."""
         return tables.frame(tables.FILL, self._fill_rows())
 
     @cached_property
@@ -206,7 +212,7 @@ class Result:
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """Every round trip: instrument side quantity entry_time exit_time … net_pnl return open."""
+        """Every round trip: instrument side quantity entry_time exit_time … net_pnl return … currency."""
         return tables.frame(tables.TRADE, tables.trade_rows(self.round_trips))
 
     # ---- written down --------------------------------------------------------------------------
@@ -288,7 +294,9 @@ class Result:
     @property
     def ambiguity_worth(self) -> float:
         """What the better fills of those bars would have been worth."""
-        return math.fsum(float(f.ambiguity) for f in self._fills if f.ambiguity is not None)
+        return math.fsum(
+            float(f.ambiguity * self._rate(f)) for f in self._fills if f.ambiguity is not None
+        )
 
     def write_tables(self, folder: str | Path) -> Path:
         """Write equity.csv, fills.csv, orders.csv and trades.csv; exact amounts, ISO 8601 times.

@@ -59,6 +59,7 @@ FILL = (
     "fill_id",
     "ambiguity",
     "fees",
+    "currency",
 )
 ORDER = (
     "id",
@@ -103,6 +104,7 @@ TRADE = (
     "open",
     "entry_order",
     "exit_order",
+    "currency",
 )
 
 
@@ -122,6 +124,7 @@ def fill_rows(fills: Iterable[Fill], strategy_of: dict[int, str]) -> list[Row]:
             "strategy": strategy_of.get(fill.order_id, ""),
             "fill_id": fill.id,
             "ambiguity": fill.ambiguity,
+            "currency": fill.currency,
         }
         for fill in fills
     ]
@@ -180,6 +183,7 @@ def trade_rows(trades: Iterable[Trade]) -> list[Row]:
             "open": trade.open,
             "entry_order": trade.entry_order,
             "exit_order": trade.exit_order,
+            "currency": trade.currency,
         }
         for trade in trades
     ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evenkeel.domain.errors import OutsideError
+from evenkeel.domain.fx import SETTING, FxRates
 from evenkeel.domain.money import text
 from evenkeel.reports.charts import MOST_PRICES, charts
 from evenkeel.reports.text import iso
@@ -126,6 +127,8 @@ def contents(result: Result) -> dict[str, Any]:
         "years": monthly(result.curve.times, result.curve.equity, start=float(result.started.cash)),
         "trades": trips[:MOST_TRADES],
         "trade_count": len(trips),
+        "several_currencies": len({trip.currency for trip in trips} - {summary["currency"]}) > 0,
+        "settings": settings(result.started.settings),
         "open_count": sum(trip.open for trip in trips),
         "refused": refused(result.refusals),
         "findings": result.findings,
@@ -154,6 +157,18 @@ def monthly(times: Times, equity: Column, *, start: float) -> list[tuple[int, li
         totals[1970 + year] = totals.get(1970 + year, 1.0) * (1.0 + grown)
         before = float(equity[end])
     return [(year, row, totals[year] - 1.0) for year, row in table.items()]
+
+
+def settings(given: Mapping[str, str]) -> dict[str, str]:
+    """Return a run's settings as the page shows them: of rates that change how many, and of when."""
+    rates = FxRates.from_settings(given)
+    shown = dict(given)
+    for key in given:
+        if rates is not None and key.startswith(SETTING):
+            moments, _ = rates.steps(key.removeprefix(SETTING))
+            if len(moments) > 1:
+                shown[key] = f"{len(moments):,} rates, {day(moments[0])} to {day(moments[-1])}"
+    return shown
 
 
 def _growth(before: float, after: float) -> float:

@@ -63,6 +63,7 @@ class Trade(Struct):
     commission: Decimal
     fees: Decimal
     multiplier: Decimal
+    currency: str
     bars_held: int = 0
 
     @property
@@ -286,6 +287,7 @@ def _record(trades: _Trades, entry: Part, leaving: Part | None, history: Bars) -
             commission=paid,
             fees=fees,
             multiplier=instrument.multiplier,
+            currency=instrument.currency,
         )
         return
     trade.quantity += entry.quantity

@@ -465,6 +465,60 @@ def test_a_split_puts_positions_and_open_trades_on_the_new_scale():
     assert strategy.broker.getvalue() == 100_030
 
 
+def test_a_split_puts_orders_on_the_new_scale():
+    """A stop for ten at 9 is one for thirty at 3, and is told as done when they are sold."""
+    made = {}
+
+    def send(strategy):
+        strategy.buy(size=10)
+        made["limit"] = strategy.buy(size=2, exectype=bt.Order.Limit, price=6.0)
+        made["never"] = strategy.buy(size=2, transmit=False)
+        made["other"] = strategy.buy(data=strategy.data1, **limit(1))
+        stop = {"exectype": bt.Order.Stop, "price": 9.0}
+        made["stop"] = strategy.sell(size=10, **stop)
+
+    def see(strategy):
+        made["seen"] = [
+            (each.created.size, each.created.price, each.executed.remsize)
+            for each in (made["stop"], made["limit"], made["other"])
+        ]
+
+    split = Split(X, int(3.5 * HOUR), D(3))
+    beside = [bars(*[12.0] * 7, name=Y)]
+    plan = {2: send, 5: see}
+    strategy, _ = play(plan, 12, 12, 12, 4, 4, 3, 3, beside=beside, actions=[split])
+    assert made["seen"] == [(-30, 3, -30), (6, 2, 6), (1, 1, 1)]
+    done = made["stop"].executed
+    assert (done.size, done.remsize, done.price) == (-30, 0, 3)
+    told = [status for _, status in fates(strategy, made["stop"])]
+    assert told == ["Submitted", "Accepted", "Completed"]
+
+
+def test_a_split_finds_an_order_half_done():
+    """Ten of 25 bought at 12: thirty at 4, and 45 to come, of which each bar brings ten."""
+    told = []
+
+    class Slow(bt.Strategy):
+        def next(self):
+            if len(self) == 2:
+                self.buy(size=25, exectype=bt.Order.Limit, price=12.0)
+
+        def notify_order(self, order):
+            done = order.executed
+            told.append((order.getstatusname(), done.size, done.remsize, round(done.price, 6)))
+
+    split = Split(X, int(3.5 * HOUR), D(3))
+    thin = bars(12, 12, 12, 4, 4, 4, 4, 4, volume=100)
+    options = FREE | {"cash": 1_000, "volume_share": "0.1"}
+    execute(request(host(Slow), [thin], actions=[split], **options))
+    assert [line[:3] for line in told[2:]] == [
+        ("Partial", 10, 15), ("Partial", 40, 35), ("Partial", 50, 25), ("Partial", 60, 15),
+        ("Partial", 70, 5), ("Completed", 75, 0),
+    ]  # fmt: skip
+    assert told[2][3] == 12
+    assert told[3][3] == told[-1][3] == 4
+
+
 def test_a_split_leaves_trades_in_other_feeds_alone():
     """Ten of each; one is split 3 for 1."""
     made = {}

@@ -97,6 +97,10 @@ class Desk(Protocol):
         """Return the average price of what it holds."""
         ...
 
+    def leaves(self, order_id: int) -> Decimal:
+        """Return how much of an order may still fill."""
+        ...
+
 
 class _Rejection(NamedTuple):
     """An order that never reached the market; `margin`: for want of buying power."""
@@ -483,6 +487,23 @@ class DeskBroker(bt.BrokerBase):
         self._notices.append(order.clone())
 
     # ---- corporate actions ----
+
+    def split(self, instrument: str, ratio: float) -> None:
+        """Put orders on the scale on which the venue works them now, before it is told of their fills."""
+        for order in self.get_orders_open():
+            number_of_it = self._numbers.get(order.ref)
+            if number_of_it is None or instrument_of(order.data).id != instrument:
+                continue
+            fills = (fill for fill in self._fills_of(instrument) if fill.order_id == number_of_it)
+            left = number(self._desk.leaves(number_of_it) + sum(fill.quantity for fill in fills))
+            done, asked = order.executed, order.created
+            done.size = number(exact(round(done.size * ratio, 9)))
+            done.remsize = left if order.isbuy() else -left
+            done.price /= ratio
+            order.size = asked.size = done.size + done.remsize
+            for name in ("price", "pricelimit", "trailamount"):
+                if (value := getattr(asked, name)) is not None:
+                    setattr(asked, name, value / ratio)
 
     def _follow_the_ledger(self) -> None:
         """Hold what the ledger holds: on the scale after a split, and what came without an order."""

@@ -68,6 +68,7 @@ class Guest(PortfolioStrategy):
             name: feed_of(bars.instrument, self._first_at[name]) for name, bars in self.bars.items()
         }
         self._seen = dict.fromkeys(self.bars, 0)
+        self._closes: dict[str, float] = {}  # as they were shown: a split changes what has been
         _fill(self._cerebro, self.hosted, list(self._feeds.values()), self._params)
         self._cerebro.begin()
         self.strategies[:] = self._cerebro.runningstrats
@@ -103,6 +104,9 @@ class Guest(PortfolioStrategy):
         if bars.count == self._seen[name]:
             return
         self._seen[name] = bars.count
+        if (close := self._closes.get(name)) is not None and close != bars.close[-1]:
+            self._broker.split(name, close / bars.close[-1])
+        self._closes[name] = bars.close[0]
         columns = (bars.open[0], bars.high[0], bars.low[0], bars.close[0], bars.volume[0])
         feed.give(Bar(bars.close.times[-1], *columns))
 
@@ -127,6 +131,10 @@ class Guest(PortfolioStrategy):
     def held(self, instrument: str) -> float:
         """Return the signed quantity that the ledger holds."""
         return self.position(instrument).quantity
+
+    def leaves(self, order_id: int) -> Decimal:
+        """Return how much of an order may still fill."""
+        return self._desk.leaves(order_id)
 
     def paid(self, instrument: str) -> float:
         """Return the average price of what it holds."""

@@ -255,6 +255,45 @@ def test_a_missing_session_is_seen_among_intraday_bars(write):
     assert findings(bars)["gap"] == (2, "2024-01-12T14:30")  # the 12th and the 17th
 
 
+def test_bars_outside_the_session_are_found_and_kept(write):
+    """New York's was 14:30 to 21:00 UTC: an hour that reaches into it is inside, one beside it not."""
+    hours = ("13:00", "14:00", "15:00", "20:00", "21:00", "22:00")
+    path = write(*[f"2024-01-{day} {hour},1,1,1,1,5" for day in (11, 12) for hour in hours])
+    assert findings(one(path, instrument="SPY.ARCX")) == {
+        "outside-session": (6, "2024-01-11T13:00")
+    }
+    assert findings(one(path)) == {}
+
+
+def test_times_of_new_york_that_are_taken_for_utc_are_found(write):
+    """A file of its local times, with no zone in it; from the afternoon's open on they fit by chance."""
+    path = write(*[f"2024-01-11 {hour:02}:30,1,1,1,1,5" for hour in range(9, 16)])
+    (found,) = one(path, instrument="SPY.ARCX").findings
+    assert found.message == (
+        "5 bars outside the session of their exchange (a time without a zone is UTC), "
+        "first 2024-01-11T09:30:00Z"
+    )
+    after = write("2024-01-11 22:30,1,1,1,1,5", "2024-01-11 23:30,1,1,1,1,5")
+    assert findings(one(after, instrument="SPY.ARCX"))["outside-session"][0] == 2
+
+
+@pytest.mark.parametrize("instrument", [None, "SPY.ARCX"])
+def test_daily_bars_with_a_time_are_found(write, instrument):
+    """At 21:00 a day's bar is done; taken for its beginning, it is known a day late."""
+    path = write(*[f"2024-01-{day:02} 21:00,1,1,1,1,5" for day in (9, 10, 11, 12)])
+    found = findings(one(path, instrument=instrument))
+    assert found["day-from-a-time"] == (4, "2024-01-09T21:00")
+    assert "day-from-a-time" not in findings(
+        one(write(*[f"2024-01-{day},1,1,1,1,5" for day in (10, 11)]))
+    )
+
+
+def test_bars_of_weeks_are_found(write):
+    """Each is taken for its day's: dated on its Monday it would be known before its Friday."""
+    path = write(*[f"2024-01-{day:02},1,1,1,1,5" for day in (1, 8, 15, 22)])
+    assert findings(one(path)) == {"longer-than-a-day": (4, "2024-01-01T00:00")}
+
+
 # ---- frames and Parquet ----
 
 

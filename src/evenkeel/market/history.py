@@ -20,6 +20,7 @@ from evenkeel.market.columns import DAY, Table
 from evenkeel.market.quality import Rows, refuse_unusable, suspicious
 
 if TYPE_CHECKING:
+    from evenkeel.calendar.sessions import Sessions
     from evenkeel.domain.bar import AnyArray, Column, Flags, Times
 
 Bound: TypeAlias = "str | date | datetime | None"
@@ -28,21 +29,24 @@ SECOND = 1_000_000_000
 DAYS_AHEAD = 30
 """Days of sessions known beyond the last bar: an order may have to expire after it."""
 
+NEVER = 2**63 - 1
 DAYS_A_YEAR = 365.25
 LONG_WEEKEND = 4
 """Days that can lie between two sessions; bars that are usually further apart are no daily ones."""
 
 
 class Timeline(Struct, frozen=True, eq=False):
-    """When bars began and closed, the sessions around them, and what is odd about their days.
+    """When bars began and closed, the sessions around them, and what is odd about their times.
 
-    `missing` is when absent sessions would have begun, as their bars would say.
+    `outside` marks bars within no session. `missing` is when absent sessions would have begun, as
+    their bars would say.
     """
 
     began: Times
     closed_at: Times
     session_closes: Times
     closed_days: Flags
+    outside: Flags
     missing: Times
 
 
@@ -107,7 +111,8 @@ def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
     normal = np.zeros(len(began), np.bool_)
     nothing = np.empty(0, np.int64)
     if mic == NO_MARKET:
-        return Timeline(began, closed, _days_with_data(closed, daily=daily), normal, nothing)
+        ends = _days_with_data(closed, daily=daily)
+        return Timeline(began, closed, ends, normal, normal, nothing)
     first, last = int(began[0] // DAY), int(closed[-1] // DAY)
     around = sessions(mic, _day(first - 1), _day(last + DAYS_AHEAD))
     if daily:
@@ -115,11 +120,20 @@ def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
         absent = ~np.isin(around.dates, began // DAY)
         absent &= (around.dates > first) & (around.dates * DAY < began[-1])
         closes = np.unique(np.concatenate((around.closes, closed[odd])))
-        return Timeline(began, closed, closes[closes >= closed[0]], odd, around.dates[absent] * DAY)
+        closes = closes[closes >= closed[0]]
+        return Timeline(began, closed, closes, odd, normal, around.dates[absent] * DAY)
     inside = (around.closes > closed[0]) & (around.closes < closed[-1])
     sessions_seen = np.searchsorted(around.closes, closed)
     absent = inside & ~np.isin(np.arange(len(around.closes)), sessions_seen)
-    return Timeline(began, closed, around.closes, normal, around.opens[absent])
+    outside = ~_overlaps(began, closed, around, sessions_seen)
+    return Timeline(began, closed, around.closes, normal, outside, around.opens[absent])
+
+
+def _overlaps(began: Times, closed: Times, around: Sessions, following: Times) -> Flags:
+    """Return whether some of each bar lies in a session; `following` closes with it or after it."""
+    opens, closes = np.append(around.opens, NEVER), np.append(-NEVER, around.closes)
+    found: Flags = (closed > opens[following]) | (began < closes[following])
+    return found
 
 
 def _daily_closes(days: Times, mic: str) -> tuple[Times, Flags]:
@@ -225,7 +239,7 @@ def _bars(columns: Rows, line: Timeline, instrument: Instrument) -> Bars:
         volume_known=volume is not None,
         periods_per_year=_periods_per_year(line.closed_at, instrument.mic),
     )
-    return replace(bars, findings=suspicious(bars, line.began, line.closed_days, line.missing))
+    return replace(bars, findings=suspicious(bars, line))
 
 
 def _periods_per_year(closed: Times, mic: str) -> int:
@@ -239,7 +253,7 @@ def _periods_per_year(closed: Times, mic: str) -> int:
     days = (closed - 1) // DAY
     days = days[np.flatnonzero(np.diff(days, prepend=days[0] - 1))]  # np.unique loads numpy.ma
     apart = sorted(np.diff(days).tolist())
-    usual = apart[len(apart) // 2] if apart else 1
+    usual = apart[len(apart) // 2] if len(apart) > 1 else 1
     if usual > LONG_WEEKEND:
         return max(1, round(DAYS_A_YEAR / usual))
     saturdays = np.count_nonzero((days + 3) % 7 == 5)  # 1970-01-01 was a Thursday

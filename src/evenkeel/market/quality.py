@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evenkeel.domain.bar import Bars, Column, Flags, Times
+    from evenkeel.market.history import Timeline
 
 SPIKE_RETURN = 0.2
 """A return this large can be a spike …"""
@@ -27,7 +28,15 @@ SPIKE_DEVIATIONS = 12
 """… when it is also this many median absolute deviations from the median return."""
 
 
+DAYS = 252
+"""Daily bars have at least so many sessions a year."""
+
 JUMPED = "after a jump of more than 20 %"
+OUTSIDE = "outside the session of their exchange (a time without a zone is UTC)"
+FROM_A_TIME = (
+    "that last from a time of day to that of another (date a session's bar without a time)"
+)
+LONGER = "of more than a day, each known at the end of its date (date them at their end)"
 
 
 class Rows(Struct, frozen=True, eq=False):
@@ -96,22 +105,22 @@ def moment(at: int) -> str:
 # ---- findings ----
 
 
-def suspicious(bars: Bars, began: Times, closed_days: Flags, missing: Times) -> tuple[Finding, ...]:
-    """Return what is suspicious in lawful bars, most telling first.
-
-    `began` is when each bar did, `closed_days` marks bars of days on which their exchange was
-    closed, and `missing` is when sessions between the first and the last bar began that have none.
-    """
+def suspicious(bars: Bars, line: Timeline) -> tuple[Finding, ...]:
+    """Return what is suspicious in lawful bars on their timeline, most telling first."""
     top, bottom = bars.high, bars.low
     outside = np.zeros(len(bars), np.bool_)
     for column in (bars.open, bars.close):
         outside |= (column > top) | (column < bottom)
-    at = began
+    at = line.began
+    long = at[bars.closed_at - at >= DAY]
     known = bars.volume_known
     everywhere = np.ones(len(bars), np.bool_)
     checks = (
-        ("closed-day", at[closed_days], "when the exchange was closed"),
-        ("gap", missing, "without a bar"),
+        ("closed-day", at[line.closed_days], "when the exchange was closed"),
+        ("outside-session", at[line.outside], OUTSIDE),
+        ("day-from-a-time", long[long % DAY > 0], FROM_A_TIME),
+        ("longer-than-a-day", at[everywhere & (bars.periods_per_year < DAYS)], LONGER),
+        ("gap", line.missing, "without a bar"),
         ("spike", at[1:][_spikes(bars.close)], JUMPED),
         ("outside-range", at[outside], "with open or close outside low to high"),
         ("zero-volume", at[known & (bars.volume == 0)], "without volume"),

@@ -342,6 +342,14 @@ def test_what_a_guest_cannot_have_is_refused_in_a_sentence(real_bars):
 
         cerebro.addstrategy(Exotic)
 
+    def running(cerebro, feeds):
+        cerebro.addstrategy(samples.Cross)
+        cerebro.run()
+
+    def drawing(cerebro, feeds):
+        cerebro.addstrategy(samples.Cross)
+        cerebro.plot()
+
     def shy(cerebro, feeds):
         class Shy(bt.Strategy):
             def __init__(self):
@@ -360,6 +368,8 @@ def test_what_a_guest_cannot_have_is_refused_in_a_sentence(real_bars):
         closing: "set_coc is Backtrader's own broker's; there is no such thing here",
         exotic: "orders of the type StopTrailLimit cannot be simulated",
         shy: "there is nothing to run",
+        running: "a guest is run by Evenkeel: leave cerebro.run() out of the function",
+        drawing: "nothing has run yet: leave cerebro.plot() out of the function",
     }
     for build, sentence in said.items():
         assert sentence in refusal(build, histories), build.__name__

@@ -7,7 +7,7 @@ in one thread, and between two bars the guest sleeps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import backtrader as bt
 
@@ -47,7 +47,7 @@ class SteppedCerebro(bt.Cerebro):
         """Set up feeds, strategies, analyzers and whatever else was added; refuse what cannot be."""
         self._refuse_strangers()
         try:
-            self.run(runonce=False, preload=False, lookahead=UNKNOWN_BARS)
+            super().run(runonce=False, preload=False, lookahead=UNKNOWN_BARS)
         except _SetUp:
             for strategy in self.runningstrats:
                 _remember_all(strategy)
@@ -82,6 +82,20 @@ class SteppedCerebro(bt.Cerebro):
     def stopped(self) -> bool:
         """Whether the guest has asked for the end of its run."""
         return bool(self._event_stop)
+
+    # ---- guests should not call these ----
+
+    def run(self, **kwargs: Any) -> NoReturn:
+        """Refuse: the engine does."""
+        raise StrategyError("a guest is run by Evenkeel: leave cerebro.run() out of the function")
+
+    def plot(self, *args: Any, **kwargs: Any) -> Any:
+        """Draw what has run; before, there is nothing to draw."""
+        if not hasattr(self, "runningstrats"):
+            raise StrategyError(
+                "nothing has run yet: leave cerebro.plot() out of the function and see the report"
+            )
+        return super().plot(*args, **kwargs)
 
     # ---- Backtrader calls these ----
 

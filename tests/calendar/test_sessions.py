@@ -87,6 +87,12 @@ def test_a_market_whose_calendar_the_library_cannot_make_is_refused(mic):
         closes(mic, "2020-01-01", "2020-01-31")
 
 
+def test_a_nickname_is_refused_with_the_code():
+    """The library would take it, and then no fee of the New York Stock Exchange would be charged."""
+    with pytest.raises(UsageError, match=r"NYSE is no market code of ISO 10383; write XNYS"):
+        closes("NYSE", "2024-01-02", "2024-01-03")
+
+
 def test_what_never_closes_needs_no_library(own_cache):
     for mic in ("XXXX", "24/7"):
         assert closes(mic, "2024-02-28", "2024-03-01") == [

@@ -36,6 +36,9 @@ SAME_HOURS = {
 }
 """Markets that the library does not name, and whose sessions are those of one it does."""
 
+NICKNAMES = {"HKEX": "XHKG", "NYSE": "XNYS", "TASE": "XTAE"}
+"""What the library takes for a market and ISO 10383 does not; nor do fees, which it would escape."""
+
 ALWAYS_OPEN = frozenset((NO_MARKET, "24/7"))
 """What never closes, such as crypto currencies: a session is a day of UTC."""
 
@@ -115,6 +118,8 @@ def day_number(day: date) -> int:
 
 
 def _load(mic: str, last: int) -> Sessions:
+    if mic in NICKNAMES:
+        raise UsageError(f"{mic} is no market code of ISO 10383; write {NICKNAMES[mic]}")
     mic = SAME_HOURS.get(mic, mic)
     found = _known.get(mic) or (_around_the_clock() if mic in ALWAYS_OPEN else _read(mic))
     if found is None or (found.until < last and mic not in _asked | ALWAYS_OPEN):
@@ -141,7 +146,8 @@ def _ask_library(mic: str) -> Sessions:
 
     names = exchange_calendars.get_calendar_names(include_aliases=True)
     if mic not in names:
-        markets = {name for name in names if len(name) == 4 and name.isupper()} | set(SAME_HOURS)
+        codes = {name for name in names if len(name) == 4 and name.isupper()}
+        markets = codes - set(NICKNAMES) | set(SAME_HOURS)
         raise UsageError(
             f"no trading calendar is known for market {mic!r}{did_you_mean(mic, markets)}; "
             f"for an instrument without a market use {NO_MARKET}"

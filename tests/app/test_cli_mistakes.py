@@ -334,6 +334,14 @@ def test_a_file_that_raises_when_it_is_read_is_named(refuse):
     assert "line 1" in refuse("backtest", "mine.py:Mine", "--data", "good.csv")
 
 
+def test_a_file_that_runs_something_of_its_own_is_told_how_to_keep_it_for_itself(refuse):
+    written("mine.py", "import evenkeel as ek", "ek.backtest(ek.Strategy, 'nowhere.csv')")
+    sentence = refuse("backtest", "mine.py:Mine", "--data", "good.csv")
+    assert sentence.startswith("mine.py runs something of its own when it is read")
+    assert "nowhere.csv does not exist" in sentence
+    assert sentence.endswith('below `if __name__ == "__main__":`')
+
+
 def test_a_package_that_is_not_python_is_named(refuse, monkeypatch, here):
     monkeypatch.syspath_prepend(here)
     written("crooked.py", "import evenkeel", "class Mine(:")

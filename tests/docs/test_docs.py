@@ -83,6 +83,10 @@ def test_the_strategy_of_the_readme_trades_and_reports(folder, capsys):
     assert isfinite(float(sharpe))
     assert int(fills) > 0
     assert "</html>" in (folder / "report.html").read_text(encoding="utf-8")
+    (command,) = re.findall(
+        r"`(evenkeel backtest my\.py[^`]*)`", README.read_text(encoding="utf-8")
+    )
+    assert run_command(command, folder) == 0
 
 
 @pytest.mark.uncounted

@@ -9,7 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evenkeel.domain.errors import StrategyError, did_you_mean
+from evenkeel.domain.errors import EvenkeelError, StrategyError, did_you_mean
 from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader
 
 if TYPE_CHECKING:
@@ -161,6 +161,13 @@ def _file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise StrategyError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except StrategyError:
+        raise
+    except EvenkeelError as error:
+        raise StrategyError(
+            f"{path} runs something of its own when it is read, and that failed: {error}; "
+            'put what it runs below `if __name__ == "__main__":`'
+        ) from error
     except ImportError as error:
         raise StrategyError(f"{path} cannot be imported: {_missing(error)}") from error
     return module

@@ -67,7 +67,7 @@ def _next(done: Demonstrated, *, serve: bool) -> list[str]:
         ("open", f"{done.report.resolve().as_uri()}" if serve else shown(done.report)),
         ("why an order", f"evenkeel why 1 --run {run}"),
         ("check", f"evenkeel audit verify {run}"),
-        ("your own", "copy the 12 lines of the README into my.py, then"),
+        ("your own", "save the strategy of the README as my.py, then"),
         ("", f"evenkeel backtest my.py:SmaCross --data {shown(done.folder / 'data' / 'AAPL.csv')}"),
     ]
     return ["What to do next:", *pairs(steps)]

@@ -79,9 +79,9 @@ class BarFeed(bt.feeds.DataBase):
 
     def load(self) -> bool | None:
         """Load until there is a bar: Backtrader says that there is one when a filter took it away."""
-        before = self._last_bar()
+        before = self._last_bar() if self._filters else None
         loaded: bool | None = super().load()
-        while loaded and self._last_bar() == before:
+        while loaded and self._filters and self._last_bar() == before:
             loaded = super().load()
         return loaded
 

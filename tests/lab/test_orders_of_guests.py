@@ -108,6 +108,53 @@ def test_a_trail_without_a_distance_is_refused():
         play(plan, *[10.0] * 5)
 
 
+TRAIL = {"exectype": bt.Order.StopTrail, "trailamount": 1.0, "size": 1}
+
+
+def bare(strategy):
+    """In at the market; the stop is a sale of its own."""
+    strategy.buy(size=1)
+    return strategy.sell(**TRAIL)
+
+
+def behind_the_open(strategy):
+    """The entry is the next open, 12: the stop begins at 11, and the rest of the bar moves it."""
+    return strategy.sell(parent=strategy.buy(size=1, transmit=False), **TRAIL)
+
+
+def behind_a_limit(strategy):
+    """The entry is at 11.5 in the middle of a bar; what was before is nothing to the stop."""
+    return strategy.sell(parent=strategy.buy(transmit=False, **limit(11.5)), **TRAIL)
+
+
+def short(strategy):
+    """Mirrored: it comes down with the lows."""
+    strategy.sell(size=1)
+    return strategy.buy(**TRAIL)
+
+
+@pytest.mark.parametrize(
+    ("ask", "closes", "stops"),
+    [
+        (bare, (13, 12.5, 14, 12), [12, 12, 13]),
+        (behind_the_open, (13, 12.5, 14, 12), [12, 12, 13]),
+        (behind_a_limit, (11, 12, 13, 11), [10.5, 11, 12]),
+        (short, (11, 11.5, 10, 12), [12, 12, 11]),
+    ],
+)
+def test_where_a_trailing_stop_stands_can_be_read(ask, closes, stops):
+    """In `created.price`, as in Backtrader, by our rule: it sells there, or at the open below it."""
+    made = {"seen": []}
+
+    def look(strategy):
+        made["seen"].append(made["order"].created.price)
+
+    plan = {3: lambda s: made.update(order=ask(s))} | dict.fromkeys((4, 5, 6), look)
+    play(plan, 12, 12, 12, *closes)
+    assert made["seen"] == stops
+    assert made["order"].executed.price == stops[-1]
+
+
 def test_an_order_until_a_moment_ends_then():
     """An intraday guest reads the close of each bar; so does its order."""
     made = {}
@@ -492,6 +539,32 @@ def test_a_split_puts_orders_on_the_new_scale():
     assert (done.size, done.remsize, done.price) == (-30, 0, 3)
     told = [status for _, status in fates(strategy, made["stop"])]
     assert told == ["Submitted", "Accepted", "Completed"]
+
+
+def test_a_split_puts_a_trail_on_the_new_scale():
+    """Three behind 12 is one behind 4: at 5 the stop has come to 4."""
+    made = {}
+    trail = {"exectype": bt.Order.StopTrail, "trailamount": 3.0, "size": 1}
+    plan = {
+        2: lambda s: made.update(order=s.sell(**trail)),
+        4: lambda s: made.update(then=made["order"].created.price),
+        5: lambda s: made.update(later=made["order"].created.price),
+    }
+
+    class Patient(bt.Strategy):
+        def next(self):
+            if len(self) in plan:
+                plan[len(self)](self)
+
+    old = bars(12, 12, 12, 4, 5, 5)
+    opened, high = old.open.copy(), old.high.copy()
+    opened[3] = high[3] = 4  # its first bar is on the new scale from its open on
+    for column in (opened, high):
+        column.flags.writeable = False
+    split = Split(X, int(3.5 * HOUR), D(3))
+    histories = [replace(old, open=opened, high=high)]
+    execute(request(host(Patient), histories, actions=[split], **FREE))
+    assert (made["then"], made["later"]) == (3, 4)
 
 
 def test_a_split_finds_an_order_half_done():

@@ -8,6 +8,7 @@ in Backtrader's way of counting; cash and value are the ledger's.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
@@ -142,6 +143,7 @@ class DeskBroker(bt.BrokerBase):
         self._dead: set[int] = set()  # refs of orders that never reached the market
         self._refused: deque[Any] = deque()
         self._told: deque[Fill | _News | _Rejection] = deque()
+        self._trails: list[Any] = []  # trailing stops that still work
         self._turn: list[
             tuple[Any, Any]
         ] = []  # what was submitted (a clone) or to be cancelled (None)
@@ -348,6 +350,8 @@ class DeskBroker(bt.BrokerBase):
             self._group_of[order.ref] = terms["oca_group"]
         self._numbers[order.ref] = sent
         self._by_number[sent] = order
+        if order.exectype == order.StopTrail:
+            self._trails.append(order)
 
     def _never_sent(self, order: Any) -> None:
         self._dead.add(order.ref)
@@ -419,7 +423,16 @@ class DeskBroker(bt.BrokerBase):
                     self._notify(order)
                 case _News() as news:
                     self._move(*news)
+        self._follow_trails()
         self.cash, self._value = self._desk.cash, self._desk.equity
+
+    def _follow_trails(self) -> None:
+        """Let a trailing stop's price be read where the venue has it: behind the bars since it lives."""
+        self._trails = [order for order in self._trails if order.alive()]
+        for order in self._trails:
+            feed = feed_under(order.data)
+            if _leads(feed, order):
+                order.trailadjust(feed.low[0] if order.isbuy() else feed.high[0])
 
     def _recall_turn(self) -> None:
         """Tell what came of the guest's last turn in the order of its calls, as Backtrader does."""
@@ -437,6 +450,10 @@ class DeskBroker(bt.BrokerBase):
         size = number(fill.quantity if order.isbuy() else -fill.quantity)
         commission = float(fill.commission + fill.fees)
         self._execute(order, fill.at, size, float(fill.price), commission)
+        for trail in self._trails if order.status == order.Completed else ():
+            if trail.parent is order and trail.p.price is None:
+                trail.created.price = math.inf if trail.isbuy() else -math.inf
+                trail.trailadjust(float(fill.price))
 
     def _execute(self, order: Any, at: int, size: float, price: float, commission: float) -> None:
         data, counting = order.data, order.comminfo
@@ -501,6 +518,8 @@ class DeskBroker(bt.BrokerBase):
             done.remsize = left if order.isbuy() else -left
             done.price /= ratio
             order.size = asked.size = done.size + done.remsize
+            if order.trailamount:
+                order.trailamount /= ratio
             for name in ("price", "pricelimit", "trailamount"):
                 if (value := getattr(asked, name)) is not None:
                     setattr(asked, name, value / ratio)
@@ -558,6 +577,15 @@ def _refuse(name: str) -> NoReturn:
     where = NOT_HERE[name]
     instead = f"give {where} to the run instead" if where else "there is no such thing here"
     raise StrategyError(f"cerebro.broker.{name} is Backtrader's own broker's; {instead}")
+
+
+def _leads(feed: Any, trail: Any) -> bool:
+    """Whether the bar at hand moves a trailing stop: the one of its entry does if that was its open."""
+    entry, now = trail.parent, feed.datetime[0]
+    if entry is None:
+        return bool(now > trail.created.dt)
+    at_open = entry.exectype == entry.Market or entry.executed.price == feed.open[0]
+    return entry.status == entry.Completed and bool(now > entry.executed.dt or at_open)
 
 
 def _signed(fill: Fill) -> float:

@@ -185,6 +185,14 @@ def test_shares_without_prices_are_refused_before_anything_runs(action):
         request(BUY_X(), [bars(10, 10)], actions=[action])
 
 
+@pytest.mark.parametrize(
+    "action", [SymbolChanged(X, 1, X), SpunOff(X, 1, X, D(1)), Merged(X, 1, into=X, shares=D(1))]
+)
+def test_nothing_becomes_itself(action):
+    with pytest.raises(UsageError, match=rf"of {X} names {X} itself"):
+        request(BUY_X(), [bars(10, 10)], actions=[action])
+
+
 def test_a_split_and_a_symbol_change_of_one_moment_come_in_their_order():
     after = bars(5, 5, 6, name=Y, start=4)
     result = run(

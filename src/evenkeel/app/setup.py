@@ -236,9 +236,14 @@ def _limits(wished: Limits | str | Path | None) -> Limits:
 
 
 def _check_actions(actions: Sequence[CorporateAction], known: Sequence[str]) -> None:
-    """Raise `UsageError` when shares are handed out of which the run has no prices."""
+    """Raise `UsageError` for shares of which the run has no prices, and for what becomes itself."""
     for action in actions:
         given = getattr(action, "child", None) or getattr(action, "into", None)
+        if action.instrument in {given, getattr(action, "to", None)}:
+            raise UsageError(
+                f"{type(action).__name__} of {action.instrument} names {action.instrument} itself; "
+                "correct it or leave it out"
+            )
         if given is not None and given not in known:
             raise UsageError(
                 f"{type(action).__name__} of {action.instrument} gives shares of {given}, of which "

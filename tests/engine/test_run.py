@@ -1,6 +1,6 @@
 """What one run writes down and does: every order's way through core, gate, venue and book."""
 
-from decimal import Decimal
+from decimal import Decimal, getcontext
 
 import numpy as np
 import pytest
@@ -247,6 +247,18 @@ def test_what_a_strategy_reads_is_what_the_book_says():
     records, _, _ = play(scripted(plan), bars(10, 11, 12))
     assert seen == [(100.0, 10.0, 1200.0, 200.0, 99_000.0, 100_200.0)]
     assert kinds(records)[-1] == "Noted"
+
+
+def test_what_a_strategy_reads_is_exact_however_it_rounds_itself():
+    """12,345 at 10 are worth 10.01 each now; in three digits that is 124,000, and a gain of 1,000."""
+    seen = []
+
+    def look(s):
+        getcontext().prec = 3
+        seen.append((s.position.market_value, s.position.unrealized_pnl))
+
+    play(scripted({0: lambda s: s.buy(12_345), 1: look}), bars(10, 10.01, 11), cash="1e6")
+    assert seen == [(123_573.45, 123.45)]
 
 
 # ---- a venue that misbehaves ----

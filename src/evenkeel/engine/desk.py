@@ -177,10 +177,11 @@ class StrategyDesk:
         price = self._account.price(instrument)
         if not position.quantity or price is None:
             return Worth(nan, 0.0, 0.0)
-        value = position.quantity * price * self.multiplier(instrument)
-        cost = position.cost * self._account.worth(position.instrument.currency)
-        average = position.average_price
-        return Worth(nan if average is None else float(average), float(value), float(value - cost))
+        times, average = EXACT.multiply, position.average_price  # in whatever context it is asked
+        value = times(times(position.quantity, price), self.multiplier(instrument))
+        cost = times(position.cost, self._account.worth(position.instrument.currency))
+        gain = EXACT.subtract(value, cost)
+        return Worth(nan if average is None else float(average), float(value), float(gain))
 
     def price(self, instrument: str) -> Decimal | None:
         return self._account.price(instrument)

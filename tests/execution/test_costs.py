@@ -1,7 +1,7 @@
 """What an order costs, against the broker's own examples and lines of real statements."""
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 from fractions import Fraction
 
 import pytest
@@ -404,6 +404,13 @@ def test_the_most_is_the_fee_of_the_dearest_day():
     tariff = IbkrFixed(D(0), D(0), D(0))
     assert tariff.at_most(0.0, 1e6) == pytest.approx(46.8, rel=1e-12)
     assert tariff.at_most(1e6, 0.0) == pytest.approx(240 + 48, rel=1e-12)
+
+
+@pytest.mark.parametrize("tariff", [*FLAT, *OF_THE_BROKER])
+def test_the_most_does_not_hang_on_the_digits_that_a_strategy_works_in(tariff):
+    most = tariff.at_most(1000.0, 50_000.0)
+    with localcontext(prec=1, rounding=ROUND_DOWN):
+        assert tariff.at_most(1000.0, 50_000.0) == most
 
 
 # ---- by name ---------------------------------------------------------------------------------

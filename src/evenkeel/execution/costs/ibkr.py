@@ -150,7 +150,7 @@ class IbkrTiered(Struct, frozen=True):
         commission = min(by_shares, value * float(self.share_of_value))
         exchange = quantity * float(max(self.remove, ZERO))
         clearing = quantity * float(CLEARING)
-        passed_on = exchange + clearing + commission * float(NYSE + FINRA)
+        passed_on = exchange + clearing + commission * (float(NYSE) + float(FINRA))
         return commission + passed_on + us_fees.at_most(quantity, value)
 
     def bounded(self, by_shares: Decimal, notional: Decimal) -> Decimal:

@@ -279,7 +279,11 @@ class Trader:
     def _target_quantity(
         self, instrument: str, quantity: Number, options: dict[str, Any]
     ) -> int | None:
-        wanted = quantity if type(quantity) is int else amount("quantity", quantity)
+        wanted = (
+            quantity
+            if type(quantity) is int and -VAST < quantity < VAST
+            else amount("quantity", quantity)
+        )
         change = minus(wanted, self._desk.expected(self._name, instrument))
         return self._change(instrument, change, options, "target_quantity {}", wanted)
 

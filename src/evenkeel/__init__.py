@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ema,
         rolling_max,
         rolling_min,
+        rolling_std,
         rsi,
         sma,
     )
@@ -57,6 +58,7 @@ _ROOMS = {
         "ema",
         "rolling_max",
         "rolling_min",
+        "rolling_std",
         "rsi",
         "sma",
     ),
@@ -88,6 +90,7 @@ __all__ = [
     "param",
     "rolling_max",
     "rolling_min",
+    "rolling_std",
     "rsi",
     "sma",
     "sweep",

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import time
+from statistics import pstdev
 
 import numpy as np
 import pytest
@@ -74,8 +75,9 @@ PLAIN = {
     "rsi": plain_rsi,
     "rolling_max": plain_rolling(max),
     "rolling_min": plain_rolling(min),
+    "rolling_std": plain_rolling(pstdev),
 }
-LEAST = {"rsi": 2}
+LEAST = {"rsi": 2, "rolling_std": 2}
 
 
 def same(actual, expected, *, scale=1.0):

@@ -96,6 +96,14 @@ def test_division_by_zero_is_not_an_event():
     np.testing.assert_array_equal((a / a).values, [1, NAN, 1])
 
 
+def test_powers():
+    a = series_of([1, 2, 3])
+    assert (a**2).values.tolist() == [1, 4, 9]
+    assert (2**a).values.tolist() == [2, 4, 8]
+    assert (a**a).values.tolist() == [1, 4, 27]
+    np.testing.assert_array_equal(((-a) ** 0.5).values, [NAN] * 3)
+
+
 def test_signs_and_logic():
     a, b = series_of([True, True, False, False]), None
     b = a.derive(np.array([True, False, True, False]))

@@ -78,6 +78,14 @@ def rolling_min(series: Series, n: int) -> Series:
     return _windowed("MIN", "rolling_min", series, n)
 
 
+def rolling_std(series: Series, n: int) -> Series:
+    """Return the deviation of the last `n` values from their mean; NaN on the first n - 1 bars.
+
+    Divided by n, as Bollinger's bands and TA-Lib have it; pandas divides by n - 1.
+    """
+    return _windowed("STDDEV", "rolling_std", series, n, least=2)
+
+
 def crossed_above(a: Series, b: Series | float) -> Series:
     """Return True on the bar where `a` moves from at or below `b` to above it; NaN gives False."""
     return _crossed("crossed_above", a, b, up=True)

@@ -217,6 +217,12 @@ class Series:
     def __rtruediv__(self, other: object) -> Series:
         return self._with(np.divide, other, self)
 
+    def __pow__(self, other: object) -> Series:
+        return self._with(np.power, self, other)
+
+    def __rpow__(self, other: object) -> Series:
+        return self._with(np.power, other, self)
+
     def __neg__(self) -> Series:
         return self._with(np.negative, self)
 

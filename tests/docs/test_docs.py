@@ -2,7 +2,7 @@
 
 import re
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO, TextIOWrapper
 from math import isfinite, sin
 from pathlib import Path
@@ -42,12 +42,12 @@ def blocks(page):
     return FENCE.findall(page.read_text(encoding="utf-8"))
 
 
-def write_prices(path):
+def write_prices(path, *, swing=25):
     """Write 400 daily bars that swing, so that averages cross."""
     rows = ["date,open,high,low,close,volume"]
     for number in range(400):
         day = date(2020, 1, 1) + timedelta(days=number)
-        middle = 100 + 20 * sin(number / 25)
+        middle = 100 + 20 * sin(number / swing)
         rows.append(
             f"{day},{middle:.2f},{middle + 1:.2f},{middle - 1:.2f},{middle + 0.5:.2f},90000"
         )
@@ -122,6 +122,33 @@ def test_the_page_on_orders_places_one_of_each(folder):
     assert {"MARKET_ON_OPEN", "LIMIT_ON_CLOSE", "TRAILING_STOP"} <= set(orders["type"])
     assert {"OPG", "IOC", "GTD", "DAY", "GTC"} == set(orders["tif"])
     assert {"FILLED", "CANCELED", "REPLACED"} <= set(orders["status"])
+
+
+def write_minutes(path):
+    """Write three sessions of New York's: each rises from 10:30 to 12:30, and falls."""
+    rows = ["time,open,high,low,close,volume"]
+    for day in (9, 10, 11):
+        for minute in range(0, 390, 5):
+            at = datetime(2024, 1, day, 14, 30, tzinfo=UTC) + timedelta(minutes=minute)
+            price = 100 + max(0, 60 - abs(minute - 120)) / 60
+            rows.append(f"{at},{price},{price + 0.1},{price - 0.1},{price},90000")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def test_the_strategies_of_the_page_on_strategies_trade(folder, capsys):
+    write_prices(folder / "prices.csv")
+    write_prices(folder / "others.csv", swing=20)
+    write_minutes(folder / "minutes.csv")
+    for language, text in blocks(ROOT / "docs" / "strategies.md"):
+        if language == "python":
+            run_python(text, folder, "strategies")
+            continue
+        for line in text.splitlines():
+            assert run_command(line, folder) == 0, line
+            assert re.search(r"filled [1-9]", capsys.readouterr().out), line
+    sys.path_importer_cache.clear()
+    fills = ek.backtest("opening.py:Opening", "minutes.csv", instrument="SPY.ARCX").fills
+    assert fills["side"].tolist() == ["BUY", "SELL"] * 3
 
 
 def test_the_page_on_running_shows_settings_that_hold_and_commands_that_answer(

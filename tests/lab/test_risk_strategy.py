@@ -118,6 +118,13 @@ def test_a_subclass_gives_a_parameter_another_default(apple):
         host(type("Wrong", (Holder,), {"weight": 4, "__module__": __name__}))
 
 
+def test_a_parameter_cannot_hide_what_every_guest_has():
+    """Its position, say."""
+    hiding = type("Hiding", (Holder,), {"position": ek.param(3), "__module__": __name__})
+    with pytest.raises(StrategyError, match=r"Hiding.position would hide the position"):
+        host(hiding)
+
+
 def test_one_with_an_init_of_its_own_needs_no_setup(apple):
     """Nor does it call ours, as no `bt.Strategy` does."""
 

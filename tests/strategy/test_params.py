@@ -81,6 +81,15 @@ def test_a_subclass_cannot_give_a_default_that_breaks_the_law():
         Wrong()
 
 
+@pytest.mark.parametrize("name", ["cash", "position", "buy", "on_bar", "engine", "log"])
+def test_a_parameter_cannot_hide_what_every_strategy_has(name):
+    """Nobody would find it out: `self.cash` would be a number like any other."""
+    hiding = type("Hiding", (ek.Strategy,), {name: ek.param(3)})
+    law = f"Hiding.{name} would hide the {name} that every strategy has"
+    with pytest.raises(StrategyError, match=law):
+        hiding()
+
+
 def test_a_subclass_may_work_a_parameter_out():
     class Fixed(Wavy):
         @property

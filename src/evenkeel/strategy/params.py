@@ -115,14 +115,23 @@ def param(
 def params_of(strategy: type) -> Mapping[str, Param]:
     """Return the parameters that a strategy class declares, base classes first.
 
-    A subclass that says `fast = 5` of one that it inherits gives it another default.
+    A subclass that says `fast = 5` of one that it inherits gives it another default. Raises
+    `StrategyError` for one that would hide what every strategy has, such as its `cash`.
     """
     found: dict[str, Param] = {}
+    taken: set[str] = set()
     for cls in reversed(strategy.__mro__):
         for name, each in vars(cls).items():
             if isinstance(each, Param):
+                if name in taken:
+                    raise StrategyError(
+                        f"{cls.__name__}.{name} would hide the {name} that every strategy has; "
+                        "call the parameter something else"
+                    )
                 found[name] = each
-            elif name in found and isinstance(each, DECLARES):
+            elif name not in found:
+                taken.add(name)
+            elif isinstance(each, DECLARES):
                 found[name] = found[name].with_default(each, cls.__name__)
     return MappingProxyType(found)
 

@@ -319,6 +319,12 @@ def test_what_a_strategy_may_not_ask_for_is_refused_with_file_and_line(refuse, a
     assert said.endswith(f"mine.py:4, in {at}: {line})")
 
 
+def test_a_strategy_that_leaves_the_program_is_no_success(refuse):
+    strategy("raise SystemExit(0)")
+    sentence = refuse("backtest", "mine.py:Mine", "--data", "good.csv")
+    assert "mine.py:4: SystemExit: 0 (in on_bar" in sentence
+
+
 def test_a_mistake_deep_in_a_library_is_the_line_that_called_it(refuse):
     strategy("import json", "json.loads('{')")
     sentence = refuse("backtest", "mine.py:Mine", "--data", "good.csv")

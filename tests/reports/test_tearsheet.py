@@ -169,6 +169,14 @@ def test_many_instruments_are_not_all_drawn():
     assert "Line of closing prices of I9.XXXX, with 1 fills" in str(page.tags)
 
 
+@pytest.mark.parametrize("folder", ["", "there"])
+def test_a_page_is_not_written_over_a_folder(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OutsideError, match="cannot write the report over the folder"):
+        result([], bars([1, 2])).report(folder)
+
+
 def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OutsideError, match="cannot write the report"):

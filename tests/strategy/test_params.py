@@ -166,6 +166,14 @@ def test_a_default_outside_its_own_law_is_found_when_it_is_used():
         Wrong()
 
 
+def test_a_default_of_no_kind_is_refused_where_it_is_written():
+    for default in ([1, 2], None, (1,), np.int64(3)):
+        with pytest.raises(
+            StrategyError, match=r"^a parameter's default must be true or false, .*was"
+        ):
+            ek.param(default)
+
+
 def test_true_is_not_a_whole_number():
     with pytest.raises(StrategyError, match=r"Wavier.extra must be a whole number, was True"):
         Wavier(extra=True)

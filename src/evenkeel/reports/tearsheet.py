@@ -48,6 +48,8 @@ NOTHING = "–"
 def write(result: Result, path: Path) -> Path:
     """Write the page, whole or not at all, and return where it is; `OutsideError` if not."""
     page = render(result)
+    if path.is_dir():
+        raise OutsideError(f"cannot write the report over the folder {path}; name a file in it")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

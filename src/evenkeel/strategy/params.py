@@ -38,6 +38,11 @@ class Param:
         """Keep the default, whose type is the parameter's type, and its law."""
         self.default = default
         self.kind = type(default)
+        if self.kind not in _WORDS:
+            raise StrategyError(
+                "a parameter's default must be true or false, a whole number, a number or text, "
+                f"was {default!r}"
+            )
         self.bounds = {word: limit for word, limit in bounds.items() if limit is not None}
         self.choices = choices
         self.name = ""

@@ -37,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from evenkeel.app.cli.shown import INTERRUPTED
 
         return _fail(given, "interrupted; nothing more was done", INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - a strategy may raise anything; all of it is said
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a strategy may raise anything
         return _unexpected(given, error)
 
 
-def _unexpected(given: list[str], error: Exception) -> int:
+def _unexpected(given: list[str], error: Exception | SystemExit) -> int:
     from evenkeel.app.cli.blame import user_fault  # only who fails reads tracebacks
 
     if (sentence := user_fault(error)) is not None:

@@ -19,7 +19,7 @@ INSTALLED = tuple(
 )
 
 
-def user_fault(error: Exception) -> str | None:
+def user_fault(error: BaseException) -> str | None:
     """Return one sentence naming the user's line that raised, or None when it was ours."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, SyntaxError) and error.filename and _is_theirs(error.filename):
@@ -38,7 +38,7 @@ def refusal(error: StrategyError) -> str:
     return f"{error} ({last.filename}:{last.lineno}, in {last.name}: {last.line})"
 
 
-def _last_of_theirs(error: Exception) -> traceback.FrameSummary | None:
+def _last_of_theirs(error: BaseException) -> traceback.FrameSummary | None:
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if _is_theirs(frame.filename)]
     return theirs[-1] if theirs else None

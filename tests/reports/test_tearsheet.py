@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.reports.story import A, D, approved, bars, day, fill, order, refused, result
 
 from evenkeel.domain.bar import Finding
@@ -152,6 +153,23 @@ def test_a_run_under_a_real_card_has_no_banner():
     assert "The gate refused no order." in page.text
     assert "Nothing suspicious was found." in page.text
     assert "None: no bar could have filled better" in page.text
+
+
+def test_within_a_day_round_trips_are_told_to_the_minute():
+    """Four bars a day, six hours apart."""
+    history = bars([10] * 12, days=np.arange(12) / 4)
+    history = replace(history, session_closes=day(0) + np.arange(4) * 86_400 * 10**9)
+    sold = replace(fill(2, SELL, 1, 10, on=0), at=int(history.closed_at[2]))
+    records = [approved(order(1, BUY, 1)), fill(1, BUY, 1, 10, on=0)]
+    page = tearsheet.render(result([*records, approved(order(2, SELL, 1)), sold], history))
+    assert "<td>2000-02-13 21:00</td>" in page
+    assert "<td>2000-02-14 09:00</td>" in page
+
+
+def test_a_shallow_drawdown_has_an_axis_that_tells_its_steps_apart():
+    """Half a percent is neither 0 % nor 1 %."""
+    drawn = charts.charts(result([], bars([10, 10.1])))[1].figure
+    assert drawn.yaxis[0].formatter.format == "0.[00]%"
 
 
 def test_a_long_list_of_trades_says_how_many_more():

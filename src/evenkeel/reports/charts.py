@@ -127,7 +127,7 @@ def _drawdown(found: Curve, window: DataRange1d) -> Chart:
     kept = thin(under)
     plot.varea(x=_moments(found.times[kept]), y1=0.0, y2=under[kept], color=DOWN, alpha=0.25)
     _line(plot, found.times, under, colour=DOWN, width=1.2, name="drawdown", form="0.0%")
-    plot.yaxis.formatter = NumeralTickFormatter(format="0%")
+    plot.yaxis.formatter = NumeralTickFormatter(format="0.[00]%")
     label = f"Area of drawdown over time; at its deepest {float(np.nanmin(under)):.1%}."
     return Chart(title="Drawdown", figure=plot, label=label, note=thinned(under))
 

@@ -129,6 +129,7 @@ def contents(result: Result) -> dict[str, Any]:
         "years": monthly(result.curve.times, result.curve.equity, start=float(result.started.cash)),
         "trades": trips[:MOST_TRADES],
         "trade_count": len(trips),
+        "when": minute if len(result.curve.times) > 2 * len(result.points) else day,
         "several_currencies": len({trip.currency for trip in trips} - {summary["currency"]}) > 0,
         "settings": settings(result.started.settings),
         "open_count": sum(trip.open for trip in trips),
@@ -233,6 +234,11 @@ def exactly(value: Decimal | str) -> str:
 def day(at: int) -> str:
     """Write the UTC day of a moment."""
     return iso(at)[:10]
+
+
+def minute(at: int) -> str:
+    """Write the UTC minute of a moment."""
+    return iso(at)[:16].replace("T", " ")
 
 
 def defined(value: float | None) -> float:

@@ -22,6 +22,9 @@ def test_a_part_of_the_bars_is_a_view_on_them():
     assert part.session_closes is bars.session_closes
     assert bars.first(2).closed_at.tolist() == [1, 2]
     assert len(bars.first(9)) == 4
+    assert part.opened_at is None
+    known = replace(bars, opened_at=np.array([0, 1, 2, 3]))
+    assert known.between(1, 3).opened_at.tolist() == [1, 2]
 
 
 def test_the_digest_names_the_data_and_nothing_else():

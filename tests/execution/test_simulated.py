@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.execution.bench import (
     ID,
     MINUTE,
@@ -700,6 +701,76 @@ def test_a_stop_limit_that_its_parents_bar_does_not_reach_works_on():
     parent = order(1, "BUY", 10, "LIMIT", limit="98")
     rows = [FLAT, (100, 101, 96, 100), (100, 101, 93, 94)]
     assert prices(play(venue(bars_of(rows)), [parent, child])) == [(1, 2, "98"), (2, 3, "95")]
+
+
+def coarse(rows, *, every=4, **changes):
+    """Bars of `every` minutes that know when they began."""
+    bars = bars_of(rows, first=every, step=every, **changes)
+    return replace(bars, opened_at=bars.closed_at - every * MINUTE)
+
+
+def test_a_bar_that_had_begun_when_an_order_was_made_is_not_its():
+    """Decided at minute 6, on the minutes of another: the bar of minutes 4 to 8 opened before."""
+    rows = [FLAT, (100, 106, 94, 104), (105, 106, 99, 104), FLAT]
+    for kind, terms, expected in (
+        ("MARKET", {}, (12, "105.0")),
+        ("LIMIT", {"limit": "95"}, None),
+        ("LIMIT", {"limit": "99"}, (12, "99")),
+        ("STOP", {"stop": "105"}, (12, "105")),
+        ("MARKET", {"tif": TimeInForce.IOC}, (12, "105.0")),
+    ):
+        broker = venue(coarse(rows), bars_of([FLAT] * 16, name="PAIR.XXXX"))
+        said = advance(broker, 6)
+        broker.submit(approved(order(1, "BUY", 1, kind, created_at=6 * MINUTE, **terms)))
+        said = [each for minute in range(7, 17) for each in advance(broker, minute)]
+        found = [(fill.at // MINUTE, str(fill.price)) for fill in fills(said)]
+        assert found == ([] if expected is None else [expected]), kind
+
+
+def test_what_waits_for_the_close_of_a_bar_that_had_begun_trades_at_it():
+    broker = venue(coarse([FLAT, (100, 106, 94, 104), FLAT]), bars_of([FLAT] * 8, name="PAIR.XXXX"))
+    advance(broker, 6)
+    on_close = order(
+        1,
+        "BUY",
+        1,
+        "MARKET_ON_CLOSE",
+        created_at=6 * MINUTE,
+        tif=TimeInForce.DAY,
+        expires_at=8 * MINUTE,
+    )
+    broker.submit(approved(on_close))
+    assert prices(advance(broker, 8)) == [(1, 8, "104.0")]
+
+
+def test_a_child_elsewhere_meets_no_bar_that_had_begun_when_its_parent_filled():
+    """Bought at minute 6, in the middle of a bar of the other."""
+    here, there = (
+        bars_of([FLAT] * 16),
+        coarse([FLAT, FLAT, (105, 106, 99, 104), FLAT], name="PAIR.XXXX"),
+    )
+    child = order(2, "SELL", 1, parent=1, instrument="PAIR.XXXX", created_at=MINUTE)
+    broker = venue(here, there)
+    advance(broker, 5)
+    broker.submit(approved(order(1, "BUY", 1, created_at=5 * MINUTE)))
+    broker.submit(approved(child))
+    said = [each for minute in range(6, 17) for each in advance(broker, minute)]
+    assert prices(said) == [(1, 6, "100.0"), (2, 12, "105.0")]
+
+
+def test_a_child_elsewhere_of_a_parent_that_ended_meets_no_bar_that_had_begun_by_then():
+    here = bars_of([FLAT] * 5 + [(*FLAT, 40)] + [FLAT] * 10)
+    there = coarse([FLAT, FLAT, (105, 106, 99, 104), FLAT], name="PAIR.XXXX")
+    broker = venue(here, there)
+    advance(broker, 5)
+    broker.submit(approved(order(1, "BUY", 10, created_at=5 * MINUTE)))
+    broker.submit(
+        approved(order(2, "SELL", 4, parent=1, instrument="PAIR.XXXX", created_at=5 * MINUTE))
+    )
+    said = advance(broker, 6)
+    broker.cancel(1)
+    said += [each for minute in range(6, 17) for each in advance(broker, minute)]
+    assert prices(said) == [(1, 6, "100.0"), (2, 12, "105.0")]
 
 
 def test_a_market_child_waits_for_the_next_bar():

@@ -181,6 +181,30 @@ def test_a_day_before_every_calendar_is_no_session(write):
     assert text(bars.closed_at) == ["1929-10-25T00:00:00", "1929-10-26T00:00:00"]
 
 
+def test_a_daily_bar_begins_with_its_session_and_any_other_when_its_stamp_says(write):
+    """Of a day that is no session, and of a market without a calendar, with the day in UTC."""
+    days = write(*rows("2013-11-01", "2013-11-03", "2013-11-04", "2013-11-29"))
+    assert text(read_bars(days, instrument="SPY.ARCX")[0].opened_at) == [
+        "2013-11-01T13:30:00",
+        "2013-11-03T00:00:00",
+        "2013-11-04T14:30:00",
+        "2013-11-29T14:30:00",
+    ]
+    assert text(read_bars(days)[0].opened_at)[0] == "2013-11-01T00:00:00"
+    minutes = write(*rows("2024-01-02 15:00", "2024-01-02 15:05", "2024-01-02 15:15"))
+    for stamp, first in (("start", "2024-01-02T15:00:00"), ("end", "2024-01-02T14:55:00")):
+        (bars,) = read_bars(minutes, instrument="SPY.ARCX", stamp=stamp)
+        assert text(bars.opened_at)[0] == first
+        assert (bars.closed_at - bars.opened_at == 300 * 10**9).all()
+
+
+def test_no_bar_begins_before_the_one_before_it_has_closed(write):
+    """Of hours and a half hour, the half hour would begin within the hour before."""
+    stamps = ("2024-01-02 15:00", "2024-01-02 16:00", "2024-01-02 16:30", "2024-01-02 17:30")
+    (bars,) = read_bars(write(*rows(*stamps)))
+    assert (bars.opened_at[1:] == bars.closed_at[:-1]).tolist() == [True, True, True]
+
+
 # ---- sessions around the bars ----
 
 

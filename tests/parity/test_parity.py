@@ -7,9 +7,11 @@ so the whole grid takes minutes, too long for every `make test`.
 
 import os
 import random
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.parity.real_data import SETS
 
@@ -18,8 +20,10 @@ from evenkeel.app.backtest import execute
 from evenkeel.app.paper import replay
 from evenkeel.app.parity import compare, parity
 from evenkeel.app.setup import Request, request
+from evenkeel.calendar.sessions import sessions
 from evenkeel.domain.events import CashDividend, Split
 from evenkeel.domain.fill import Fill
+from evenkeel.domain.verdict import Approved
 from evenkeel.journal.log import MemoryJournal
 from evenkeel.market.csv_files import read_bars
 from evenkeel.strategy.examples.donchian_breakout import DonchianBreakout
@@ -107,6 +111,65 @@ def test_the_grid_is_not_a_grid_of_silence(real_bars, example):
         wanted = request(example(**drawn(example, name)[0]), real_bars(name))
         fills += sum(isinstance(record, Fill) for record in execute(wanted).records)
     assert fills >= 100
+
+
+# ---- bars of different lengths ----
+
+
+class Everything(ek.PortfolioStrategy):
+    """Buys or sells a few of each at every moment, whichever has a new bar."""
+
+    def on_bar(self):
+        for number, name in enumerate(self.universe):
+            if not np.isnan(self.bars[name].close[0]):
+                trade = self.buy if (self.bars[name].count + number) % 2 else self.sell
+                trade(name, 1 + number)
+                trade(name, 1, limit=self.bars[name].close[0], tif="DAY")
+
+
+def frames(mic, step, day="2024-11-26"):
+    """A few bars of a market's own sessions."""
+    (table,) = [sessions(mic, date.fromisoformat(day), date.fromisoformat("2024-12-03"))]
+    if step is None:
+        at = table.dates * 86_400 * 10**9
+    else:
+        spans = zip(table.opens.tolist(), table.closes.tolist(), strict=True)
+        at = np.concatenate([np.arange(first, last, step) for first, last in spans])
+    close = 100.0 + np.arange(len(at)) % 7
+    return pd.DataFrame(
+        {"open": close + 1, "high": close + 2, "low": close - 1, "close": close},
+        index=pd.DatetimeIndex(at, tz=None if step is None else "UTC"),
+    )
+
+
+def test_days_of_three_markets_and_hours_of_one_keep_parity_and_nothing_fills_in_the_past():
+    """London closes while New York trades: what is decided then is too late for New York's open."""
+    hour = 3_600 * 10**9
+    wanted = request(
+        Everything(),
+        read_bars(
+            {
+                "A.XNYS": frames("XNYS", None),
+                "B.XLON": frames("XLON", None),
+                "C.XTKS": frames("XTKS", None),
+                "D.XNYS": frames("XNYS", hour),
+            }
+        ),
+        costs="zero",
+        slippage="none",
+    )
+    jumped, stepped, on_paper = journals(wanted)
+    assert jumped == stepped == on_paper
+    records = execute(wanted).records
+    made = {r.order.id: r.order.created_at for r in records if isinstance(r, Approved)}
+    opened = {
+        (each.instrument.id, at): began
+        for each in wanted.bars
+        for at, began in zip(each.closed_at.tolist(), each.opened_at.tolist(), strict=True)
+    }
+    fills = [r for r in records if isinstance(r, Fill)]
+    assert len(fills) > 50
+    assert all(opened[r.instrument, r.at] >= made[r.order_id] for r in fills)
 
 
 # ---- corporate actions ----

@@ -51,6 +51,8 @@ class Bars(Struct, frozen=True, eq=False, dict=True):
     expires at the first one after it was made. `volume_known` is False where the source has no
     volume (an index, a rate): then volume caps nothing. `periods_per_year` is the number of
     sessions in a year (252 on an exchange, 365 around the clock) and annualises statistics.
+    `opened_at` is when each bar began (a daily bar: when its session opened), None where nobody
+    says: then a bar began when the one before it closed.
     """
 
     instrument: Instrument
@@ -65,6 +67,7 @@ class Bars(Struct, frozen=True, eq=False, dict=True):
     periods_per_year: int = 252
     findings: tuple[Finding, ...] = ()
     source: str = ""
+    opened_at: Times | None = None
 
     def __len__(self) -> int:
         """Return the number of bars."""
@@ -85,6 +88,7 @@ class Bars(Struct, frozen=True, eq=False, dict=True):
             low=self.low[rows],
             close=self.close[rows],
             volume=self.volume[rows],
+            opened_at=None if self.opened_at is None else self.opened_at[rows],
         )
 
     def digest(self) -> str:

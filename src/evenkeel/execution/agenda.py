@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from evenkeel.domain.order import OrderType
 from evenkeel.domain.tape import NEVER
-from evenkeel.execution.lookahead import first_bar_for
+from evenkeel.execution.lookahead import begun_since, first_bar_for
 
 if TYPE_CHECKING:
     from evenkeel.domain.tape import Tape
@@ -43,11 +43,12 @@ class Agenda:
         """Find the first bar from `start` on that could matter to an order, and note its time."""
         times = order.line.cursor.times
         order.first = start
+        if order.on_close:
+            order.due, order.due_at = -1, NEVER
+            return
+        order.first = start = begun_since(order.line.bars, order.booked_at, start)
         due: int | None = start
         if order.type is not _MARKET:
-            if order.on_close:
-                order.due, order.due_at = -1, NEVER
-                return
             due = first_bar_for(order, order.line.bars, start)
         if due is not None and due < len(times):
             self.await_bar(order, due, times[due])

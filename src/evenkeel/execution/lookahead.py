@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 _LIMIT, _TRAILING = OrderType.LIMIT, OrderType.TRAILING_STOP
 
 
+def begun_since(bars: Bars, moment: int, start: int) -> int:
+    """Return the first bar from `start` on that had not begun before a moment.
+
+    One that had, such as a day of which another instrument's minutes are known, has an open from
+    before whatever was decided then.
+    """
+    opened = bars.opened_at
+    if opened is not None:
+        while start < len(opened) and opened.item(start) < moment:
+            start += 1
+    return start
+
+
 def first_bar_for(resting: Resting, bars: Bars, start: int) -> int | None:
     """Return the first bar from `start` on that could reach an order that is not at the market.
 

@@ -60,7 +60,7 @@ from evenkeel.execution.costs import CostModel
 from evenkeel.execution.fill_model import Prices
 from evenkeel.execution.filling import Filler
 from evenkeel.execution.foresight import Foresight
-from evenkeel.execution.lookahead import led_past
+from evenkeel.execution.lookahead import begun_since, led_past
 from evenkeel.execution.offers import (
     best_among,
     left_alone,
@@ -241,7 +241,7 @@ class SimulatedBroker:
     def _set_aside(self, order: Order, line: Line) -> bool:
         """Hold a plain order for its next bar; False where there is none in sight for it."""
         times, following = line.cursor.times, line.cursor.index + 1
-        if following >= len(times):
+        if following >= len(times) or begun_since(line.bars, self.tape.now, following) != following:
             return False
         at = times[following]
         if not self._plain:
@@ -255,7 +255,8 @@ class SimulatedBroker:
         """Put the plain orders on the book."""
         plain, self._plain, self._plain_at = self._plain, [], NEVER
         for order, line, index in plain:
-            working = Resting(order, line, line.cursor.times[index] - 1)
+            before = line.cursor.times[index - 1] if index else order.created_at
+            working = Resting(order, line, max(order.created_at, before))
             self._book.add(working)
             self._agenda.watch(working, index)
 
@@ -308,6 +309,8 @@ class SimulatedBroker:
                 self._cancel(child, at, child.cut)
             else:
                 child.come_to_life(self._last(child, at))
+                if child.instrument != working.instrument:
+                    child.booked_at = at
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
 
     # ---- time --------------------------------------------------------------------------------
@@ -475,6 +478,7 @@ class SimulatedBroker:
             elsewhere = child.instrument != parent.instrument
             child.come_to_life(self._last(child, at) if elsewhere else price)
             if elsewhere or parent.on_close:
+                child.booked_at = at
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
             elif child.on_close or (
                 at_open and child.type is not _MARKET and not child.once

@@ -151,6 +151,17 @@ def _daily_closes(days: Times, mic: str) -> tuple[Times, Flags]:
     return np.where(odd, days + DAY, known.closes[place]), odd
 
 
+def _opened(line: Timeline, mic: str) -> Times:
+    """Return when bars began; that of a session when it opened, and none before another closed."""
+    opened = line.began
+    if mic != NO_MARKET and not (opened % DAY).any():
+        known = sessions(mic, _day(int(opened[0] // DAY)), _day(int(opened[-1] // DAY)))
+        if len(known.dates):
+            place = np.searchsorted(known.closes, line.closed_at).clip(max=len(known.dates) - 1)
+            opened = np.where(known.closes[place] == line.closed_at, known.opens[place], opened)
+    return np.maximum(opened, np.concatenate((opened[:1], line.closed_at[:-1])))
+
+
 def _days_with_data(closed: Times, *, daily: bool) -> Times:
     """Return the closes of the UTC days that have bars, and of days enough after them."""
     if daily:
@@ -238,6 +249,7 @@ def _bars(columns: Rows, line: Timeline, instrument: Instrument) -> Bars:
         session_closes=_final(line.session_closes),
         volume_known=volume is not None,
         periods_per_year=_periods_per_year(line.closed_at, instrument.mic),
+        opened_at=_final(_opened(line, instrument.mic)),
     )
     return replace(bars, findings=suspicious(bars, line))
 

@@ -14,6 +14,7 @@ from tests.ops.vault.kept import CHEAP
 import evenkeel as ek
 from evenkeel.app.cli import main
 from evenkeel.ops.vault.unlock import key_source
+from evenkeel.risk.limits import BOUNDED_ELSEWHERE
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -161,7 +162,11 @@ def test_the_page_on_running_shows_settings_that_hold_and_commands_that_answer(
     (folder / "passphrase").write_text("five words nobody put together")
     (folder / "passphrase").chmod(0o600)
     (folder / "evenkeel.toml").write_text(
-        "\n".join(text for language, text in blocks(page) if language == "toml")
+        "\n".join(
+            text
+            for language, text in blocks(page)
+            if language == "toml" and not text.startswith("# limits.toml")
+        )
     )
     (folder / "evenkeel.local.toml").write_text('[vault]\nunlock = "file:passphrase"\n')
     lines = [
@@ -173,6 +178,22 @@ def test_the_page_on_running_shows_settings_that_hold_and_commands_that_answer(
     out = capsys.readouterr().out
     assert "evenkeel.toml:" in out
     assert "alpha_vantage.key" in out
+
+
+def test_the_limit_card_of_the_page_on_running_is_whole_and_lets_its_strategy_trade(folder, capsys):
+    page = ROOT / "docs" / "running.md"
+    write_prices(folder / "prices.csv")
+    (card,) = (text for _, text in blocks(page) if text.startswith("# limits.toml"))
+    (folder / "limits.toml").write_text(card)
+    (line,) = (text for language, text in blocks(page) if not language)
+    assert run_command(line, folder) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"filled [1-9]", said)
+    assert "refused" not in said
+    assert "permissive" not in said
+    assert sorted(re.findall(r'^(\w+) = "unlimited"', card, re.MULTILINE)) == sorted(
+        BOUNDED_ELSEWHERE
+    )
 
 
 def test_every_command_of_the_readme_explains_itself(capsys):

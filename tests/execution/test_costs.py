@@ -456,7 +456,7 @@ def test_a_text_names_a_model_and_the_model_names_the_text(text, model):
         ("per-share:1,minimun=2", "did you mean 'minimum'"),
         ("per-share:-1", "per-share amount must be at least 0, was -1"),
         ("per-order:-1", "per-order amount must be at least 0"),
-        (10, "neither a text nor a cost model"),
+        (10, "neither a text such as 'bps:10' nor a cost model"),
     ],
 )
 def test_a_wrong_text_is_told_what_there_is(text, says):

@@ -283,7 +283,7 @@ def test_a_text_names_a_model_and_the_model_names_the_text(text, model):
         ("latency:-1", "whole number of bars, at least 0, was -1"),
         ("latency:0.5", "whole number of bars"),
         ("sqrt:-1", "sqrt constant must be at least 0"),
-        (5, "neither a text nor a slippage model"),
+        (5, "neither a text such as 'bps:1' nor a slippage model"),
     ],
 )
 def test_a_wrong_text_is_told_what_there_is(text, says):

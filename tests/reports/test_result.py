@@ -234,7 +234,10 @@ def test_refusals_say_rule_limit_and_observation():
 
 
 def test_a_result_says_which_run_it_is():
-    assert repr(run(run_id="r1")) == "<Result r1: my.bots:Bot, +19.60%, 2 fills>"
+    """And that orders were refused: who sees no fills would not know why."""
+    assert repr(run(run_id="r1")) == "<Result r1: my.bots:Bot, +19.60%, 2 fills, 1 refused>"
+    nothing = result([], bars([1, 1]), run_id="r2")
+    assert repr(nothing) == "<Result r2: my.bots:Bot, +0.00%, 0 fills>"
 
 
 def read(path):

@@ -86,7 +86,8 @@ class Result:
         """Say which run this is and how it came out."""
         total = self.metrics["total_return"]
         run = self.manifest.get("run_id")
-        return f"<Result {run}: {self.started.strategy}, {total:+.2%}, {self.fill_count} fills>"
+        refused = f", {len(self.refusals)} refused" if self.refusals else ""
+        return f"<Result {run}: {self.started.strategy}, {total:+.2%}, {self.fill_count} fills{refused}>"
 
     # ---- figures -------------------------------------------------------------------------------
 

@@ -32,4 +32,4 @@ def parse_costs(costs: str | CostModel) -> CostModel:
         return build(costs, KINDS, of="costs")
     if hasattr(costs, "commission"):
         return costs
-    raise UsageError(f"costs {costs!r} are neither a text nor a cost model")
+    raise UsageError(f"costs {costs!r} are neither a text such as 'bps:10' nor a cost model")

@@ -42,4 +42,6 @@ def parse_slippage(slippage: str | AnySlippage) -> AnySlippage:
         return parts[0] if len(parts) == 1 else Combined(parts)
     if hasattr(slippage, "slipped") or hasattr(slippage, "slipped_in"):
         return slippage
-    raise UsageError(f"slippage {slippage!r} is neither a text nor a slippage model")
+    raise UsageError(
+        f"slippage {slippage!r} is neither a text such as 'bps:1' nor a slippage model"
+    )

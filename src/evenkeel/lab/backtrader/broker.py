@@ -130,6 +130,7 @@ class DeskBroker(bt.BrokerBase):
         self._fundmode = False
         self.set_fundstartval(100.0)
         self.orders: list[Any] = []
+        self._open: list[Any] = []  # those of them that were alive when somebody asked
         self.positions: Any = defaultdict(bt.Position)
         self._counting: dict[str, Counting] = {}
         self._families: dict[int, list[Any]] = {}  # by the parent's ref: until transmitted
@@ -204,8 +205,8 @@ class DeskBroker(bt.BrokerBase):
 
     def get_orders_open(self, safe: bool = False) -> list[Any]:  # noqa: FBT001, FBT002 - theirs
         """Return the orders that could still fill."""
-        alive = [order for order in self.orders if order.alive()]
-        return [order.clone() for order in alive] if safe else alive
+        self._open = [order for order in self._open if order.alive()]
+        return [order.clone() if safe else order for order in self._open]
 
     def orderstatus(self, order: Any) -> int:
         """Return an order's status, one of `bt.Order`'s numbers."""
@@ -323,6 +324,7 @@ class DeskBroker(bt.BrokerBase):
         for order in family:
             order.submit(self)
             self.orders.append(order)
+            self._open.append(order)
             self._turn.append((order, order.clone()))
             self._leaving.append(order)
         family.clear()
@@ -397,6 +399,7 @@ class DeskBroker(bt.BrokerBase):
         order.addcomminfo(self.getcommissioninfo(data))
         order.submit(self)
         self.orders.append(order)
+        self._open.append(order)
         return order
 
     def _late_rivals(self, order: Any) -> list[Any]:

@@ -203,6 +203,32 @@ def test_near_a_limit_the_rules_decide(jotted, limits, quantity, way):
     assert jotted == {way: 1}
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"order_quantity_max": 10},
+        {"order_notional_max": 100},
+        {"position_quantity_max": 10},
+        {"gross_exposure_max": 100},
+        {"net_exposure_max": 100},
+        {"concentration_max": "0.001"},
+        {"buying_power_multiple": "0.001"},
+    ],
+)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_what_no_double_can_tell_from_a_limit_is_for_the_rules(jotted, limit, side):
+    """Ten and the twentieth part after the point: more than ten, and than a hundred dollars."""
+    beyond = "10.00000000000000000001"
+    plan = {0: lambda s: getattr(s, side)(beyond), 1: lambda s: getattr(s, side)(10)}
+    limits = card(**UNPACED, **limit)
+    records = same(
+        planned(plan), bars(*[10] * 5, lot=Decimal("1e-20")), limits=limits, costs="zero"
+    )
+    (refused,) = (each for each in records if isinstance(each, Refused))
+    assert (refused.order.id, refused.reason.value) == (1, *limit)
+    assert jotted == {"went": 2}
+
+
 def test_others_count_with_what_they_hold_and_have_asked_for(jotted):
     """Three hundred of X and Y are held, another hundred asked for: 401 would hold it, 400 might."""
     plan = {
@@ -489,6 +515,91 @@ def test_calm_begins_with_what_others_have_asked_for_on_that_bar(jotted):
     assert jotted == {"jotted": 5, "went": 1}
 
 
+def test_what_trading_takes_between_open_and_close_is_counted_on():
+    """Bought at 12 and sold at 8 while every bar closes at 10: twenty dollars a bar, out of 400."""
+    opened = np.where(np.arange(60) % 2, 12.0, 8.0)
+    history = replace(
+        bars(*[10] * 60), open=opened, high=np.maximum(opened, 10), low=np.minimum(opened, 10)
+    )
+    records = same(back_and_forth(10, 50), history, cash="400", costs="zero")
+    assert kinds(records).count("Refused") > 10
+
+
+def test_what_somebody_holds_who_does_not_trade_may_lose_value_all_the_same():
+    """Y goes back and forth, 100 dollars' worth; X was bought at a limit for 1,500, and falls to 600."""
+
+    class Both(ek.PortfolioStrategy):
+        def on_bar(self):
+            bar = self.bars[X].count - 1
+            if bar == 0:
+                self.buy(X, 150, limit=11)
+            elif bar > 2:
+                (self.buy if bar % 2 else self.sell)(Y, 10)
+
+    histories = bars(*[10] * 20, *[4] * 10), bars(*[10] * 30, name=Y)
+    limits = card(**UNPACED, buying_power_multiple=2)
+    records = same(Both, *histories, limits=limits, cash="1000", costs="zero")
+    assert kinds(records).count("Refused") == 9  # from then on all of them: none is held to be sold
+
+
+def test_two_that_were_each_within_the_money_may_not_be_so_together():
+    """Sixty of X and sixty of Y one after the other, and then at one time: 200 are owed for a day."""
+    sizes = {X: {0: 60, 1: -60, 4: 60}, Y: {2: 60, 3: -60, 5: 60}}
+    histories = (bars(*[10] * 40), bars(*[10] * 40, name=Y))
+    limits = card(**UNPACED, buying_power_multiple=2)
+    terms = {"limits": limits, "cash": "1000", "costs": "zero", "interest": "6"}
+    records = same(type("Both", (Both,), {"sizes": sizes}), *histories, **terms)
+    assert kinds(records).count("InterestCharged") == 1
+
+
+def test_what_is_held_is_read_again_before_it_is_left_alone(counted):
+    """Thirty of X come by a limit: ten more are refused, though ten were held before that."""
+
+    class Both(ek.PortfolioStrategy):
+        def on_bar(self):
+            match self.bars[X].count - 1:
+                case 0 | 6:
+                    self.buy(X, 10)
+                case 1:
+                    self.sell(X, 10)
+                case 2:
+                    self.buy(X, 30, limit=11)
+                case 5:
+                    self.buy(Y, 5)
+
+    limits = card(**UNPACED, position_quantity_max=35)
+    records = same(Both, bars(*[10] * 30), bars(*[10] * 30, name=Y), limits=limits)
+    assert kinds(records).count("Refused") == 1
+    assert counted == [0, 5, 6]
+
+
+def test_of_several_the_largest_is_held_against_a_limit_on_each(counted):
+    """Forty of X for 400 of 1,000 dollars, which then are 800 of 1,400; Y is a trifle."""
+    sizes = {X: {0: 40, 15: 1}, Y: {1: 1}}
+    histories = (bars(*[10] * 10, *[20] * 20), bars(*[10] * 30, name=Y))
+    limits = card(**UNPACED, concentration_max="0.5")
+    terms = {"limits": limits, "cash": "1000", "costs": "zero"}
+    records = same(type("Both", (Both,), {"sizes": sizes}), *histories, **terms)
+    assert kinds(records).count("Refused") == 1
+
+
+def test_what_uncounted_orders_have_cost_is_missing_afterwards(counted):
+    """Ten orders at two dollars: of 1,000 there are 980 left, and 99 at ten are too many."""
+    sizes = {n: -10 if n % 2 else 10 for n in range(10)} | {12: 99}
+    records = same(trades(sizes), bars(*[10] * 40), cash="1000", costs="per-order:2")
+    assert kinds(records).count("Refused") == 1
+    assert counted == [0, 12]
+
+
+def test_what_is_held_before_counts_where_an_order_goes_through_nothing(jotted):
+    """Forty that are worth 800 by now, and five short after it: more than 500 until it has filled."""
+    history = bars(*[10] * 5, *[20] * 20)
+    limits = card(**UNPACED, gross_exposure_max=500)
+    records = same(trades({0: 40, 10: -45}), history, limits=limits)
+    assert kinds(records).count("Refused") == 1
+    assert jotted == {"jotted": 1, "went": 1}
+
+
 @pytest.mark.parametrize("quantity", [10.0, "10", Decimal("10.0"), np.int64(10)])
 def test_whole_quantities_need_no_watching_whatever_they_are_written_as(counted, widened, quantity):
     """And floats not even a second look: they are what a position's quantity is."""
@@ -597,6 +708,24 @@ def test_within_one_second_orders_on_several_bars_count_together(jotted):
     records = same(planned(plan), fast, limits=card(orders_per_second_max=3))
     assert sum(isinstance(record, Refused) for record in records) == 1
     assert jotted["jotted"] == 5
+
+
+def test_a_second_is_a_whole_one(jotted):
+    """Bars that close six tenths of a second apart, and one order a second."""
+    history = bars(*[10] * 16)
+    fast = replace(history, closed_at=history.closed_at // 6_000)
+    records = same(trades({0: 10, 1: 10, 2: 10}), fast, limits=card(orders_per_second_max=1))
+    assert [each.order.id for each in records if isinstance(each, Refused)] == [2]
+
+
+@pytest.mark.parametrize("limits", [{"orders_per_second_max": 1}, {"orders_per_day_max": 1}])
+def test_orders_of_the_page_before_count_for_the_pace(jotted, limits):
+    """What is logged in between hands them over; it is within a second."""
+    plan = {0: lambda s: s.buy(10), 1: lambda s: s.log("here"), 2: lambda s: s.buy(10)}
+    history = bars(*[10] * 16)
+    fast = replace(history, closed_at=history.closed_at // (4 * 3_600))
+    records = same(planned(plan), fast, limits=card(**limits))
+    assert kinds(records).count("Refused") == 1
 
 
 def test_a_group_goes_the_long_way_and_knows_its_number(jotted):
@@ -906,6 +1035,29 @@ def test_a_strategy_that_rounds_rounds_its_own_numbers_alone(jotted, monkeypatch
     assert sum(traded[:13]) == 12_344
     assert sum(traded) == 2 * (12_344 + 333 + 3)
     assert jotted["jotted"] == 3
+
+
+def test_parts_of_a_share_are_watched_for_they_are_not_added_up_in_passing(counted):
+    """1,234.5 less one are 1,233.5, which in three digits would be 1,230; Y is calm meanwhile."""
+
+    class Rough(ek.PortfolioStrategy):
+        def on_bar(self):
+            getcontext().prec = 3
+            match self.bars[X].count - 1:
+                case 0:
+                    self.buy(X, "1234.5")
+                case 1:
+                    self.buy(Y, 10)
+                case 2:
+                    self.sell(X, 1)
+                case 3:
+                    self.close(X)
+
+    histories = bars(*[10] * 30, lot=Decimal("0.1")), bars(*[10] * 30, name=Y)
+    records = same(Rough, *histories)
+    traded = [each.quantity for each in records if isinstance(each, Fill)]
+    assert traded == [Decimal("1234.5"), 10, 1, Decimal("1233.5")]
+    assert counted == [0, 1, 2, 3]
 
 
 def test_after_the_last_bar_what_is_met_already_is_no_order_and_the_rest_is_an_error():

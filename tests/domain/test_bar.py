@@ -27,6 +27,13 @@ def test_a_part_of_the_bars_is_a_view_on_them():
     assert known.between(1, 3).opened_at.tolist() == [1, 2]
 
 
+def test_bars_are_shown_in_a_line():
+    day = 86_400 * 10**9
+    bars = history("A.XNYS", [20 * day, 21 * day + 1])
+    assert repr(bars) == "<Bars of A.XNYS: 2, 1970-01-21 to 1970-01-22>"
+    assert repr(bars.first(0)) == "<Bars of A.XNYS: 0>"
+
+
 def test_the_digest_names_the_data_and_nothing_else():
     bars = history("A.XNYS", [1, 2, 3])
     assert bars.digest() == history("A.XNYS", [1, 2, 3]).digest()

@@ -42,6 +42,12 @@ def test_parameters_are_plain_attributes_with_their_defaults():
     }
 
 
+def test_a_strategy_is_shown_as_one_would_write_it():
+    assert repr(Wavier(label="y")) == (
+        "Wavier(fast=7, slow=50, share=0.5, ceiling=1.0, long_only=True, mode='calm', label='y', extra=1)"
+    )
+
+
 def test_a_clone_has_the_same_parameters():
     strategy = Wavy(fast=10)
     strategy.memory = 1

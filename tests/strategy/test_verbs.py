@@ -82,6 +82,17 @@ def test_a_position_is_true_when_it_is_not_flat(one, desk):
     assert np.isnan(position.average_price)
 
 
+def test_what_an_author_prints_can_be_read(one, desk):
+    """A position, a series, bars and the strategy itself; none of them is shown by its address."""
+    desk.holdings[ACME.id] = D(-3)
+    assert repr(one.position) == "<Position: -3 ACME.XNYS>"
+    assert repr(One().position) == "<Position of a strategy that is not running>"
+    assert repr(one.bars) == "<BarSeries of ACME.XNYS: 3 bars>"
+    assert repr(one.bars.close) == "<Series of 3: 100, 100, 100>"
+    assert repr(bars_of([1, 2.5, 3, 4]).close > 3) == "<Series of 4: … 0, 0, 1>"
+    assert repr(one) == "One()"
+
+
 def test_a_position_of_several_is_asked_for_by_name(many, desk):
     desk.holdings[EURO.id] = D(3)
     assert many.position(EURO.id).quantity == 3

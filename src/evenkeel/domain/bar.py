@@ -73,6 +73,12 @@ class Bars(Struct, frozen=True, eq=False, dict=True):
         """Return the number of bars."""
         return len(self.closed_at)
 
+    def __repr__(self) -> str:
+        """Say whose bars these are, how many, and from which day to which."""
+        days = self.closed_at.astype("datetime64[ns]").astype("datetime64[D]")
+        span = f", {days[0]} to {days[-1]}" if len(self) else ""
+        return f"<Bars of {self.instrument.id}: {len(self)}{span}>"
+
     def first(self, count: int) -> Bars:
         """Return the first `count` bars, as views on the same memory."""
         return self.between(0, count)

@@ -68,6 +68,12 @@ class Trader:
         self._wake: Series | AnyArray | None = None
         self._group: int | None = None
 
+    def __repr__(self) -> str:
+        """Say which strategy this is and its parameters, as one would write it."""
+        return (
+            f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.params.items())})"
+        )
+
     # ---- hooks: all optional but on_bar ----
 
     def on_start(self) -> None:
@@ -307,7 +313,9 @@ class Trader:
     ) -> int | None:
         price = self._desk.price(instrument.id)
         if price is None:
-            raise StrategyError(f"{instrument.id} has no price yet: a weight cannot be sized")
+            raise StrategyError(
+                f"{instrument.id} has no price yet: a weight cannot be sized before its first bar"
+            )
         if not isinstance(weight, float | np.floating):  # of those NaN asks for nothing
             weight = float(amount("weight", weight))
         equity = self.equity

@@ -52,6 +52,12 @@ class Position:
         """Whether anything is held, long or short."""
         return bool(self._desk.held(self._instrument))
 
+    def __repr__(self) -> str:
+        """Say what is held of what."""
+        if isinstance(self._desk, Nowhere):
+            return "<Position of a strategy that is not running>"
+        return f"<Position: {self.quantity:g} {self._instrument}>"
+
     @property
     def quantity(self) -> float:
         """How much: signed, short is negative."""

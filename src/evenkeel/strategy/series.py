@@ -125,6 +125,12 @@ class Series:
         """Return the number of bars: in `setup` of the whole history, afterwards of completed ones."""
         return len(self.values)
 
+    def __repr__(self) -> str:
+        """Say how many values there are and how they end, in `setup` with the last of all."""
+        values = self.values
+        last = ", ".join(f"{each:g}" for each in values[-3:].tolist())
+        return f"<Series of {len(values)}{': … ' if len(values) > 3 else ': '}{last}>"
+
     def __bool__(self) -> bool:
         """Refuse: a whole series is neither true nor false."""
         raise TypeError("a series is not true or false by itself; ask for a value: series[0]")
@@ -273,6 +279,10 @@ class BarSeries:
         self.open, self.high = Series(columns["open"], frame), Series(columns["high"], frame)
         self.low, self.close = Series(columns["low"], frame), Series(columns["close"], frame)
         self.volume = Series(columns["volume"], frame)
+
+    def __repr__(self) -> str:
+        """Say whose bars these are, and how many."""
+        return f"<BarSeries of {self.instrument.id}: {len(self)} bars>"
 
     @property
     def closed_at(self) -> AnyArray:

@@ -19,7 +19,7 @@ from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.events import Split
 from evenkeel.domain.instrument_events import Merged, SpunOff, SymbolChanged
 from evenkeel.domain.order import OrderStatus, OrderType, TimeInForce
-from evenkeel.lab.backtrader import host
+from evenkeel.lab.backtrader import Guest, host
 from evenkeel.lab.backtrader.broker import DeskBroker
 from evenkeel.strategy.desk import OrderUpdate
 
@@ -539,6 +539,27 @@ def test_a_split_puts_orders_on_the_new_scale():
     assert (done.size, done.remsize, done.price) == (-30, 0, 3)
     told = [status for _, status in fates(strategy, made["stop"])]
     assert told == ["Submitted", "Accepted", "Completed"]
+
+
+def test_a_bar_that_came_late_is_no_split():
+    """Two bars are new (10 and 11 after 12); the one that was shown last is still at 12."""
+    split = []
+
+    class Closes(dict):
+        times = (0, 1)
+
+    bars_of = SimpleNamespace(count=3, close=Closes({0: 11.0, -1: 10.0, -2: 12.0}))
+    for column in ("open", "high", "low", "volume"):
+        setattr(bars_of, column, {0: 11.0})
+    guest = SimpleNamespace(
+        bars={X: bars_of},
+        _seen={X: 1},
+        _closes={X: 12.0},
+        _broker=SimpleNamespace(split=lambda *told: split.append(told)),
+    )
+    Guest._give(guest, X, SimpleNamespace(give=lambda bar: None))
+    assert split == []
+    assert (guest._seen, guest._closes) == ({X: 3}, {X: 11.0})
 
 
 def test_a_split_puts_a_trail_on_the_new_scale():

@@ -103,10 +103,10 @@ class Guest(PortfolioStrategy):
         bars = self.bars[name]
         if bars.count == self._seen[name]:
             return
-        self._seen[name] = bars.count
-        if (close := self._closes.get(name)) is not None and close != bars.close[-1]:
-            self._broker.split(name, close / bars.close[-1])
-        self._closes[name] = bars.close[0]
+        shown, was = bars.close[self._seen[name] - bars.count], self._closes.get(name)
+        if was is not None and was != shown:
+            self._broker.split(name, was / shown)
+        self._seen[name], self._closes[name] = bars.count, bars.close[0]
         columns = (bars.open[0], bars.high[0], bars.low[0], bars.close[0], bars.volume[0])
         feed.give(Bar(bars.close.times[-1], *columns))
 

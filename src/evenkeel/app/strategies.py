@@ -8,6 +8,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from evenkeel.domain.errors import EvenkeelError, StrategyError, did_you_mean
 from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader
@@ -74,6 +75,9 @@ HOOKS = {
 
 def _refuse_uncallable(cls: type[Trader], params: Callable[[], Mapping[str, Any]]) -> None:
     """Raise `StrategyError` when a class's own methods cannot be called as a run calls them."""
+    _refuse_uncallable_hooks(cls)
+    if cls.__init__ in _OURS:
+        return
     try:
         signature(cls).bind(**params())
     except (AttributeError, TypeError) as error:  # there are no params where nobody handed them on
@@ -81,6 +85,18 @@ def _refuse_uncallable(cls: type[Trader], params: Callable[[], Mapping[str, Any]
             f"{cls.__name__}.__init__ must take parameters by name and hand them on: "
             "def __init__(self, **params): super().__init__(**params)"
         ) from error
+
+
+_OURS = (Strategy.__init__, PortfolioStrategy.__init__)
+
+
+_CALLABLE = WeakSet[type[Trader]]()
+"""Classes whose hooks have been looked at: a sweep makes thousands of one."""
+
+
+def _refuse_uncallable_hooks(cls: type[Trader]) -> None:
+    if cls in _CALLABLE:
+        return
     for name, words in HOOKS.items():
         try:
             signature(getattr(cls, name)).bind(None, *words)
@@ -89,6 +105,7 @@ def _refuse_uncallable(cls: type[Trader], params: Callable[[], Mapping[str, Any]
                 f"{cls.__name__}.{name} must be written as def {name}"
                 f"({', '.join(('self', *words))}): {error}"
             ) from error
+    _CALLABLE.add(cls)
 
 
 def where(strategy: Trader) -> str:

@@ -122,6 +122,19 @@ def test_people_are_told_what_came_out_and_what_to_do_next(demo):
         assert main(words.split()) == 0, words
 
 
+def test_who_has_no_command_on_his_path_is_told_how_to_get_it(demo, monkeypatch, tmp_path):
+    """As after `make demo`, which calls it by its path; who has it is told nothing."""
+    activate = tmp_path / "env" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.touch()
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "env"))
+    monkeypatch.setenv("PATH", str(activate.parent))
+    assert f"first         source {activate}" in demo()[1]
+    command = activate.with_name("evenkeel")
+    command.touch(0o755)
+    assert "source" not in demo()[1].partition("What to do next:")[2]
+
+
 def test_without_serving_the_page_is_a_plain_path(demo):
     assert "file://" not in demo("--no-serve")[1]
 

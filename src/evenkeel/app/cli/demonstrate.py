@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 from evenkeel.app.cli.shown import Answer, pairs, shown
@@ -63,7 +65,10 @@ def _proof(done: Demonstrated) -> list[str]:
 
 def _next(done: Demonstrated, *, serve: bool) -> list[str]:
     run = shown(done.folder / "runs" / str(done.backtest.manifest["run_id"]))
+    activate = Path(sys.prefix) / "bin" / "activate"
+    unknown = which("evenkeel") is None and activate.exists()  # `make demo` calls it by its path
     steps = [
+        *([("first", f"source {shown(activate)}")] if unknown else []),
         ("open", f"{done.report.resolve().as_uri()}" if serve else shown(done.report)),
         ("why an order", f"evenkeel why 1 --run {run}"),
         ("check", f"evenkeel audit verify {run}"),

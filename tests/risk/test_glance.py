@@ -222,6 +222,8 @@ def test_each_limit_alone_keeps_a_glance_from_saying_yes(field, needed):
         (10, ("SELL", 10), 150, ("BUY", 1), 1_100),  # an exit above the market makes no short
         (-10, ("BUY", 10), 150, ("SELL", 1), 1_100),
         (0, ("SELL", 10), 150, ("SELL", 1), 1_600),
+        (0, ("BUY", 10), 50, ("BUY", 1), 1_100),  # what was reserved cheap has become dearer
+        (0, ("SELL", 10), 50, ("SELL", 1), 1_100),
     ],
 )
 def test_orders_at_work_count_as_the_rules_count_them(held, working, reserve, new, gross):
@@ -247,6 +249,17 @@ def test_a_position_that_nearly_covers_another_is_not_seen_from_afar():
         assert sees(Limits(**card), order(2), portfolio) == (False, False)
         verdict = gate.Gate(Limits(**card)).review(order(2), portfolio)
     assert (verdict.reason, verdict.observed) == (Reason.POSITION, 11)
+
+
+def test_next_to_a_fortune_a_cent_is_not_seen_from_afar():
+    """Ten at 100 beside 10^15 dollars of another are a cent beyond; a double there has steps of 0.125."""
+    portfolio = account(cash="1e17", held={"B.XNAS": 10**13})
+    card = {name: getattr(RESEARCH, name) for name in UNITS}
+    card["gross_exposure_max"] = "1000000000000999.99"
+    with localcontext(EXACT):
+        assert sees(Limits(**card), order(2), portfolio) == (False, False)
+        verdict = gate.Gate(Limits(**card)).review(order(2), portfolio)
+    assert (verdict.reason, verdict.observed) == (Reason.GROSS_EXPOSURE, 10**15 + 1_000)
 
 
 @pytest.mark.parametrize(

@@ -591,6 +591,25 @@ def test_what_uncounted_orders_have_cost_is_missing_afterwards(counted):
     assert counted == [0, 12]
 
 
+def test_what_is_read_in_between_is_not_all_that_has_traded(counted):
+    """Thirty are held when 75 more are asked for; cash was read when there were ten."""
+    plan = {n: lambda s: s.buy(10) for n in (0, 2)}
+    plan |= {1: lambda s: (s.cash, s.buy(10)), 5: lambda s: s.buy(75)}
+    records = same(planned(plan), bars(*[10] * 40), cash="1000", costs="zero")
+    assert kinds(records).count("Refused") == 1
+    assert counted == [0, 5]
+
+
+def test_what_is_held_until_an_order_trades_may_lose_value_until_then(counted):
+    """A hundred are short at 10; fifty come back at 16. Of 1,200 dollars 600 are left, not 900."""
+    history = bars(*[10] * 6, *[16] * 24)
+    jumps = replace(history, open=history.close, low=history.close)
+    plan = {0: lambda s: s.sell(100, limit=9), 5: lambda s: s.buy(50)}
+    plan |= {8: lambda s: s.buy(10), 10: lambda s: s.sell(10)}
+    records = same(planned(plan), jumps, cash="1200", costs="zero")
+    assert kinds(records).count("Refused") == 1
+
+
 def test_what_is_held_before_counts_where_an_order_goes_through_nothing(jotted):
     """Forty that are worth 800 by now, and five short after it: more than 500 until it has filled."""
     history = bars(*[10] * 5, *[20] * 20)
@@ -1038,7 +1057,7 @@ def test_a_strategy_that_rounds_rounds_its_own_numbers_alone(jotted, monkeypatch
 
 
 def test_parts_of_a_share_are_watched_for_they_are_not_added_up_in_passing(counted):
-    """1,234.5 less one are 1,233.5, which in three digits would be 1,230; Y is calm meanwhile."""
+    """1,234.5 less two are 1,232.5, which in three digits would be 1,230; Y is calm meanwhile."""
 
     class Rough(ek.PortfolioStrategy):
         def on_bar(self):
@@ -1048,16 +1067,16 @@ def test_parts_of_a_share_are_watched_for_they_are_not_added_up_in_passing(count
                     self.buy(X, "1234.5")
                 case 1:
                     self.buy(Y, 10)
-                case 2:
+                case 2 | 3:
                     self.sell(X, 1)
-                case 3:
+                case 4:
                     self.close(X)
 
     histories = bars(*[10] * 30, lot=Decimal("0.1")), bars(*[10] * 30, name=Y)
     records = same(Rough, *histories)
     traded = [each.quantity for each in records if isinstance(each, Fill)]
-    assert traded == [Decimal("1234.5"), 10, 1, Decimal("1233.5")]
-    assert counted == [0, 1, 2, 3]
+    assert traded == [Decimal("1234.5"), 10, 1, 1, Decimal("1232.5")]
+    assert counted == [0, 1, 2, 3, 4]
 
 
 def test_after_the_last_bar_what_is_met_already_is_no_order_and_the_rest_is_an_error():

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.app.test_runs import CSV
@@ -12,6 +13,7 @@ import evenkeel as ek
 from evenkeel.app.setup import request
 from evenkeel.domain.errors import ConfigError, StrategyError, UsageError
 from evenkeel.domain.events import CashDividend, Split
+from evenkeel.domain.fill import Fill
 from evenkeel.domain.instrument import Instrument, instrument_of
 from evenkeel.risk.limits import load_limits
 from evenkeel.strategy.examples.sma_cross import SmaCross
@@ -113,6 +115,29 @@ def test_limits_are_an_object_or_a_card_in_a_file(file, tmp_path):
     assert lines(ek.backtest(SmaCross, file, limits=path)) == first
     assert lines(ek.backtest(SmaCross, file, limits=str(path))) == first
     assert lines(ek.backtest(SmaCross, file)) != first
+
+
+class AtTheClose(ek.Strategy):
+    """Half an hour before New York closes, asks for the close, this session's rest and the open."""
+
+    def on_bar(self):
+        if self.bars.count == 6:
+            self.buy(1, on="close")
+            self.buy(2, tif="DAY")
+            self.buy(3, on="open")
+
+
+def test_of_hours_the_last_that_begins_in_a_session_is_its_close():
+    """It is stamped 15:30, and its session closes at 16:00."""
+    at = [f"2024-11-{day} {hour}:30" for day in (25, 26) for hour in range(14, 21)]
+    price = 100.0 + np.arange(14)
+    hours = pd.DataFrame(
+        {"open": price, "high": price + 1, "low": price - 1, "close": price + 0.5, "volume": 1e6},
+        index=pd.DatetimeIndex(at, tz="UTC"),
+    )
+    result = ek.backtest(AtTheClose, {"SPY.ARCX": hours}, costs="zero", slippage="none")
+    fills = [(r.quantity, r.price) for r in result.records if isinstance(r, Fill)]
+    assert sorted(fills) == [(1, Decimal("106.5")), (2, 106), (3, 107)]
 
 
 def test_a_share_that_is_dear_to_borrow_is_named_by_its_id(file):

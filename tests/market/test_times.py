@@ -216,6 +216,44 @@ def test_sessions_of_an_exchange_reach_thirty_days_beyond(write):
     assert (np.diff(bars.session_closes) > 0).all()
 
 
+def hours(*days, first="14:30", count=7):
+    """Hours of New York, the last of which is over half an hour after the close."""
+    stamps = [
+        datetime.fromisoformat(f"{day} {first}") + timedelta(hours=n)
+        for day in days
+        for n in range(count)
+    ]
+    return rows(*map(str, stamps))
+
+
+def test_the_hour_that_a_close_lies_in_belongs_to_that_session(write):
+    """On a half day, which closes at 18:00, it is over at 18:30."""
+    path = write(*hours("2024-11-26", "2024-11-27"), *hours("2024-11-29", count=4))
+    (bars,) = read_bars(path, instrument="SPY.ARCX")
+    closes = ["2024-11-26T21:30:00", "2024-11-27T21:30:00", "2024-11-29T18:30:00"]
+    assert text(bars.session_closes)[1:4] == closes
+    assert set(closes) <= set(text(bars.closed_at))
+
+
+def test_hours_that_end_with_the_close_leave_it_where_it_is(write):
+    path = write(*hours("2024-11-26", "2024-11-27", first="15:00", count=6))
+    (bars,) = read_bars(path, instrument="SPY.ARCX")
+    assert text(bars.session_closes)[1:3] == ["2024-11-26T21:00:00", "2024-11-27T21:00:00"]
+
+
+def test_a_lunch_break_is_counted_from_anew(write):
+    """Hong Kong, 9:30 to 12:00 and 13:00 to 16:00."""
+    day = ("01:30", "02:30", "03:30", "05:00", "06:00", "07:00")
+    path = write(*rows(*[f"2024-12-{n} {at}" for n in (19, 20) for at in day]))
+    (bars,) = read_bars(path, instrument="HSI.XHKG")
+    assert text(bars.session_closes)[1:3] == ["2024-12-19T08:00:00", "2024-12-20T08:00:00"]
+
+
+def test_a_day_without_its_hours_is_missed(write):
+    (bars,) = read_bars(write(*hours("2024-11-25", "2024-11-27")), instrument="SPY.ARCX")
+    assert [(found.code, found.count) for found in bars.findings] == [("gap", 1)]
+
+
 def test_without_a_market_each_day_with_a_bar_is_a_session(write):
     (bars,) = read_bars(write(*rows("2024-06-07", "2024-06-10")))
     assert text(bars.session_closes)[:3] == [

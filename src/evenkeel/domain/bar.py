@@ -48,7 +48,8 @@ class Bars(Struct, frozen=True, eq=False, dict=True):
     `closed_at` (int64, UTC nanoseconds, strictly increasing) is when a bar became knowable; for a
     daily bar that session's close. `open high low close volume` are float64, prices as traded.
     `session_closes` (int64, sorted) are the session closes around and beyond the bars: a DAY order
-    expires at the first one after it was made. `volume_known` is False where the source has no
+    expires at the first one after it was made. Where a bar outlasts its session, such as the last of
+    New York's hours, that session closes with it. `volume_known` is False where the source has no
     volume (an index, a rate): then volume caps nothing. `periods_per_year` is the number of
     sessions in a year (252 on an exchange, 365 around the clock) and annualises statistics.
     `opened_at` is when each bar began (a daily bar: when its session opened), None where nobody

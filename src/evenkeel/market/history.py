@@ -122,11 +122,28 @@ def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
         closes = np.unique(np.concatenate((around.closes, closed[odd])))
         closes = closes[closes >= closed[0]]
         return Timeline(began, closed, closes, odd, normal, around.dates[absent] * DAY)
-    inside = (around.closes > closed[0]) & (around.closes < closed[-1])
-    sessions_seen = np.searchsorted(around.closes, closed)
-    absent = inside & ~np.isin(np.arange(len(around.closes)), sessions_seen)
-    outside = ~_overlaps(began, closed, around, sessions_seen)
-    return Timeline(began, closed, around.closes, normal, outside, around.opens[absent])
+    closes = _last_bars_close(began, int(closed[0] - began[0]), around)
+    inside = (closes > closed[0]) & (closes < closed[-1])
+    absent = inside & ~np.isin(np.arange(len(closes)), np.searchsorted(closes, closed))
+    outside = ~_overlaps(began, closed, around, np.searchsorted(around.closes, closed))
+    return Timeline(began, closed, closes, normal, outside, around.opens[absent])
+
+
+def _last_bars_close(began: Times, length: int, around: Sessions) -> Times:
+    """Return when the last bar of each session closes, though that be later than the session.
+
+    New York closes at 16:00; of its hours, which begin with the session at 9:30, the last is over
+    at 16:30 and is the one that the close belongs to. Bars are counted from the open (after the
+    break, where there is one) or, where most do not begin with it, from where they do.
+    """
+    if not len(around.closes):
+        return around.closes
+    begun = np.where(around.breaks[1] > 0, around.breaks[1], around.opens)
+    session = np.searchsorted(around.closes, began, side="right").clip(max=len(begun) - 1)
+    if np.count_nonzero((began - around.opens[session]) % length == 0) * 2 < len(began):
+        begun = begun - (begun - began[0]) % length
+    closes: Times = begun - (begun - around.closes) // length * length
+    return closes
 
 
 def _overlaps(began: Times, closed: Times, around: Sessions, following: Times) -> Flags:

@@ -208,6 +208,18 @@ def test_a_terminal_shows_the_same_words_in_colour(ask, made, monkeypatch):
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain != coloured
 
 
+def test_a_run_without_orders_says_what_is_too_little_to_be_one(ask):
+    """A third of a share is none, and part of a coin may be one."""
+    lines = ["import evenkeel as ek", "class Mine(ek.Strategy):", "    def on_bar(self):"]
+    Path("mine.py").write_text("\n".join([*lines, "        self.buy(0.3)"]))
+    _, out, _ = ask("backtest", "mine.py:Mine", "--data", "WAVE.csv")
+    assert "none; 0 fills (what is less than a lot of 1 is not ordered)" in out
+    _, out, _ = ask(
+        "backtest", "mine.py:Mine", "--data", "WAVE.csv", "--instrument", "WAVE.XXXX:lot=0.1"
+    )
+    assert "filled 399" in out
+
+
 def test_bars_that_could_have_filled_better_are_said(made):
     assert not any("could have filled better" in line for line in run_lines(made))
     told = run_lines({**made, "ambiguous_bars": 2, "ambiguity_worth": 1234.5})

@@ -226,6 +226,7 @@ class Result:
             "strategy": self.started.strategy,
             "params": self.manifest.get("params", self.started.params),
             "instruments": sorted(self.bars),
+            "lots": {name: float(each.instrument.lot) for name, each in sorted(self.bars.items())},
             "start": iso(int(self.curve.times[0])),
             "end": iso(int(self.curve.times[-1])),
             "bars": sum(len(history) for history in self.bars.values()),

@@ -18,7 +18,7 @@ def run_lines(body: dict[str, Any]) -> list[str]:
         ("equity", f"{money(body['equity_start'])} → {money(body['equity_end'])}"),
         ("return", _returns(body)),
         ("risk", _risk(metrics)),
-        ("orders", _orders(orders, body["fills"])),
+        ("orders", _orders(orders, body)),
         ("refused", ", ".join(f"{k} {n}" for k, n in body["refused_by_reason"].items())),
         ("costs", _costs({**costs, **body["financing"]})),
         ("if costs were", _sensitivity(body["cost_sensitivity"])),
@@ -62,9 +62,13 @@ def _risk(metrics: dict[str, Any]) -> str:
     )
 
 
-def _orders(orders: dict[str, int], fills: int) -> str:
-    ends = (f"{name.replace('_', ' ')} {count}" for name, count in orders.items() if count)
-    return f"{', '.join(ends) or 'none'}; {fills} fills"
+def _orders(orders: dict[str, int], body: dict[str, Any]) -> str:
+    """Count what became of orders; of none at all, say which wishes come to nothing."""
+    ends = [f"{name.replace('_', ' ')} {count}" for name, count in orders.items() if count]
+    if not ends:
+        lots = " or ".join(f"{lot:g}" for lot in sorted(set(body["lots"].values())))
+        return f"none; 0 fills (what is less than a lot of {lots} is not ordered)"
+    return f"{', '.join(ends)}; {body['fills']} fills"
 
 
 def _ambiguous(body: dict[str, Any]) -> str:

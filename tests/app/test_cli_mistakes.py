@@ -73,6 +73,10 @@ def written(name, *lines):
         (["evenkeel.nowhere:Mine", "--data", "good.csv"], "no module"),
         ([CROSS, "--data", "good.csv", "--fx", "EUR"], "--fx EUR is not of the form EUR=1.08"),
         ([CROSS, "--data", "good.csv", "--fx", "=1"], "--fx =1 is not of the form EUR=1.08"),
+        (
+            [CROSS, "--data", "good.csv", "--fx", "EUR=1", "--fx", "EUR=2"],
+            "--fx EUR is given twice; give it once",
+        ),
         ([CROSS.replace("SmaCross", "SmaCros"), "--data", "good.csv"], "did you mean 'SmaCross'"),
         (["evenkeel.domain.bar:Bars", "--data", "good.csv"], "not a strategy"),
         ([CROSS], "missing option '--data'"),

@@ -119,6 +119,8 @@ def rates(written: list[str]) -> dict[str, object] | None:
         currency, equals, rate = (part.strip() for part in each.partition("="))
         if not equals or not currency or not rate:
             raise UsageError(f"--fx {each} is not of the form EUR=1.08 or EUR=eurusd.csv")
+        if currency in found:
+            raise UsageError(f"--fx {currency} is given twice; give it once")
         found[currency] = rate
     return found or None
 

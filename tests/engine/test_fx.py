@@ -139,6 +139,20 @@ def test_limits_and_sizes_are_in_the_accounts_money():
     assert (refused.reason.value, refused.observed) == ("order_notional_max", 110)
 
 
+def test_what_is_held_abroad_counts_beside_what_is_bought_at_home():
+    """100 EUR are 200 dollars at 2, and with 100 dollars more 300."""
+    plan = {
+        0: lambda s: s.instrument.id == X and s.buy(10),
+        2: lambda s: s.instrument.id == Y and s.buy(10),
+    }
+    histories, limits = (
+        (abroad(10, 10, 10, 10), bars(*[10] * 4, name=Y)),
+        card(gross_exposure_max=299),
+    )
+    (refused,) = of(Refused, run(scripted(plan), *histories, fx={"EUR": "2"}, limits=limits))
+    assert (refused.order.instrument, refused.observed) == (Y, 300)
+
+
 def test_a_position_is_seen_in_the_accounts_money():
     seen = []
     look = scripted(

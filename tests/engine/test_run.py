@@ -439,6 +439,30 @@ def test_a_split_changes_quantities_orders_and_history_and_no_money(jump):
     assert averages == [(5.0, 5.0, 5.0)]
 
 
+@pytest.mark.parametrize("jump", [False, True])
+def test_of_what_a_reverse_split_makes_of_an_order_nothing_is_left_when_it_has_filled(jump):
+    """Fifteen at 9 are seven at 18, for half a share is none."""
+    history = bars(10, 10, 20, 20, 18)
+    history = replace(history, open=history.close, high=history.close, low=history.close)
+    split = Split(X, 2 * HOUR, Decimal(1), Decimal(2))
+    plan = {0: lambda s: s.buy(15, limit=9)}
+    _, core, _ = play(scripted(plan), history, actions=(split,), jump=jump)
+    assert held(core) == 7
+    assert core.account.open_orders == 0
+
+
+def test_who_cancels_what_has_been_replaced_cancels_nothing():
+    """What took its place has a number of its own, and works on."""
+    plan = {
+        0: lambda s: s.buy(10, limit=9),
+        1: lambda s: s.replace(1, quantity=5),
+        3: lambda s: s.cancel(1),
+    }
+    records, core, _ = play(scripted(plan), bars(*[10] * 6))
+    assert "CancelRequested" not in kinds(records)
+    assert core.account.open_orders == 1
+
+
 def test_history_before_a_split_is_on_the_scale_of_today():
     """Before the split 10 reads as 10; after it the same bar reads as 5, its volume doubled."""
     seen = {}

@@ -701,6 +701,16 @@ def test_the_exit_of_what_has_brought_something_already_is_an_order_like_any_oth
     assert refusal(exit_of(2, 20), portfolio, card(position_quantity_max=30)) is None
 
 
+def test_so_is_the_exit_of_what_stands_in_the_place_of_such_an_order():
+    """The other 30 are asked for anew, and should these never come, 20 are sold again as well."""
+    portfolio = send(account(held={"A.XNAS": -30}), PARENT)
+    portfolio.fill(1, Decimal(20), Decimal(100), "x1")
+    send(portfolio, order(2, quantity=30, replaces=1)).end(1, Decimal(20))
+    limits = card(position_quantity_max=30)
+    assert refusal(exit_of(3, 30, parent=2), portfolio, limits) is Reason.POSITION
+    assert refusal(exit_of(3, 20, parent=2), portfolio, limits) is None
+
+
 def test_children_of_one_group_may_each_take_back_everything():
     portfolio = send(account(), PARENT, exit_of(2, 50, oca_group=2))
     limits = card(position_quantity_max=0)

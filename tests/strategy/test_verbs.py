@@ -494,9 +494,7 @@ def test_a_weight_counts_the_multiplier(many, desk):
 
 def test_a_weight_needs_a_price_and_a_known_equity(one, many, desk):
     desk.prices[ACME.id] = None
-    with pytest.raises(
-        StrategyError, match=r"ACME.XNYS has no price yet: a weight cannot be sized"
-    ):
+    with pytest.raises(StrategyError, match=r"ACME.XNYS has no price yet: .*; wait until self"):
         one.target_weight(0.5)
     desk.holdings[ACME.id] = D(1)
     assert many.target_weight(EURO.id, 0.5) is None

@@ -314,7 +314,8 @@ class Trader:
         price = self._desk.price(instrument.id)
         if price is None:
             raise StrategyError(
-                f"{instrument.id} has no price yet: a weight cannot be sized before its first bar"
+                f"{instrument.id} has no price yet: a weight cannot be sized before its first bar; "
+                f"wait until self.bars[{instrument.id!r}].count is above 0"
             )
         if not isinstance(weight, float | np.floating):  # of those NaN asks for nothing
             weight = float(amount("weight", weight))

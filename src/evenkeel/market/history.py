@@ -34,6 +34,8 @@ DAYS_A_YEAR = 365.25
 LONG_WEEKEND = 4
 """Days that can lie between two sessions; bars that are usually further apart are no daily ones."""
 
+_ENOUGH = 1_000  # so many bars show how all of them begin
+
 
 class Timeline(Struct, frozen=True, eq=False):
     """When bars began and closed, the sessions around them, and what is odd about their times.
@@ -138,6 +140,7 @@ def _last_bars_close(began: Times, length: int, around: Sessions) -> Times:
     """
     if not len(around.closes):
         return around.closes
+    began = began[:_ENOUGH]
     begun = np.where(around.breaks[1] > 0, around.breaks[1], around.opens)
     session = np.searchsorted(around.closes, began, side="right").clip(max=len(begun) - 1)
     if np.count_nonzero((began - around.opens[session]) % length == 0) * 2 < len(began):
@@ -171,7 +174,7 @@ def _daily_closes(days: Times, mic: str) -> tuple[Times, Flags]:
 def _opened(line: Timeline, mic: str) -> Times:
     """Return when bars began; that of a session when it opened, and none before another closed."""
     opened = line.began
-    if mic != NO_MARKET and not (opened % DAY).any():
+    if mic != NO_MARKET and not (opened[:_ENOUGH] % DAY).any():
         known = sessions(mic, _day(int(opened[0] // DAY)), _day(int(opened[-1] // DAY)))
         if len(known.dates):
             place = np.searchsorted(known.closes, line.closed_at).clip(max=len(known.dates) - 1)

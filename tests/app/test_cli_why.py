@@ -92,6 +92,17 @@ def test_what_an_order_cost_is_told_by_who_took_it(tell, capsys):
     assert "SEC 0.02484, TAF 0.00119" in capsys.readouterr().out
 
 
+def test_an_order_in_another_currency_is_told_in_it(tell, capsys):
+    assert "What it cost in USD\n" in tell("1")[1]
+    words = ("backtest", "mine.py:Mine", "--data", "x.csv", "--instrument", "X.XXXX:currency=EUR")
+    assert main([*words, "--fx", "EUR=1.1"]) == 0
+    capsys.readouterr()
+    assert main(["why", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "What it cost in EUR\n" in said
+    assert "What came of it in EUR\n" in said
+
+
 def test_a_tariff_of_ones_own_says_nothing_of_who_takes_what(monkeypatch, tell):
     """Its name is all that the journal has."""
 

@@ -151,6 +151,7 @@ def _fills(fills: Iterable[Fill]) -> list[dict[str, Any]]:
             "at": iso(fill.at),
             "quantity": _text(fill.quantity),
             "price": _text(fill.price),
+            "currency": fill.currency,
             "commission": _text(fill.commission),
             "fees": _text(fill.fees),
             "slippage": _text(fill.slippage),

@@ -119,7 +119,9 @@ def _outcome(story: dict[str, Any]) -> list[str]:
     trips = table(head, rows, right="quantity entry exit profit return")
     paid = [(name, _money(story[name])) for name in ("commission", "fees", "slippage")]
     taken = ", ".join(f"{taker} {fee}" for taker, fee in story["fees_by_taker"].items())
-    return ["What it cost", *pairs([*paid, ("fees are", taken)]), "", "What came of it", *trips]
+    kind = story["fills"][0]["currency"]
+    cost = [f"What it cost in {kind}", *pairs([*paid, ("fees are", taken)])]
+    return [*cost, "", f"What came of it in {kind}", *trips]
 
 
 def _money(amount: str | None) -> str:

@@ -379,6 +379,16 @@ def test_an_order_that_is_changed_on_its_own_bar_goes_the_long_way(jotted):
     assert jotted == {"jotted": 2}
 
 
+def test_what_is_left_of_an_order_is_asked_of_the_desk_behind(jotted):
+    """A hundred to be bought, of which the second bar fills forty; then the rest, at a limit."""
+    history = bars(*[10] * 6)
+    history = replace(history, volume=np.where(np.arange(6) == 1, 400, 1e6))
+    plan = {0: lambda s: s.buy(100), 1: lambda s: s.replace(1, limit=10)}
+    records = same(planned(plan), history)
+    assert [each.quantity for each in records if isinstance(each, Fill)] == [40, 60]
+    assert jotted == {"went": 1}
+
+
 def test_an_order_that_has_traded_cannot_be_changed(jotted):
     numbers = []
     plan = {

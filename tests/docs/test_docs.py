@@ -165,7 +165,7 @@ def test_the_page_on_running_shows_settings_that_hold_and_commands_that_answer(
         "\n".join(
             text
             for language, text in blocks(page)
-            if language == "toml" and not text.startswith("# limits.toml")
+            if language == "toml" and not re.match(r"# \w+\.toml", text)
         )
     )
     (folder / "evenkeel.local.toml").write_text('[vault]\nunlock = "file:passphrase"\n')
@@ -185,7 +185,7 @@ def test_the_limit_card_of_the_page_on_running_is_whole_and_lets_its_strategy_tr
     write_prices(folder / "prices.csv")
     (card,) = (text for _, text in blocks(page) if text.startswith("# limits.toml"))
     (folder / "limits.toml").write_text(card)
-    (line,) = (text for language, text in blocks(page) if not language)
+    (line,) = (text for language, text in blocks(page) if not language and "limits.toml" in text)
     assert run_command(line, folder) == 0
     said = capsys.readouterr().out
     assert re.search(r"filled [1-9]", said)
@@ -194,6 +194,20 @@ def test_the_limit_card_of_the_page_on_running_is_whole_and_lets_its_strategy_tr
     assert sorted(re.findall(r'^(\w+) = "unlimited"', card, re.MULTILINE)) == sorted(
         BOUNDED_ELSEWHERE
     )
+
+
+def test_the_bot_of_the_page_on_running_trades_as_a_backtest_of_its_bars(folder, capsys):
+    page = ROOT / "docs" / "running.md"
+    write_prices(folder / "prices.csv")
+    for language, text in blocks(page):
+        if language == "toml" and (named := re.match(r"# (\w+\.toml)", text)):
+            (folder / named[1]).write_text(text)
+    (lines,) = (text for language, text in blocks(page) if not language and "bot.toml" in text)
+    for line in lines.splitlines():
+        assert run_command(line, folder) == 0, line
+    said = capsys.readouterr().out
+    assert re.search(r"filled [1-9]", said)
+    assert "Equal: " in said
 
 
 def test_every_command_of_the_readme_explains_itself(capsys):

@@ -159,6 +159,25 @@ def test_an_instrument_that_is_halted_does_not_trade_by_jotting(jotted):
     assert jotted == {"went": 1}
 
 
+@pytest.mark.parametrize(
+    "facts", [{"tradable": False}, {"tradable": False, "quarantine": "a spike"}]
+)
+def test_what_must_not_be_traded_is_refused_whoever_trades_beside_it(jotted, facts):
+    histories = bars(*[10] * 8, **facts), bars(*[10] * 8, name=Y)
+    records = same(planned({n: lambda s: s.buy(10) for n in range(4)}), *histories)
+    assert {each.order.instrument for each in records if isinstance(each, Refused)} == {X}
+    assert kinds(records).count("Refused") == 4
+    assert jotted["went"] >= 4
+
+
+def test_an_order_may_follow_one_that_was_jotted_down(jotted):
+    records = same(
+        planned({0: lambda s: s.buy(10), 3: lambda s: s.sell(10, after=1)}), bars(*[10] * 8)
+    )
+    assert kinds(records).count("Fill") == 2
+    assert jotted == {"jotted": 1}
+
+
 def test_an_order_on_the_last_bar_has_no_next_one(jotted):
     records = same(planned({2: lambda s: s.buy(10)}), bars(10, 10, 10))
     assert kinds(records) == ["Approved", "OrderAccepted"]
@@ -583,6 +602,16 @@ def test_what_is_held_is_read_again_before_it_is_left_alone(counted):
     assert counted == [0, 5, 6]
 
 
+def test_what_a_sale_of_this_bar_brings_is_no_money_yet(jotted):
+    """Fifty of X are sold short for 500, beside which sixty of Y for 600 are more than the 1,000."""
+    sizes = {X: {0: -50}, Y: {0: 60}}
+    histories = (bars(*[10] * 8), bars(*[10] * 8, name=Y))
+    terms = {"cash": "1000", "costs": "zero"}
+    records = same(type("Both", (Both,), {"sizes": sizes}), *histories, **terms)
+    assert kinds(records).count("Refused") == 1
+    assert jotted == {"jotted": 1, "went": 1}
+
+
 def test_of_several_the_largest_is_held_against_a_limit_on_each(counted):
     """Forty of X for 400 of 1,000 dollars, which then are 800 of 1,400; Y is a trifle."""
     sizes = {X: {0: 40, 15: 1}, Y: {1: 1}}
@@ -814,6 +843,37 @@ def test_what_is_held_is_known_without_the_book(jotted, monkeypatch):
     flat, full, half = (0, 0, False, False), (10, 0.5, True, True), (0, 0.5, False, True)
     assert seen == [flat, full, full, half] * 2
     assert posted == [5]  # when the run ends
+    assert jotted == {"jotted": 3}
+
+
+def test_of_what_nobody_has_traded_since_the_book_knows_what_is_held(jotted):
+    """Ten of X were jotted down and thirty have come by a limit when Y stands on the page."""
+    seen = []
+
+    class Both(ek.PortfolioStrategy):
+        def on_bar(self):
+            match self.bars[X].count - 1:
+                case 0:
+                    self.buy(X, 10)
+                case 1:
+                    self.buy(X, 30, limit=11)
+                case 4:
+                    self.buy(Y, 5)
+                    seen.append(self.position(X).quantity)
+                    self.target_quantity(X, 50)
+
+    records = same(Both, bars(*[10] * 8), bars(*[10] * 8, name=Y))
+    assert seen == [40, 40]
+    assert [each.quantity for each in records if isinstance(each, Fill)] == [10, 30, 5, 10]
+    assert jotted == {"jotted": 3}
+
+
+def test_what_a_position_is_worth_is_known_after_every_order(jotted):
+    """Nothing else is read: ten at 10 are worth 110 on the next bar, and twenty then 240."""
+    seen = []
+    plan = {n: lambda s: (s.buy(10), seen.append(s.position.market_value)) for n in range(3)}
+    same(planned(plan), bars(10, 11, 12, 13))
+    assert seen == [0.0, 110.0, 240.0] * 2
     assert jotted == {"jotted": 3}
 
 

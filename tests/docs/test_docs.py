@@ -185,7 +185,7 @@ def test_the_limit_card_of_the_page_on_running_is_whole_and_lets_its_strategy_tr
     write_prices(folder / "prices.csv")
     (card,) = (text for _, text in blocks(page) if text.startswith("# limits.toml"))
     (folder / "limits.toml").write_text(card)
-    (line,) = (text for language, text in blocks(page) if not language and "limits.toml" in text)
+    line, _ = (text for language, text in blocks(page) if not language)
     assert run_command(line, folder) == 0
     said = capsys.readouterr().out
     assert re.search(r"filled [1-9]", said)
@@ -205,9 +205,9 @@ def test_the_bot_of_the_page_on_running_trades_as_a_backtest_of_its_bars(folder,
     (lines,) = (text for language, text in blocks(page) if not language and "bot.toml" in text)
     for line in lines.splitlines():
         assert run_command(line, folder) == 0, line
-    said = capsys.readouterr().out
-    assert re.search(r"filled [1-9]", said)
-    assert "Equal: " in said
+    paper, backtest = re.findall(r"^  run +(\S+)", capsys.readouterr().out, re.MULTILINE)
+    assert run_command(f"evenkeel parity {backtest} {paper}", folder) == 0
+    assert "Equal: " in capsys.readouterr().out
 
 
 def test_every_command_of_the_readme_explains_itself(capsys):

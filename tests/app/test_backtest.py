@@ -212,6 +212,27 @@ def test_a_method_that_cannot_be_called_is_refused_with_the_way_to_write_it(file
             ek.backtest(found["Mine"](5), file)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("on_fills", r"on_fill\(self, fill\)"),
+        ("onFill", r"on_fill\(self, fill\)"),
+        ("set_up", r"setup\(self, bars\)"),
+        ("on_Bar", r"on_bar\(self\)"),
+    ],
+)
+def test_a_method_that_nobody_would_call_is_refused_with_the_one_that_was_meant(file, name, meant):
+    """A stop that it was to place would never be there."""
+    with pytest.raises(StrategyError, match=f"^Mine.{name} would never be called; .* def {meant}$"):
+        ek.backtest(type("Mine", (SmaCross,), {name: lambda self, *given: None}), file)
+
+
+def test_an_author_has_methods_of_his_own(file):
+    """Near to a hook, but not so near; or out of sight; or no method."""
+    own = {"on_step": print, "orders": print, "_on_fills": print, "on_bars": 3, "restart": print}
+    assert ek.backtest(type("Mine", (SmaCross,), own), file)
+
+
 def test_methods_may_take_more_than_they_are_given(file):
     """What has a default, or takes whatever comes."""
 

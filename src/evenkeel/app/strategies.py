@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
@@ -102,10 +103,30 @@ def _refuse_uncallable_hooks(cls: type[Trader]) -> None:
             signature(getattr(cls, name)).bind(None, *words)
         except TypeError as error:
             raise StrategyError(
-                f"{cls.__name__}.{name} must be written as def {name}"
-                f"({', '.join(('self', *words))}): {error}"
+                f"{cls.__name__}.{name} must be written as {_written(name)}: {error}"
             ) from error
+    for name in set(dir(cls)) - _KNOWN:
+        meant = get_close_matches(_letters(name), _HOOK_OF, n=1, cutoff=0.92)
+        if meant and name[0] != "_" and callable(getattr(cls, name)):
+            raise StrategyError(
+                f"{cls.__name__}.{name} would never be called; write it as "
+                f"{_written(_HOOK_OF[meant[0]])}"
+            )
     _CALLABLE.add(cls)
+
+
+_KNOWN = {*dir(Strategy), *dir(PortfolioStrategy)}
+
+
+def _letters(name: str) -> str:
+    return name.casefold().replace("_", "")
+
+
+_HOOK_OF = {_letters(name): name for name in HOOKS}
+
+
+def _written(hook: str) -> str:
+    return f"def {hook}({', '.join(('self', *HOOKS[hook]))})"
 
 
 def where(strategy: Trader) -> str:

@@ -220,6 +220,24 @@ def test_a_run_without_orders_says_what_is_too_little_to_be_one(ask):
     assert "filled 399" in out
 
 
+def test_findings_are_told_whole_when_they_are_few(made):
+    """Of many only how often: a line is no list."""
+    found = {
+        "instrument": "A.XNYS",
+        "code": "gap",
+        "count": 2,
+        "message": "2 sessions without a bar",
+    }
+    for many, said in (
+        (1, "A.XNYS: 2 sessions without a bar"),
+        (4, "A.XNYS gap ×2; A.XNYS gap ×2"),
+    ):
+        (line,) = (
+            each for each in run_lines({**made, "findings": [found] * many}) if "A.X" in each
+        )
+        assert said in line
+
+
 def test_bars_that_could_have_filled_better_are_said(made):
     assert not any("could have filled better" in line for line in run_lines(made))
     told = run_lines({**made, "ambiguous_bars": 2, "ambiguity_worth": 1234.5})

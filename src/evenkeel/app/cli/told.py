@@ -6,6 +6,9 @@ from typing import Any
 
 from evenkeel.app.cli.shown import money, pairs, percent, ratio
 
+FEW = 3
+"""How many findings are told whole."""
+
 
 def run_lines(body: dict[str, Any]) -> list[str]:
     """Return the summary of a run, as `Result.summary` gives it, for people."""
@@ -79,6 +82,9 @@ def _ambiguous(body: dict[str, Any]) -> str:
 
 
 def _findings(findings: list[dict[str, Any]]) -> str:
+    """Say what was found in the data; of more than a few instruments or kinds only how often."""
+    if len(findings) <= FEW:
+        return "; ".join(f"{each['instrument']}: {each['message']}" for each in findings)
     return "; ".join(f"{each['instrument']} {each['code']} ×{each['count']}" for each in findings)
 
 

@@ -630,6 +630,25 @@ def test_what_uncounted_orders_have_cost_is_missing_afterwards(counted):
     assert counted == [0, 12]
 
 
+def test_what_slips_may_cost_as_much_as_the_bar_allows(jotted):
+    """Fifty at 10 cost 10.30 each: of 1,000 dollars 985 are left, and 99 at ten are too many."""
+    history = bars(*[10] * 12)
+    wide = replace(history, high=np.full(12, 10.5))
+    terms = {"cash": "1000", "costs": "zero", "slippage": "bps:300"}
+    records = same(trades({0: 50, 2: 49}), wide, **terms)
+    assert kinds(records).count("Refused") == 1
+    assert jotted == {"jotted": 1, "went": 1}
+
+
+def test_each_of_several_has_a_multiplier_of_its_own(jotted):
+    """A thousandth of 100 dollars, and of 1,000."""
+    histories = bars(*[10] * 5), bars(*[10] * 5, name=Y, multiplier=Decimal(10))
+    records = same(planned({0: lambda s: s.buy(10)}), *histories)
+    charged = [each.commission for each in records if isinstance(each, Fill)]
+    assert charged == [Decimal("0.1"), 1]
+    assert jotted == {"jotted": 2}
+
+
 def test_what_is_read_in_between_is_not_all_that_has_traded(counted):
     """Thirty are held when 75 more are asked for; cash was read when there were ten."""
     plan = {n: lambda s: s.buy(10) for n in (0, 2)}

@@ -54,6 +54,8 @@ def test_an_instrument_without_a_price_is_named_to_all_others():
     approve(account, 2, A, Side.BUY, 1)
     assert account.exposure_beside(A) == f"no price of {B}"
     assert account.exposure_beside(B) == (D(10), D(0), D(10))
+    account.tape.advance(9)
+    assert account.exposure_beside(A) == (D(7), D(0), D(7))
 
 
 # ---- at a glance ----

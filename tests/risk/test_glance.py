@@ -251,6 +251,19 @@ def test_a_position_that_nearly_covers_another_is_not_seen_from_afar():
     assert (verdict.reason, verdict.observed) == (Reason.POSITION, 11)
 
 
+def test_a_card_is_read_exactly_however_its_reader_rounds():
+    """99 seconds and 101, which in one digit are both a hundred."""
+    card = {name: getattr(RESEARCH, name) for name in UNITS} | {"price_age_max_seconds": 99}
+    with localcontext(prec=1):
+        guard = gate.Gate(Limits(**card))
+        paced = gate.Gate(Limits(**card | {"duplicate_window_seconds": 101}))
+    portfolio = account(price_times={"A.XNAS": NOON - 100 * SECOND})
+    with localcontext(EXACT):
+        assert guard.review(order(), portfolio).reason is Reason.PRICE_STALE
+    passes = [paced.keeps_pace(1, 1, 1, since * SECOND) for since in (101, 102)]
+    assert passes == [False, True]
+
+
 def test_next_to_a_fortune_a_cent_is_not_seen_from_afar():
     """Ten at 100 beside 10^15 dollars of another are a cent beyond; a double there has steps of 0.125."""
     portfolio = account(cash="1e17", held={"B.XNAS": 10**13})

@@ -12,11 +12,12 @@ wrong, no price that could leave the collar, and replaces nothing.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from evenkeel.domain.money import ZERO
+from evenkeel.domain.money import EXACT, ZERO
 from evenkeel.domain.order import Side
 from evenkeel.risk.case import reserve_price
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MARGIN = 1e-9
 """How far inside a limit, as a share of all the money involved; sums of doubles err by less."""
 
+_SECOND = Decimal(10**9)  # in nanoseconds
 _WHOLE = 2.0**53
 _WORST = {"position_quantity_max", "gross_exposure_max", "net_exposure_max", "concentration_max"}
 _BUY = Side.BUY
@@ -55,7 +57,7 @@ class Card:
 
     def __init__(self, limits: Limits) -> None:
         """Read a card once."""
-        self._age_ns = int(limits.price_age_max_seconds * 10**9)
+        self._age_ns = _nanoseconds(limits.price_age_max_seconds)
         self._multiple = float(limits.buying_power_multiple)
         self._gross = float(min(limits.gross_exposure_max, limits.net_exposure_max))
         self._concentration = float(limits.concentration_max)
@@ -65,7 +67,7 @@ class Card:
         self._quantity = float(limits.order_quantity_max)
         self._per_second = float(limits.orders_per_second_max)
         self._per_day = float(limits.orders_per_day_max)
-        self._window_ns = int(limits.duplicate_window_seconds * 10**9)
+        self._window_ns = _nanoseconds(limits.duplicate_window_seconds)
         self._open = float(limits.open_orders_max)
 
     def sees(self, order: Order, seen: Glance) -> tuple[bool, bool]:
@@ -141,6 +143,10 @@ class Card:
                 and most + MARGIN * abs(most) <= self._position
             )
         )
+
+
+def _nanoseconds(seconds: Decimal) -> int:
+    return int(EXACT.multiply(seconds, _SECOND))  # whatever context a card is read in
 
 
 def _beside_others(

@@ -89,7 +89,8 @@ def sweep(
 
     `strategy`, `bars` and every other argument are those of `backtest`. `judge` reads the figures
     off each result, in the process that made it. `processes` is how many share the work (None: as
-    many as pay); the bars are shared between them, and the trials are the same with any number. A
+    many as pay); the bars are shared between them, and the trials are the same with any number: of
+    a strategy that keeps what it learns on itself, not on its class, and has dice of its own. A
     parameter set that the strategy refuses is a trial with an `error`.
     """
     wanted = plan(strategy, bars, **wishes)

@@ -63,3 +63,13 @@ def test_an_order_works_until_cancelled_unless_told():
     order = Order(1, "S", "A.XNYS", Side.BUY, Decimal(1), OrderType.MARKET, 0)
     assert (order.tif, order.expires_at, order.replaces) == (TimeInForce.GTC, None, None)
     assert (order.parent, order.oca_group, order.reason, order.sizing) == (None, None, "", "")
+
+
+@pytest.mark.parametrize("kind", [Side, OrderType, TimeInForce, OrderStatus])
+def test_a_word_is_equal_to_its_text_and_has_its_hash(kind):
+    """A strategy may write `fill.side == "BUY"`: the tables of a result say it so, too."""
+    for word in kind:
+        assert word == word.value
+        assert {word.value: 1}[word] == {word: 1}[word.value] == 1
+        assert f"{word}" == word.value
+        assert word != word.value.lower()

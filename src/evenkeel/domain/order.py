@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-class Side(Enum):
-    """Which way an order trades (FIX 54)."""
+class Side(StrEnum):
+    """Which way an order trades (FIX 54); a strategy may compare it with the text."""
 
     BUY = "BUY"
     SELL = "SELL"
 
-    __hash__ = object.__hash__  # members are singletons; Enum would hash the name, in Python
+    __hash__ = str.__hash__  # what is equal has one hash; Enum would hash the name, in Python
 
     @property
     def opposite(self) -> Side:
@@ -27,7 +27,7 @@ class Side(Enum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
-class OrderType(Enum):
+class OrderType(StrEnum):
     """How an order fills (FIX 40); the rules are in DESIGN section 4.
 
     The last three trade in a session's opening or closing auction only. A limit on open is a
@@ -43,10 +43,10 @@ class OrderType(Enum):
     MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
     LIMIT_ON_CLOSE = "LIMIT_ON_CLOSE"
 
-    __hash__ = object.__hash__  # as in Side
+    __hash__ = str.__hash__  # as in Side
 
 
-class TimeInForce(Enum):
+class TimeInForce(StrEnum):
     """How long an order works (FIX 59).
 
         DAY   until the close of its session     GTC   until it is canceled
@@ -81,7 +81,7 @@ TIMES_IN_FORCE: dict[OrderType, frozenset[TimeInForce]] = {
 """For each type the times in force that mean something: a stop waits, so it cannot be immediate."""
 
 
-class OrderStatus(Enum):
+class OrderStatus(StrEnum):
     """Where an order is in its life (FIX 39), and `UNKNOWN`.
 
     `UNKNOWN`: the outcome of a request is not known. It counts as full exposure, and only
@@ -100,7 +100,7 @@ class OrderStatus(Enum):
     EXPIRED = "EXPIRED"
     UNKNOWN = "UNKNOWN"
 
-    __hash__ = object.__hash__  # as in Side
+    __hash__ = str.__hash__  # as in Side
 
 
 _S = OrderStatus

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from evenkeel.domain.bar import Bars
-    from evenkeel.strategy.base import Trader
     from evenkeel.strategy.desk import Desk
+    from evenkeel.strategy.trader import Trader
 
 INSTRUMENTS = 500
 DAYS = 2_520

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evenkeel.reports.result import Result
-    from evenkeel.strategy.base import Trader
     from evenkeel.strategy.series import BarSeries
+    from evenkeel.strategy.trader import Trader
 
 MINUTE = 60_000_000_000
 DAY = 1_440 * MINUTE

@@ -704,7 +704,7 @@ def test_a_class_that_is_no_strategy_cannot_be_seated():
     """Only the two kinds of the API know what a bar is."""
     from evenkeel.app.setup import request
     from evenkeel.domain.tape import Tape
-    from evenkeel.strategy.base import Trader
+    from evenkeel.strategy.trader import Trader
 
     history = bars(10, 11)
     with pytest.raises(StrategyError, match="neither a Strategy nor a PortfolioStrategy"):

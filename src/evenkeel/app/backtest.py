@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from evenkeel.market.csv_files import Source, Wanted
     from evenkeel.market.history import Bound
     from evenkeel.risk.limits import Limits
-    from evenkeel.strategy.base import Trader
+    from evenkeel.strategy.trader import Trader
 
 
 def backtest(

@@ -32,7 +32,7 @@ from evenkeel.execution.simulated import SimulatedBroker
 from evenkeel.execution.slippage import check_bars, late, parse_slippage
 from evenkeel.reports.text import iso
 from evenkeel.risk.limits import Limits, load_limits
-from evenkeel.strategy.base import Trader
+from evenkeel.strategy.trader import Trader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from evenkeel.domain.errors import EvenkeelError, StrategyError, did_you_mean
-from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader
+from evenkeel.strategy.base import PortfolioStrategy, Strategy
+from evenkeel.strategy.trader import Trader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

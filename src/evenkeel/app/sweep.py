@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evenkeel.lab.sweep import Figures, Params, Progress, Value
     from evenkeel.market.csv_files import Source
     from evenkeel.reports.result import Result
-    from evenkeel.strategy.base import Trader
+    from evenkeel.strategy.trader import Trader
 
 FIGURES = ("sharpe", "total_return", "max_drawdown")
 

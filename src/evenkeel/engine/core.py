@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from evenkeel.domain.bar import Bars
     from evenkeel.domain.tape import Tape
     from evenkeel.risk.limits import Limits
-    from evenkeel.strategy.base import Trader
     from evenkeel.strategy.desk import Desk
+    from evenkeel.strategy.trader import Trader
 
 REFUSALS_MAX = 1_000
 """How often one moment may answer a refusal with another refused order."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from evenkeel.domain.errors import StrategyError
 from evenkeel.domain.tape import NEVER
-from evenkeel.strategy.base import PortfolioStrategy, Strategy, Trader
+from evenkeel.strategy.base import PortfolioStrategy, Strategy
 from evenkeel.strategy.series import BarSeries, Frame
+from evenkeel.strategy.trader import Trader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -22,13 +22,17 @@ from evenkeel.domain.events import CashDividend, Noted, OrderAccepted, RunEnded,
 from evenkeel.domain.fill import Fill, Fills
 from evenkeel.domain.instrument_events import TradingHalted, TradingResumed
 from evenkeel.domain.order import Side
+from evenkeel.domain.tape import Tape
 from evenkeel.domain.verdict import Approved, Refused
 from evenkeel.engine import blotter, calm, sheet
 from evenkeel.engine.blotter import Blotter, Sheet
 from evenkeel.engine.calm import Calm
+from evenkeel.engine.run import run
+from evenkeel.engine.schedule import Schedule
 from evenkeel.engine.tally import Tally
 from evenkeel.execution.costs import BasisPoints
 from evenkeel.journal.chain import links
+from evenkeel.journal.log import MemoryJournal
 
 UNPACED = {
     "orders_per_second_max": "unlimited",
@@ -168,6 +172,16 @@ def test_what_must_not_be_traded_is_refused_whoever_trades_beside_it(jotted, fac
     assert {each.order.instrument for each in records if isinstance(each, Refused)} == {X}
     assert kinds(records).count("Refused") == 4
     assert jotted["went"] >= 4
+
+
+def test_while_trading_is_halted_nothing_passes_by_jotting(jotted):
+    wanted = request(planned({n: lambda s: s.buy(10) for n in range(4)})(), [bars(*[10] * 8)])
+    tape, journal = Tape(wanted.bars), MemoryJournal()
+    core, venue = wanted.core(tape), wanted.venue(tape)
+    core.account.halted = "by hand"
+    run(core, Schedule(tape, (), (venue,)), venue, journal)
+    assert kinds(journal.records) == ["Refused"] * 4
+    assert jotted == {"went": 4}
 
 
 def test_an_order_may_follow_one_that_was_jotted_down(jotted):

@@ -58,6 +58,42 @@ def test_an_instrument_without_a_price_is_named_to_all_others():
     assert account.exposure_beside(A) == (D(7), D(0), D(7))
 
 
+def test_a_group_counts_once_and_who_joins_it_later_or_elsewhere_beside_it():
+    """Of the first two ten fill, at 20 or at 10; the third may find ten filled, and so may a child."""
+    account = account_of(history(A, [5, 9], closes=[10.0, 10.0]))
+
+    def leg(number, reserve, **terms):
+        order = Order(
+            number, "test", A, Side.BUY, D(10), OrderType.MARKET, account.tape.now, **terms
+        )
+        account.orders.approve(
+            Approved(replace(order, oca_group=1), account.tape.now, D(reserve)), 0
+        )
+        reading = account.reading(A)
+        return reading.buying, reading.buying_value
+
+    account.tape.advance(5)
+    assert leg(1, 20) == (10, 200)
+    assert leg(2, 10) == (10, 200)
+    account.tape.advance(9)
+    assert leg(3, 10) == (20, 300)
+    assert leg(4, 10, parent=8) == (30, 400)
+
+
+def test_what_an_order_filled_may_be_told_after_what_took_its_place_has_filled():
+    """Five of ten had filled when twenty took their place; fifteen of these are told of first."""
+    account = account_of(history(A, [5, 9], closes=[10.0, 10.0]))
+    account.tape.advance(5)
+    approve(account, 1, A, Side.BUY, 10)
+    instead = Order(2, "test", A, Side.BUY, D(20), OrderType.MARKET, 5, replaces=1)
+    account.orders.approve(Approved(instead, 5, D(10)), 0)
+    for number, quantity in ((2, 15), (1, 5)):
+        fill = Fill(f"{number}.1", number, A, Side.BUY, D(quantity), D(10), "USD", 5)
+        assert account.orders.fill(fill) is not None  # that could be: trading goes on
+    account.orders.end(1, OrderStatus.REPLACED, D(5))
+    assert account.open_orders == 0
+
+
 # ---- at a glance ----
 
 

@@ -204,12 +204,11 @@ def test_outside_the_us_and_in_other_money_there_are_no_us_fees():
         assert charge == (D("1.00"), 0)
 
 
-def test_a_share_of_no_market_in_dollars_counts_as_american():
-    meter = IbkrFixed().meter()
-    bare = Instrument("AVGO.XXXX")
-    assert total(fill(meter, "2021-12-10", "SELL", 10, "624.83", instrument=bare)) == D(
-        "1.03305633"
-    )
+@pytest.mark.parametrize("market", ["XNYS", "XXXX", "OTCM", "OOTC"])
+def test_over_the_counter_and_without_a_market_dollars_count_as_american(market):
+    meter, share = IbkrFixed().meter(), Instrument(f"AVGO.{market}")
+    charge = fill(meter, "2021-12-10", "SELL", 10, "624.83", instrument=share)
+    assert total(charge) == D("1.03305633")
 
 
 @pytest.mark.parametrize("tariff", [IbkrFixed(), IbkrTiered()])

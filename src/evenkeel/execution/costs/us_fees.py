@@ -104,7 +104,7 @@ US_MARKETS = frozenset(
     (
         *("XNYS", "XNAS", "XASE", "ARCX", "XCHI", "XCIS", "XPHL", "XBOS"),
         *("BATS", "BATY", "EDGA", "EDGX", "IEXG", "MEMX", "EPRL", "LTSE"),
-        *("XNMS", "XNCM", "XNGS", "AMXO", "OTCM", "PINX"),
+        *("XNMS", "XNCM", "XNGS", "AMXO", "OTCM", "PINX", "OOTC"),
     )
 )
 """Where US shares are listed or traded (ISO 10383)."""

@@ -76,10 +76,10 @@ class FarVenue:
             self._venue.cancel(order_id)
 
     def corporate_action(self, action: InstrumentEvent) -> None:
-        arriving: list[Approved | int] = []
         if isinstance(action, _CHANGES):
-            arriving = self._arriving([r for r in self._under_way if _is_of(r, action.instrument)])
-        self._venue.corporate_action(action, arriving)
+            own = [each for each in self._under_way if _is_of(each, action.instrument)]
+            self._venue.take_before(action.at, self._arriving(own))
+        self._venue.corporate_action(action)
         line = self.tape.lines.get(action.to) if isinstance(action, SymbolChanged) else None
         if line is not None:
             for order_id, old in self._lines.items():

@@ -175,19 +175,20 @@ class SimulatedBroker:
             return
         self._cancel(working, now, "")
 
-    def corporate_action(
-        self, action: InstrumentEvent, under_way: Iterable[Approved | int] = ()
-    ) -> None:
-        """Let something happen to an instrument; what is `under_way` arrives just before it.
+    def take_before(self, at: int, requests: Iterable[Approved | int]) -> None:
+        """Take orders, and numbers of orders to cancel, just before something happens at a moment.
 
-        No bar after it is met by then: that is on the new scale.
+        No bar after that is met: it is on the new scale.
         """
-        self._settle(min(action.at, self.tape.now))
-        for asked in under_way:
+        self._settle(min(at, self.tape.now))
+        for asked in requests:
             if isinstance(asked, int):
                 self._withdraw(asked)
             else:
                 self._take(asked)
+
+    def corporate_action(self, action: InstrumentEvent) -> None:
+        self._settle(min(action.at, self.tape.now))
         self._book_plain()
         with localcontext(EXACT):
             match action:

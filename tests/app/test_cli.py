@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from evenkeel.app.cli import main
-from evenkeel.app.cli.commands import app, asked_of
+from evenkeel.app.cli.commands import app, app_for
 from evenkeel.app.cli.told import run_lines
 from evenkeel.app.runs import load
 from evenkeel.journal.verify import verify
@@ -141,9 +141,7 @@ def test_no_annotation_of_a_command_is_compiled_at_each_start():
 def test_only_the_command_that_is_meant_is_made(line, made):
     """And all of them for whoever mistypes one, so that he is told what there is."""
     every = list(typer.main.get_command(app).commands)
-    assert list(typer.main.get_command(asked_of(line)).commands) == (
-        every if made is None else made
-    )
+    assert list(typer.main.get_command(app_for(line)).commands) == (every if made is None else made)
 
 
 def test_no_command_at_all_shows_what_there_is(ask):

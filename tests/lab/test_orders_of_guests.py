@@ -654,6 +654,24 @@ def test_a_position_that_the_ledger_no_longer_holds_is_gone():
     assert (broker.positions[feed].size, broker.positions[feed].price) == (0, 0.0)
 
 
+def test_what_floats_make_of_a_sum_is_no_corporate_action():
+    """0.1 and 0.2 in one turn are 0.30000000000000004, and the ledger has 0.3."""
+    told = []
+
+    class Coins(bt.Strategy):
+        def next(self):
+            if len(self) == 2:
+                self.buy(size=0.1)
+                self.buy(size=0.2)
+
+        def notify_order(self, order):
+            if order.status == order.Completed:
+                told.append(order.executed.size)
+
+    execute(request(host(Coins), [bars(*[12.0] * 6, lot=D("0.1"))], **FREE | {"cash": 1_000}))
+    assert told == [0.1, 0.2]
+
+
 @pytest.mark.parametrize(
     ("action", "bought", "brought", "price"),
     [

@@ -175,6 +175,26 @@ def test_a_target_that_is_no_number_is_refused(apple, ask, law):
         run(asking, apple)
 
 
+def test_a_weight_may_be_written_as_text(apple):
+    """As a quantity may, and as from our own strategies."""
+    runs = [
+        run(
+            type(
+                "Asking",
+                (RiskStrategy,),
+                {
+                    "on_bar": lambda self, weight=weight: self.target_weight(weight),
+                    "__module__": __name__,
+                },
+            ),
+            apple,
+        )[1]
+        for weight in (-0.5, "-0.5")
+    ]
+    assert len(runs[0].fills) > 0
+    assert runs[0].ended == runs[1].ended
+
+
 def test_nothing_is_entered_on_an_account_that_is_worth_nothing():
     """Short a thousand at 10 with 12,000: at 22 nothing is left, and any weight is too much."""
 

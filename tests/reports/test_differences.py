@@ -341,6 +341,23 @@ def test_a_fill_that_one_side_was_not_there_to_see_is_a_restart():
     assert found[0].explanation.startswith("the second run has no record from ")
 
 
+def test_a_missing_part_after_one_at_another_price_is_no_restart():
+    """The parts before it have to agree: else there is more to say than silence."""
+    made = run()
+    order = made.lives[6].order
+    filled = next(r for r in made.records if isinstance(r, Fill) and r.order_id == order.id)
+    half = replace(filled, quantity=filled.quantity / 2)
+    early = [
+        r for r in made.records if _time(r) <= order.created_at and not isinstance(r, RunEnded)
+    ]
+    parts = [half, replace(half, id=f"{half.id}.2")]
+    whole = [each for r in made.records for each in (parts if r is filled else [r])]
+    data = Data((made.started.tape, made.started.tape), (made.bars, made.bars))
+    found = differences([*early, replace(half, price=half.price + 1)], whole, data)
+    assert found[0].first.order.id == order.id
+    assert found[0].cause != "restart"
+
+
 def test_a_fill_that_another_venue_does_not_give_is_no_restart():
     """A limit that is touched and not passed: the one without it has long nothing to say."""
     plan = {2: lambda s: s.buy(5, limit=9), 12: lambda s: s.buy(1)} | {

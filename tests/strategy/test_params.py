@@ -87,7 +87,17 @@ def test_a_subclass_cannot_give_a_default_that_breaks_the_law():
         Wrong()
 
 
-@pytest.mark.parametrize("name", ["cash", "position", "buy", "on_bar", "engine", "log"])
+@pytest.mark.parametrize("default", [None, [5], lambda self: 5], ids=str)
+def test_a_subclass_cannot_give_a_default_of_no_kind(default):
+    """It would run with that, and the journal would say the other."""
+    wrong = type("Wrong", (Wavy,), {"fast": default})
+    with pytest.raises(StrategyError, match=r"Wrong\.fast must be a value such as .*, was "):
+        wrong()
+
+
+@pytest.mark.parametrize(
+    "name", ["cash", "position", "buy", "on_bar", "engine", "log", "bars", "instrument"]
+)
 def test_a_parameter_cannot_hide_what_every_strategy_has(name):
     """Nobody would find it out: `self.cash` would be a number like any other."""
     hiding = type("Hiding", (ek.Strategy,), {name: ek.param(3)})

@@ -256,6 +256,6 @@ def test_what_is_computed_on_a_bar_is_of_completed_bars_and_of_that_bar():
     now = ek.sma(bars.close, 2) + whole
     assert (now[0], now[-1], len(now)) == (100, 35, 3)
     frame.cursor.index = 3
-    assert now[-1] == 100
-    with pytest.raises(StrategyError, match="computed on an earlier bar and ends there"):
-        now[0]
+    for read in (lambda: now[0], lambda: now[-1], lambda: whole + now, lambda: now > whole):
+        with pytest.raises(StrategyError, match="computed on an earlier bar and ends there"):
+            read()

@@ -50,8 +50,8 @@ class Bars(Struct, frozen=True, eq=False, dict=True):
     `session_closes` (int64, sorted) are the session closes around and beyond the bars: a DAY order
     expires at the first one after it was made. Where a bar outlasts its session, such as the last of
     New York's hours, that session closes with it. `volume_known` is False where the source has no
-    volume (an index, a rate): then volume caps nothing. `periods_per_year` is the number of
-    sessions in a year (252 on an exchange, 365 around the clock) and annualises statistics.
+    volume (an index, a rate): then volume caps nothing. `periods_per_year` is how many sessions a
+    year has (252 on an exchange, 365 around the clock, 52 of weeks) and annualises statistics.
     `opened_at` is when each bar began (a daily bar: when its session opened), None where nobody
     says: then a bar began when the one before it closed.
     """
@@ -100,6 +100,8 @@ class Bars(Struct, frozen=True, eq=False, dict=True):
 
     def digest(self) -> str:
         """Return the SHA-256 of the instrument's id and every column: the data's identity.
+
+        Not of `opened_at`, which follows from the times and the market.
 
         Of columns that are read-only, as they should be, it is computed once.
         """

@@ -109,7 +109,7 @@ def bar_interval(stamps: Times, who: str) -> int:
 
 
 def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
-    """Return the sessions around bars that are in order, and their closed and missing days."""
+    """Return the sessions around bars that are in order, and what is odd about the bars' times."""
     normal = np.zeros(len(began), np.bool_)
     nothing = np.empty(0, np.int64)
     if mic == NO_MARKET:

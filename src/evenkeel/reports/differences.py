@@ -388,8 +388,9 @@ class _Explain:
         """Say why the side with fewer fills was away when the other one had the next."""
         told = (first.fills, second.fills)
         away = 0 if len(told[0]) < len(told[1]) else 1
-        following = told[1 - away][len(told[away]) :]
-        if not following or not self._same_venue:
+        so_far = len(told[away])
+        following = told[1 - away][so_far:]
+        if not following or told[0][:so_far] != told[1][:so_far] or not self._same_venue:
             return None
         return self._silence(away, following[0].at, first.order.instrument)
 

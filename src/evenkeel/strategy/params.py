@@ -138,6 +138,13 @@ def params_of(strategy: type) -> Mapping[str, Param]:
                 taken.add(name)
             elif isinstance(each, DECLARES):
                 found[name] = found[name].with_default(each, cls.__name__)
+            elif not isinstance(each, property):
+                raise StrategyError(
+                    f"{cls.__name__}.{name} must be a value such as {found[name].default!r}, "
+                    f"was {each!r}"
+                )
+        if cls.__module__.startswith("evenkeel."):  # `bars` is there from setup on
+            taken |= vars(cls).get("__annotations__", {}).keys() - found.keys()
     return MappingProxyType(found)
 
 

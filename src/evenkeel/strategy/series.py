@@ -67,6 +67,8 @@ class Frame:
                 living.become(fresh._column, fresh._cursor)  # noqa: SLF001 - another of our own kind
 
 
+_OVER = "this series was computed on an earlier bar and ends there; compute series in setup"
+
 _UNREAD = memoryview(b"")
 """What a series looks into until it is read on a bar: every index lies outside, -1 too."""
 
@@ -106,12 +108,10 @@ class Series:
         if back > 0:
             raise IndexError(f"[{back}] lies in the future; [0] is now, [-1] the bar before")
         index = self._cursor.index + back
+        if self._cursor.index >= len(self._column):
+            raise StrategyError(_OVER)
         if index < 0:
             return False if self._column.dtype == np.bool_ else nan
-        if index >= len(self._column):
-            raise StrategyError(
-                "this series was computed on an earlier bar and ends there; compute series in setup"
-            )
         if self._view is _UNREAD:  # not earlier: before the first bar its [-1] is the last of all
             self._view = self._column.data  # gives Python numbers, without a copy
         return self._view[index]
@@ -189,6 +189,8 @@ class Series:
             raise StrategyError(
                 "two series of different bar times cannot be combined element by element"
             )
+        if len(other.values) != len(self.values):
+            raise StrategyError(_OVER)
         return other.values
 
     def _with(self, function: Callable[..., AnyArray], *operands: object) -> Series:

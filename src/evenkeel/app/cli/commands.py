@@ -58,7 +58,7 @@ Run = Annotated[
 
 def run(given: list[str]) -> int:
     """Run one command of the line and return its exit code; wrong usage is a `UsageError`."""
-    command = typer.main.get_command(asked_of(given))
+    command = typer.main.get_command(app_for(given))
     mistakes = next(each for each in typer.BadParameter.__mro__ if each.__name__ == CLICK_ERROR)
     try:
         code = command.main(_whole(given), prog_name="evenkeel", standalone_mode=False)
@@ -71,10 +71,11 @@ def run(given: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def asked_of(given: list[str]) -> typer.Typer:
+def app_for(given: list[str]) -> typer.Typer:
     """Return the app, of which only the command is left that the line begins with, if one is meant.
 
-    To make all of them takes as long as a short backtest.
+    To make all of them takes as long as a short backtest. (With a callback of its own, `everything`,
+    an app of one command is still a group.)
     """
     word, one = given[0] if given else "", copy(app)
     one.registered_commands = [each for each in app.registered_commands if _is(each, word)]

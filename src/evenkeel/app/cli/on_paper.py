@@ -21,7 +21,7 @@ from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.ops.bot_file import load_bot
 from evenkeel.ops.redact import without_password
 from evenkeel.ops.settings import load_settings
-from evenkeel.risk.limits import Limits, load_limits
+from evenkeel.risk.limits import Limits
 
 if TYPE_CHECKING:
     from evenkeel.app.setup import Request
@@ -88,7 +88,7 @@ def wishes(bot: BotFile) -> dict[str, Any]:
         "borrow": bot.borrow,
         "margin": bot.margin,
         "fx_costs": bot.fx_costs,
-        "limits": load_limits(limits) if isinstance(limits, Path) else Limits.from_text(limits),
+        "limits": limits if isinstance(limits, Path) else Limits.from_text(limits),
     }
 
 

@@ -536,11 +536,11 @@ class DeskBroker(bt.BrokerBase):
             positions = [self.positions[data] for data in feeds]
             counted = sum(position.size for position in positions)
             held = self._desk.held(name) - sum(map(_signed, self._fills_of(name)))
-            if counted and abs(held / counted - 1) > 1e-9:
+            if counted and abs(held / counted - 1) > _ROUNDING:
                 for position in positions:
                     _scale(position, held / counted)
                 self._scale_trades(name, held / counted)
-            elif held and not counted:
+            elif not counted and abs(held) > _ROUNDING:
                 self._receive(feeds[0], held)
 
     def _receive(self, data: Any, held: float) -> None:
@@ -561,6 +561,7 @@ class DeskBroker(bt.BrokerBase):
                             _scale(trade, ratio)
 
 
+_ROUNDING = 1e-9  # how far sums of floats may be from what the ledger holds
 _TRADED = {OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED}
 
 _ORDER_TERMS = (

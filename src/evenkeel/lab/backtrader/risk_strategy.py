@@ -139,7 +139,8 @@ class RiskStrategy(bt.Strategy, metaclass=_WithLaws):
     def target_weight(self, weight: float, data: Any = None, **terms: Any) -> Any:
         """Hold `weight` of equity (0.95 is 95 %, negative: short), rounded down to lots."""
         data = self.data if data is None else data
-        money = abs(float(amount("weight", weight))) * self.broker.getvalue()
+        weight = float(amount("weight", weight))
+        money = abs(weight) * self.broker.getvalue()
         size = self._info(data).getsize(data.close[0], money)
         return self.target_quantity(size if weight > 0 else -size, data, **terms)
 

@@ -87,7 +87,7 @@ def test_a_subclass_cannot_give_a_default_that_breaks_the_law():
         Wrong()
 
 
-@pytest.mark.parametrize("default", [None, [5], lambda self: 5], ids=str)
+@pytest.mark.parametrize("default", [None, [5], lambda self: 5], ids=["none", "a list", "a method"])
 def test_a_subclass_cannot_give_a_default_of_no_kind(default):
     """It would run with that, and the journal would say the other."""
     wrong = type("Wrong", (Wavy,), {"fast": default})

@@ -16,6 +16,7 @@ from evenkeel.calendar.sessions import exchange_timezone, sessions
 from evenkeel.domain.bar import Bars
 from evenkeel.domain.errors import DataError, UsageError
 from evenkeel.domain.instrument import NO_MARKET, Instrument
+from evenkeel.domain.tape import NEVER
 from evenkeel.market.columns import DAY, Table
 from evenkeel.market.quality import Rows, refuse_unusable, suspicious
 
@@ -29,7 +30,6 @@ SECOND = 1_000_000_000
 DAYS_AHEAD = 30
 """Days of sessions known beyond the last bar: an order may have to expire after it."""
 
-NEVER = 2**63 - 1
 DAYS_A_YEAR = 365.25
 LONG_WEEKEND = 4
 """Days that can lie between two sessions; bars that are usually further apart are no daily ones."""
@@ -40,11 +40,12 @@ _ENOUGH = 1_000  # so many bars show how all of them begin
 class Timeline(Struct, frozen=True, eq=False):
     """When bars began and closed, the sessions around them, and what is odd about their times.
 
-    `outside` marks bars within no session. `missing` is when absent sessions would have begun, as
+    `began` is what their rows say, `opened_at` when trading in them began. `outside` marks bars within no session. `missing` is when absent sessions would have begun, as
     their bars would say.
     """
 
     began: Times
+    opened_at: Times
     closed_at: Times
     session_closes: Times
     closed_days: Flags
@@ -114,7 +115,8 @@ def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
     nothing = np.empty(0, np.int64)
     if mic == NO_MARKET:
         ends = _days_with_data(closed, daily=daily)
-        return Timeline(began, closed, ends, normal, normal, nothing)
+        opened = _after_each_other(began, closed)
+        return Timeline(began, opened, closed, ends, normal, normal, nothing)
     first, last = int(began[0] // DAY), int(closed[-1] // DAY)
     around = sessions(mic, _day(first - 1), _day(last + DAYS_AHEAD))
     if daily:
@@ -123,12 +125,14 @@ def timeline(began: Times, closed: Times, mic: str, *, daily: bool) -> Timeline:
         absent &= (around.dates > first) & (around.dates * DAY < began[-1])
         closes = np.unique(np.concatenate((around.closes, closed[odd])))
         closes = closes[closes >= closed[0]]
-        return Timeline(began, closed, closes, odd, normal, around.dates[absent] * DAY)
+        opened = _after_each_other(_session_opens(began, closed, around), closed)
+        return Timeline(began, opened, closed, closes, odd, normal, around.dates[absent] * DAY)
     closes = _last_bars_close(began, int(closed[0] - began[0]), around)
     inside = (closes > closed[0]) & (closes < closed[-1])
     absent = inside & ~np.isin(np.arange(len(closes)), np.searchsorted(closes, closed))
     outside = ~_overlaps(began, closed, around, np.searchsorted(around.closes, closed))
-    return Timeline(began, closed, closes, normal, outside, around.opens[absent])
+    opened = _after_each_other(began, closed)
+    return Timeline(began, opened, closed, closes, normal, outside, around.opens[absent])
 
 
 def _last_bars_close(began: Times, length: int, around: Sessions) -> Times:
@@ -171,15 +175,17 @@ def _daily_closes(days: Times, mic: str) -> tuple[Times, Flags]:
     return np.where(odd, days + DAY, known.closes[place]), odd
 
 
-def _opened(line: Timeline, mic: str) -> Times:
-    """Return when bars began; that of a session when it opened, and none before another closed."""
-    opened = line.began
-    if mic != NO_MARKET and not (opened[:_ENOUGH] % DAY).any():
-        known = sessions(mic, _day(int(opened[0] // DAY)), _day(int(opened[-1] // DAY)))
-        if len(known.dates):
-            place = np.searchsorted(known.closes, line.closed_at).clip(max=len(known.dates) - 1)
-            opened = np.where(known.closes[place] == line.closed_at, known.opens[place], opened)
-    return np.maximum(opened, np.concatenate((opened[:1], line.closed_at[:-1])))
+def _session_opens(began: Times, closed: Times, around: Sessions) -> Times:
+    """Return when the sessions of daily bars opened; of days without one, when they began."""
+    if not len(around.dates):
+        return began
+    place = np.searchsorted(around.closes, closed).clip(max=len(around.dates) - 1)
+    return np.where(around.closes[place] == closed, around.opens[place], began)
+
+
+def _after_each_other(opened: Times, closed: Times) -> Times:
+    """Return when bars opened, none before the one before it had closed."""
+    return np.maximum(opened, np.concatenate((opened[:1], closed[:-1])))
 
 
 def _days_with_data(closed: Times, *, daily: bool) -> Times:
@@ -269,7 +275,7 @@ def _bars(columns: Rows, line: Timeline, instrument: Instrument) -> Bars:
         session_closes=_final(line.session_closes),
         volume_known=volume is not None,
         periods_per_year=_periods_per_year(line.closed_at, instrument.mic),
-        opened_at=_final(_opened(line, instrument.mic)),
+        opened_at=_final(line.opened_at),
     )
     return replace(bars, findings=suspicious(bars, line))
 

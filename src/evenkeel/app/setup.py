@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +12,7 @@ from evenkeel.domain.errors import ConfigError, UsageError, did_you_mean
 from evenkeel.domain.events import CorporateAction, RunStarted
 from evenkeel.domain.fx import FX_COSTS, SETTING, FxRates
 from evenkeel.domain.instrument import facts_of
-from evenkeel.domain.money import exact, text
+from evenkeel.domain.money import exact, is_currency, text
 from evenkeel.domain.tape import Tape
 from evenkeel.engine.core import Core
 from evenkeel.engine.lender import Lender
@@ -152,7 +151,7 @@ def request(
     data: Mapping[str, Any] | None = None,
 ) -> Request:
     """Check a wish for a run and fill in the defaults; `UsageError` says what is wrong."""
-    if not re.fullmatch("[A-Z]{3}", currency):
+    if not is_currency(currency):
         raise UsageError(
             f"currency must be three capitals of ISO 4217 such as EUR, was {currency!r}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from evenkeel.domain.errors import UsageError, did_you_mean
-from evenkeel.domain.money import ONE, ZERO, exact, text
+from evenkeel.domain.money import ONE, ZERO, exact, is_currency, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +109,7 @@ def instrument_named(given: str, currency: str = "USD") -> Instrument:
 
 
 def _currency(value: str, given: str) -> str:
-    if not re.fullmatch("[A-Z]{3}", value):
+    if not is_currency(value):
         raise UsageError(
             f"instrument {given!r}: a currency is three capitals of ISO 4217 such as GBP, "
             f"was {value!r}"

@@ -6,6 +6,7 @@ pro-rata shares of real amounts are exact, and an invalid operation raises inste
 
 from __future__ import annotations
 
+import re
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -95,3 +96,8 @@ def text(value: Decimal) -> str:
         return "0"
     plain = format(value, "f")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def is_currency(written: object) -> bool:
+    """Whether something is three capitals, as a currency of ISO 4217 is."""
+    return isinstance(written, str) and re.fullmatch("[A-Z]{3}", written) is not None

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from evenkeel.domain.errors import ConfigError, UsageError
 from evenkeel.domain.instrument import Instrument, instrument_named
-from evenkeel.domain.money import exact
+from evenkeel.domain.money import exact, is_currency
 from evenkeel.ops.toml_file import TomlFile
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _money(value: object) -> Decimal | None:
 
 
 def _currency(value: object) -> str | None:
-    return value if isinstance(value, str) and re.fullmatch("[A-Z]{3}", value) else None
+    return str(value) if is_currency(value) else None
 
 
 def _table(value: object) -> dict[str, Any] | None:

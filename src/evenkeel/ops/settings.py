@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 from msgspec import Struct, field
 
 from evenkeel.domain.errors import ConfigError, did_you_mean
-from evenkeel.domain.money import ONE, ZERO
+from evenkeel.domain.money import ONE, ZERO, is_currency
 from evenkeel.ops.toml_file import TomlFile
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "account.cash": ("a number above 0", lambda value: value.is_finite() and value > ZERO),
     "account.currency": (
         "three capitals of ISO 4217 such as USD",
-        lambda value: re.fullmatch("[A-Z]{3}", value) is not None,
+        is_currency,
     ),
     "backtest.costs": ("zero, bps:N, ibkr-fixed or another of docs/costs.md", bool),
     "backtest.slippage": ("none or bps:N, or another of docs/costs.md", bool),

@@ -196,6 +196,72 @@ def test_an_order_under_way_is_split_like_one_that_has_arrived():
     assert [(fill.quantity, fill.price) for fill in fills(said)] == [(20, 45)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "terms", "moved", "split_bar", "expected"),
+    [
+        # From 110 the low of 95 has brought it to 105, which is 52.5 in new shares.
+        ("TRAILING_STOP", {"trail": "10"}, {}, (50, 53, 49, 50), (4, "52.5")),
+        # Not reached, it follows the low of 45 to 50.
+        ("TRAILING_STOP", {"trail": "10"}, {}, (50, 51, 45, 46), (5, "50")),
+        ("STOP", {"stop": "120"}, {"stop": "104"}, (50, 53, 49, 50), (4, "52")),
+        ("LIMIT", {"limit": "80"}, {"limit": "90"}, (50, 51, 44, 50), (4, "45")),
+    ],
+)
+def test_a_replacement_under_way_takes_its_place_before_a_split(
+    kind, terms, moved, split_bar, expected
+):
+    """A hundred dollars become fifty with minute 4, which belongs to whoever stands there."""
+    history = bars_of([FLAT, FLAT, (100, 101, 95, 100), split_bar, (46, 52, 46, 50)])
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 10, kind, **terms)))
+    advance(broker, 2)
+    advance(broker, 3)
+    again = order(2, "BUY", 10, kind, replaces=1, created_at=3 * MINUTE, **{**terms, **moved})
+    broker.submit(approved(again))
+    broker.tape.advance(4 * MINUTE)
+    broker.corporate_action(Split(ID, 3 * MINUTE + 1, D(2), D(1)))
+    said = broker.events() + advance(broker, 5)
+    assert said[0] == OrderReplaced(2, 1, 3 * MINUTE + 1, D(0))
+    (fill,) = fills(said)
+    assert (fill.at // MINUTE, fill.price, fill.quantity) == (expected[0], D(expected[1]), 20)
+
+
+def test_a_trail_under_way_begins_behind_the_last_close_before_a_split():
+    """Behind 100, that is at 45 in new shares; as late as ever it misses the bar of minute 3."""
+    history = bars_of([FLAT, FLAT, (50, 51, 44, 50), (47, 47, 44, 46)])
+    broker = venue(history, slippage=parse_slippage("latency:1"))
+    advance(broker, 2)
+    broker.submit(approved(order(1, "SELL", 10, "TRAILING_STOP", trail="10")))
+    broker.submit(approved(order(2, "BUY", 10)))
+    broker.tape.advance(3 * MINUTE)
+    broker.corporate_action(Split(ID, 2 * MINUTE, D(2), D(1)))
+    said = broker.events() + advance(broker, 4)
+    assert [(fill.order_id, fill.at // MINUTE, fill.price) for fill in fills(said)] == [
+        (1, 4, 45),
+        (2, 4, 47),
+    ]
+
+
+def test_a_child_whose_parent_is_canceled_from_afar_wakes_before_a_split():
+    """Four of ten are bought; the cancel is under way. Behind 100 it begins, at 45 of the new."""
+    rows = [FLAT, FLAT, (*FLAT, 40), (50, 51, 44, 50), FLAT]
+    broker = venue(bars_of(rows), slippage=parse_slippage("latency:1"))
+    advance(broker, 1)
+    broker.submit(approved(order(1, "BUY", 10)))
+    broker.submit(approved(order(2, "SELL", 10, "TRAILING_STOP", trail="10", parent=1)))
+    advance(broker, 2)
+    said = advance(broker, 3)
+    broker.cancel(1)
+    broker.tape.advance(4 * MINUTE)
+    broker.corporate_action(Split(ID, 3 * MINUTE, D(2), D(1)))
+    said += broker.events()
+    assert [(fill.order_id, fill.quantity, fill.price) for fill in fills(said)] == [
+        (1, 4, 100),
+        (2, 8, 45),
+    ]
+
+
 def test_what_has_arrived_meets_no_bar_on_its_old_scale_because_something_is_under_way():
     """A hundred dollars become fifty with minute 4; the limit of 90 is one of 45 by then."""
     history = bars_of([FLAT, FLAT, FLAT, (50, 51, 49, 50), (50, 51, 44, 50)])

@@ -2,7 +2,8 @@
 
 What is sent when a bar closes arrives when the n-th bar of its instrument after that one does, when
 the venue has carried out what that bar brings; or before, when something happens to the instrument:
-the venue restates, renames or ends what is under way as it does what has arrived. Until then the
+the venue restates, renames or ends what is under way as it does what has arrived. A new order meets
+no earlier bar for that; a replacement meets those of the order whose place it takes. Until then the
 venue knows nothing of it: an order is not accepted, an order that is to be canceled or replaced works
 on and may fill.
 """

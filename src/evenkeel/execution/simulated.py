@@ -118,74 +118,24 @@ class SimulatedBroker:
 
     def submit(self, approved: Approved) -> None:
         self._settle(self.tape.now)
-        self._take(approved)
-
-    def _take(self, approved: Approved) -> None:
-        order, tape = approved.order, self.tape
-        now = tape.now
-        line = tape.lines.get(order.instrument)
-        if line is None or order.instrument in self._gone:
-            self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
-            return
-        if order.is_plain and self._set_aside(order, line):
-            self._said.append(OrderAccepted(order.id, now))
-            return
-        self._book_plain()
-        working = Resting(order, line, now)
-        working.take_terms()
-        if order.replaces is not None:
-            old = self._open.get(order.replaces)
-            if old is None:
-                self._said.append(
-                    OrderRejected(order.id, now, f"order {order.replaces} no longer works")
-                )
-                return
-            self._book.take_place(old, working)
-            keep_stop(old, working, now)
-            self._agenda.forget(old)
-            self._said.append(OrderReplaced(order.id, old.id, now, old.done))
-        elif order.parent is not None:
-            if not self._book.adopt(working, order.parent):
-                reason = f"its parent {order.parent} is not known"
-                self._said.append(OrderRejected(order.id, now, reason))
-                return
-            self._said.append(OrderAccepted(order.id, now))
-            if not working.remaining:
-                self._book.ended[order.id] = ZERO
-                self._said.append(OrderCanceled(order.id, now, ZERO, working.cut))
-                return
-        else:
-            self._said.append(OrderAccepted(order.id, now))
-        self._place(working)
-        if not working.remaining:
-            self._cancel(working, now, "all of it had filled before it arrived")
+        self._take(approved, self.tape.now)
 
     def cancel(self, order_id: int) -> None:
         self._settle(self.tape.now)
-        self._withdraw(order_id)
-
-    def _withdraw(self, order_id: int) -> None:
-        now = self.tape.now
-        self._book_plain()
-        working = self._open.get(order_id)
-        if working is None:
-            known = order_id in self._book.ended
-            reason = "the order is already done" if known else "the order is not known"
-            self._said.append(CancelRejected(order_id, now, reason))
-            return
-        self._cancel(working, now, "")
+        self._withdraw(order_id, self.tape.now)
 
     def take_before(self, at: int, requests: Iterable[Approved | int]) -> None:
         """Take orders, and numbers of orders to cancel, just before something happens at a moment.
 
-        No bar after that is met: it is on the new scale.
+        No bar after that is met, and none is looked at: it is on the new scale.
         """
-        self._settle(min(at, self.tape.now))
+        at = min(at, self.tape.now)
+        self._settle(at)
         for asked in requests:
             if isinstance(asked, int):
-                self._withdraw(asked)
+                self._withdraw(asked, at)
             else:
-                self._take(asked)
+                self._take(asked, at)
 
     def corporate_action(self, action: InstrumentEvent) -> None:
         self._settle(min(action.at, self.tape.now))
@@ -277,6 +227,54 @@ class SimulatedBroker:
 
     # ---- the book ----------------------------------------------------------------------------
 
+    def _take(self, approved: Approved, now: int) -> None:
+        """Take an order in, or refuse it. Time may have gone on since `now`, see `take_before`."""
+        order, tape = approved.order, self.tape
+        line = tape.lines.get(order.instrument)
+        if line is None or order.instrument in self._gone:
+            self._said.append(OrderRejected(order.id, now, f"{order.instrument} is not traded"))
+        elif order.is_plain and now == tape.now and self._set_aside(order, line):
+            self._said.append(OrderAccepted(order.id, now))
+        else:
+            self._book_plain()
+            working = Resting(order, line, max(now, order.created_at))
+            working.take_terms()
+            refused = self._introduce(working, now)
+            if refused:
+                self._said.append(OrderRejected(order.id, now, refused))
+                return
+            self._place(working)
+            if not working.remaining:
+                reason = working.cut or "all of it had filled before it arrived"
+                self._cancel(working, now, reason)
+
+    def _introduce(self, working: Resting, now: int) -> str:
+        """Let an order take the place of another, or one of its own; or say why it cannot."""
+        order = working.order
+        if order.replaces is not None:
+            old = self._open.get(order.replaces)
+            if old is None:
+                return f"order {order.replaces} no longer works"
+            self._book.take_place(old, working)
+            keep_stop(old, working, now)
+            self._agenda.forget(old)
+            self._said.append(OrderReplaced(order.id, old.id, now, old.done))
+            return ""
+        if order.parent is not None and not self._book.adopt(working, order.parent):
+            return f"its parent {order.parent} is not known"
+        self._said.append(OrderAccepted(order.id, now))
+        return ""
+
+    def _withdraw(self, order_id: int, now: int) -> None:
+        self._book_plain()
+        working = self._open.get(order_id)
+        if working is None:
+            known = order_id in self._book.ended
+            reason = "the order is already done" if known else "the order is not known"
+            self._said.append(CancelRejected(order_id, now, reason))
+            return
+        self._cancel(working, now, "")
+
     def _place(self, working: Resting) -> None:
         """Put an order on the book, and look for what could matter to it."""
         self._book.add(working)
@@ -285,7 +283,11 @@ class SimulatedBroker:
         if working.parent is None:
             if working.trail is not None:
                 working.come_to_life(self._last(working, working.booked_at))
-            self._agenda.watch(working, working.line.cursor.index + 1)
+            start = working.line.cursor.index + 1
+            if working.order.replaces is not None:
+                # The bars since then would have been those of the order whose place it took.
+                start = self._agenda.bars_until(working, working.booked_at)
+            self._agenda.watch(working, start)
 
     def _last(self, working: Resting, at: int) -> Decimal:
         """Return the last close of an order's instrument at a moment."""

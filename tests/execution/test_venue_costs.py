@@ -184,6 +184,47 @@ def test_what_fills_while_a_replacement_is_under_way_comes_off_it(wanted, left):
     assert (ended in said) is (left == 0)
 
 
+@pytest.mark.parametrize(("wanted", "left"), [(100, 60), (40, 0), (30, 0)])
+def test_what_its_group_fills_while_a_replacement_is_under_way_comes_off_it(wanted, left):
+    """Of a hundred held the target has sold 40 when the stop is moved: 60 are left to sell."""
+    rows = [FLAT, FLAT, (100, 106, 99, 100, 400), (92, 93, 90, 91)]
+    broker = venue(bars_of(rows), slippage=parse_slippage("latency:1"))
+    again = order(3, "SELL", wanted, "STOP", stop="91", replaces=1, created_at=2 * MINUTE)
+    said = play(
+        broker,
+        [
+            order(1, "SELL", 100, "STOP", stop="90", oca_group=1),
+            order(2, "SELL", 100, "LIMIT", limit="105", oca_group=1),
+        ],
+        script={2: [lambda b: b.submit(approved(again))]},
+    )
+    assert [(fill.order_id, fill.quantity) for fill in fills(said)] == [
+        (2, 40),
+        *([(3, left)] if left else []),
+    ]
+    why = "order 2 of its group filled"
+    ended_at = (4 if left else 3) * MINUTE
+    assert OrderCanceled(3, ended_at, D(left), why) in said  # it wanted more
+
+
+def test_a_leg_elsewhere_that_is_replaced_meanwhile_keeps_to_its_lots():
+    """Three of ten are bought here; of eight there five are left, which is one lot of four."""
+    here = bars_of([FLAT, FLAT, (*FLAT, 30)] + [(102, 103, 101, 102)] * 2)
+    there = bars_of([FLAT, FLAT, FLAT, FLAT, (90, 91, 89, 90)], name="PAIR.XXXX", lot=D(4))
+    broker = venue(here, there, slippage=parse_slippage("latency:1"))
+    terms = {"instrument": "PAIR.XXXX", "limit": "90"}
+    again = order(3, "BUY", 8, "LIMIT", replaces=2, created_at=2 * MINUTE, **terms)
+    said = play(
+        broker,
+        [
+            order(1, "BUY", 10, "LIMIT", limit="100", oca_group=1),
+            order(2, "BUY", 8, "LIMIT", oca_group=1, **terms),
+        ],
+        script={2: [lambda b: b.submit(approved(again))]},
+    )
+    assert [(fill.order_id, fill.quantity) for fill in fills(said)] == [(1, 3), (3, 4)]
+
+
 def test_an_order_under_way_is_split_like_one_that_has_arrived():
     history = bars_of([FLAT, FLAT, (50, 51, 49, 50), (50, 51, 44, 50)])
     broker = venue(history, slippage=parse_slippage("latency:2"))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evenkeel.domain.money import EXACT, ZERO
 from evenkeel.execution.resting import NO_MORE, Resting
 
 if TYPE_CHECKING:
@@ -52,9 +51,9 @@ class OrderBook:
     def take_place(self, old: Resting, new: Resting) -> None:
         """Let an order stand where another stood, which leaves the book; `add` it then."""
         new.carried, new.parts = old.brought, old.parts
-        for at, quantity in old.parts:
+        for at, quantity, why in old.parts:
             if at > new.order.created_at:  # who sent it did not know of that yet
-                new.remaining = max(ZERO, EXACT.subtract(new.remaining, quantity))
+                new.take_off(quantity, why)
         new.group, new.parent = old.group, old.parent
         if old.cut == NO_MORE:
             new.cut_to(old.remaining)

@@ -68,7 +68,8 @@ class Resting:
         self.type = order.type
         self.remaining = order.quantity
         self.line = line
-        self.parts: list[tuple[int, Decimal]] = []  # when it, or whose place it took, filled what
+        self.parts: list[tuple[int, Decimal, str]] = []
+        """When it, whose place it took, or its group filled what; why, where that was its group."""
 
     def take_terms(self) -> None:
         """Take the terms that a plain market order does not have."""
@@ -108,7 +109,7 @@ class Resting:
             self.cut = NO_MORE if brought else "its parent never filled"
 
     def take_off(self, quantity: Decimal, why: str) -> None:
-        """Fill so much less, because its group has filled that."""
+        """Fill so much less: its group has filled that, or (for no `why`) whose place it took."""
         left = EXACT.subtract(self.remaining, quantity)
         self.remaining = self._in_lots(left) if left > ZERO else ZERO
         self.cut = self.cut or why

@@ -449,7 +449,7 @@ class SimulatedBroker:
             best=best,
         )
         self._said.append(fill)
-        leg.parts.append((leg.due_at, quantity))
+        leg.parts.append((leg.due_at, quantity, ""))
         if leg.group is not None:
             self._reduce_group(leg, quantity, leg.due_at)
         if leg.remaining:
@@ -466,6 +466,7 @@ class SimulatedBroker:
                 continue
             reason = f"order {leg.id} of its group filled"
             other.take_off(quantity, reason)
+            other.parts.append((at, quantity, reason))
             if leg.remaining == 0 or other.remaining == 0:
                 self._cancel(other, at, reason)
 

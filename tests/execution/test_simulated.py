@@ -773,6 +773,23 @@ def test_a_child_elsewhere_of_a_parent_that_ended_meets_no_bar_that_had_begun_by
     assert prices(said) == [(1, 6, "100.0"), (2, 12, "105.0")]
 
 
+@pytest.mark.parametrize("ended_by", ["a cancel", "its time"])
+def test_a_child_of_a_parent_that_ended_inside_a_bar_does_not_meet_that_bar(ended_by):
+    """Four of ten are bought on the bar to minute 8; at minute 10 the next has begun, at 150."""
+    rows = [FLAT, (90, 101, 85, 100, 40), (150, 151, 99, 100), (105, 106, 99, 104)]
+    broker = venue(coarse(rows), bars_of([FLAT] * 16, name="PAIR.XXXX"))
+    terms = {} if ended_by == "a cancel" else {"tif": TimeInForce.GTD, "expires_at": 10 * MINUTE}
+    advance(broker, 4)
+    entry = order(1, "BUY", 10, "LIMIT", limit="95", created_at=4 * MINUTE, **terms)
+    for each in (entry, order(2, "SELL", 10, parent=1, created_at=4 * MINUTE)):
+        broker.submit(approved(each))
+    said = [each for minute in range(5, 11) for each in advance(broker, minute)]
+    if ended_by == "a cancel":
+        broker.cancel(1)
+    said += [each for minute in range(10, 17) for each in advance(broker, minute)]
+    assert prices(said) == [(1, 8, "90.0"), (2, 16, "105.0")]
+
+
 def test_a_market_child_waits_for_the_next_bar():
     history = bars_of([FLAT, FLAT, (102, 103, 101, 102)])
     said = play(venue(history), [order(1, "BUY", 10), order(2, "SELL", 10, parent=1)])

@@ -312,8 +312,7 @@ class SimulatedBroker:
                 self._cancel(child, at, child.cut)
             else:
                 child.come_to_life(self._last(child, at))
-                if child.instrument != working.instrument:
-                    child.booked_at = at
+                child.booked_at = at
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
 
     # ---- time --------------------------------------------------------------------------------

@@ -773,6 +773,19 @@ def test_a_child_elsewhere_of_a_parent_that_ended_meets_no_bar_that_had_begun_by
     assert prices(said) == [(1, 6, "100.0"), (2, 12, "105.0")]
 
 
+def test_a_child_that_was_made_inside_a_bar_does_not_meet_it_with_its_parent():
+    """The bar to minute 8 fills the parent; what it did before minute 6 is not for the child."""
+    rows = [FLAT, (100, 120, 90, 118), (118, 119, 117, 118), FLAT]
+    broker = venue(coarse(rows), bars_of([FLAT] * 16, name="PAIR.XXXX"))
+    said = advance(broker, 4)
+    broker.submit(approved(order(1, "BUY", 1, "LIMIT", limit="95", created_at=4 * MINUTE)))
+    said += advance(broker, 6)
+    child = order(2, "BUY", 1, "STOP", stop="110", parent=1, created_at=6 * MINUTE)
+    broker.submit(approved(child))
+    said += [each for minute in range(7, 17) for each in advance(broker, minute)]
+    assert prices(said) == [(1, 8, "95"), (2, 12, "118.0")]
+
+
 @pytest.mark.parametrize("ended_by", ["a cancel", "its time"])
 def test_a_child_of_a_parent_that_ended_inside_a_bar_does_not_meet_that_bar(ended_by):
     """Four of ten are bought on the bar to minute 8; at minute 10 the next has begun, at 150."""

@@ -483,9 +483,11 @@ class SimulatedBroker:
             if elsewhere or parent.on_close:
                 child.booked_at = at
                 self._agenda.watch(child, self._agenda.bars_until(child, at))
-            elif child.on_close or (
-                at_open and child.type is not _MARKET and not child.once
-            ):  # the close comes after whatever filled in it
+            elif (
+                child.on_close  # the close comes after whatever filled in it
+                or (at_open and child.type is not _MARKET and not child.once)
+                or begun_since(child.line.bars, child.booked_at, index) > index
+            ):
                 self._agenda.watch(child, index)
             else:
                 child.woken_in, child.woken_at_price = index, price

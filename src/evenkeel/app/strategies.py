@@ -64,15 +64,8 @@ def load_strategy(
     return made
 
 
-HOOKS = {
-    "setup": ("bars",),
-    "on_start": (),
-    "on_bar": (),
-    "on_order": ("update",),
-    "on_fill": ("fill",),
-    "on_stop": (),
-}
-"""What a strategy's methods are called with."""
+HOOKS = ("setup", "on_start", "on_bar", "on_order", "on_fill", "on_stop")
+"""What a run calls of a strategy; `Strategy` says with what."""
 
 
 def _refuse_uncallable(cls: type[Trader], params: Callable[[], Mapping[str, Any]]) -> None:
@@ -91,7 +84,6 @@ def _refuse_uncallable(cls: type[Trader], params: Callable[[], Mapping[str, Any]
 
 _OURS = (Strategy.__init__, PortfolioStrategy.__init__)
 
-
 _CALLABLE = WeakSet[type[Trader]]()
 """Classes whose hooks have been looked at: a sweep makes thousands of one."""
 
@@ -99,9 +91,9 @@ _CALLABLE = WeakSet[type[Trader]]()
 def _refuse_uncallable_hooks(cls: type[Trader]) -> None:
     if cls in _CALLABLE:
         return
-    for name, words in HOOKS.items():
+    for name in HOOKS:
         try:
-            signature(getattr(cls, name)).bind(None, *words)
+            signature(getattr(cls, name)).bind(*signature(getattr(Strategy, name)).parameters)
         except TypeError as error:
             raise StrategyError(
                 f"{cls.__name__}.{name} must be written as {_written(name)}: {error}"
@@ -127,7 +119,7 @@ _HOOK_OF = {_letters(name): name for name in HOOKS}
 
 
 def _written(hook: str) -> str:
-    return f"def {hook}({', '.join(('self', *HOOKS[hook]))})"
+    return f"def {hook}({', '.join(signature(getattr(Strategy, hook)).parameters)})"
 
 
 def where(strategy: Trader) -> str:

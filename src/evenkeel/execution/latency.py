@@ -79,7 +79,7 @@ class FarVenue:
     def corporate_action(self, action: InstrumentEvent) -> None:
         if isinstance(action, _CHANGES):
             own = [each for each in self._under_way if _is_of(each, action.instrument)]
-            self._venue.take_before(action.at, self._arriving(own))
+            self._venue.receive(self._arriving(own), action.at)
         self._venue.corporate_action(action)
         line = self.tape.lines.get(action.to) if isinstance(action, SymbolChanged) else None
         if line is not None:
@@ -90,11 +90,8 @@ class FarVenue:
     def events(self) -> list[VenueEvent]:
         said = self._venue.events()
         here = [each for each in self._under_way if each.line.cursor.index >= each.bar]
-        for asked in self._arriving(sorted(here, key=lambda each: each.arrives_at)):
-            if isinstance(asked, int):
-                self._venue.cancel(asked)
-            else:
-                self._venue.submit(asked)
+        here.sort(key=lambda each: each.arrives_at)
+        self._venue.receive(self._arriving(here), self.tape.now)
         late, self._too_late = self._too_late, []
         return said + late + (self._venue.events() if here else [])
 

@@ -124,10 +124,10 @@ class SimulatedBroker:
         self._settle(self.tape.now)
         self._withdraw(order_id, self.tape.now)
 
-    def take_before(self, at: int, requests: Iterable[Approved | int]) -> None:
-        """Take orders, and numbers of orders to cancel, just before something happens at a moment.
+    def receive(self, requests: Iterable[Approved | int], at: int) -> None:
+        """Take orders, and numbers of orders to cancel, that arrive at a moment, of late perhaps.
 
-        No bar after that is met, and none is looked at: it is on the new scale.
+        No bar after that is met, and none is looked at: it may be on a new scale.
         """
         at = min(at, self.tape.now)
         self._settle(at)
@@ -228,7 +228,7 @@ class SimulatedBroker:
     # ---- the book ----------------------------------------------------------------------------
 
     def _take(self, approved: Approved, now: int) -> None:
-        """Take an order in, or refuse it. Time may have gone on since `now`, see `take_before`."""
+        """Take an order in, or refuse it. Time may have gone on since `now`, see `receive`."""
         order, tape = approved.order, self.tape
         line = tape.lines.get(order.instrument)
         if line is None or order.instrument in self._gone:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _Meta: Any = type(bt.Strategy)
 
-HOOKS = {
+INSTEAD_OF = {
     "start": "on_start",
     "prenext": "on_warmup",
     "nextstart": "on_bar",
@@ -53,7 +53,7 @@ class _WithLaws(_Meta):
         }
         namespace["params"] = tuple({**dict(namespace.get("params", ())), **laws}.items())
         made = super().__new__(cls, name, bases, namespace)
-        for theirs, hook in HOOKS.items() if inherited else ():
+        for theirs, hook in INSTEAD_OF.items() if inherited else ():
             if getattr(made, theirs) is not getattr(RiskStrategy, theirs):
                 raise StrategyError(
                     f"{name}.{theirs}: a RiskStrategy keeps its limits there; write {hook} instead"
